@@ -370,9 +370,7 @@ def draw_places(random: np.random.Generator, size: int) -> Places:
     no_pickup = quirk < NO_PLACES
     no_dropoff = quirk < NO_PLACES + NO_DROPOFF
     no_area = (quirk < NO_PLACES + NO_DROPOFF + NO_DROPOFF_AREA) & ~no_dropoff
-    told = no_area | (
-        random.random(size) < TRACT_TOLD * np.array([area.with_tract for area in AREAS])[dropoff]
-    )
+    told = no_area | (random.random(size) < TRACT_TOLD * np.array([area.with_tract for area in AREAS])[dropoff])
     has_tract = np.array([area.tract is not None for area in AREAS])
     pickup_tract = (random.random(size) < PICKUP_TRACT) & has_tract[pickup] & ~no_pickup
     dropoff_tract = told & has_tract[dropoff] & ~no_dropoff
@@ -383,9 +381,7 @@ def draw_miles(random: np.random.Generator, places: Places) -> Floats:
     """Draw the road miles between the places, all above 0."""
     size = len(places.pickup)
     within = spread(random, STRAIGHT_MILES_WITHIN_AREA, size)
-    straight = np.where(
-        places.pickup == places.dropoff, within, straight_miles()[places.pickup, places.dropoff]
-    )
+    straight = np.where(places.pickup == places.dropoff, within, straight_miles()[places.pickup, places.dropoff])
     return straight * spread(random, ROAD_PER_STRAIGHT, size)
 
 
@@ -424,9 +420,7 @@ def draw_meter(random: np.random.Generator, road_miles: Floats, company: Ints) -
     fare[whole | (random.random(size) < ZERO_FARE)] = 0
     miles[whole] = 0
     no_seconds = (random.random(size) < NO_SECONDS) & ~whole
-    return Meter(
-        np.minimum(fare, MAX_HUNDREDTHS), np.minimum(miles, MAX_HUNDREDTHS), seconds, no_seconds, whole
-    )
+    return Meter(np.minimum(fare, MAX_HUNDREDTHS), np.minimum(miles, MAX_HUNDREDTHS), seconds, no_seconds, whole)
 
 
 def draw_tips(random: np.random.Generator, fare: Ints, payment: Ints) -> Ints:
@@ -532,14 +526,10 @@ def not_negative(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit status: 0, or 1 when writing failed. Bad arguments raise SystemExit with status 2."""
-    parser = OneLineParser(
-        prog="python -m beam_taxi.taxi", description="Write a synthetic sample of taxi trips."
-    )
+    parser = OneLineParser(prog="python -m beam_taxi.taxi", description="Write a synthetic sample of taxi trips.")
     parser.add_argument("--rows", type=not_negative, required=True, help="number of trips")
     parser.add_argument("--seed", type=not_negative, default=1, help="which sample (default 1)")
-    parser.add_argument(
-        "--out", required=True, help="CSV file to write, replaced if it is there; - is stdout"
-    )
+    parser.add_argument("--out", required=True, help="CSV file to write, replaced if it is there; - is stdout")
     arguments: Any = parser.parse_args(argv)
     path = Path(os.path.realpath(arguments.out))
     if not arguments.out:

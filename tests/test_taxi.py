@@ -28,8 +28,7 @@ INTEGERS = {
 }
 TEXTS = {"payment_type", "company"}
 TYPES = {
-    name: pa.int64() if name in INTEGERS else pa.string() if name in TEXTS else pa.float64()
-    for name in taxi.COLUMNS
+    name: pa.int64() if name in INTEGERS else pa.string() if name in TEXTS else pa.float64() for name in taxi.COLUMNS
 }
 MISSING = {
     "pickup_community_area": 0.00013,

@@ -1,0 +1,36 @@
+"""What can go wrong, with the exit status of each; every message is one line for the user."""
+
+from __future__ import annotations
+
+import re
+
+
+class BeamTaxiError(Exception):
+    """A failure with a one-line message; pickles, since it may travel from a worker."""
+
+    exit_status = 1
+
+
+class UsageError(BeamTaxiError):
+    """The command or its surroundings are wrong: nothing was started."""
+
+    exit_status = 2
+
+
+class DataError(BeamTaxiError):
+    """The input was refused; the message names the cause, the file and, where there is one, the line."""
+
+    exit_status = 3
+
+
+_IN_TRACE = re.compile(r"^(?:[\w.]*\.)?(UsageError|DataError|BeamTaxiError): (.+?)(?: \[while running .*)?$", re.M)
+_CLASSES: dict[str, type[BeamTaxiError]] = {c.__name__: c for c in (UsageError, DataError, BeamTaxiError)}
+
+
+def from_trace(text: str) -> BeamTaxiError | None:
+    """Find our own error in the text of a runner's failure: runners deliver a worker's trace as a string."""
+    found = _IN_TRACE.findall(text)
+    if not found:
+        return None
+    name, message = found[-1]
+    return _CLASSES[name](message)

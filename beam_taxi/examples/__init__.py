@@ -1,0 +1,1 @@
+"""Serialized tf.train.Example records: their encoding, their split and their TFRecord files."""

@@ -1,0 +1,1 @@
+"""CSV bytes to typed Arrow batches; no Beam here."""

@@ -1,0 +1,144 @@
+"""The types of cells: INT, FLOAT, STRING by an explicit grammar, decided on whole columns.
+
+    INT    -?(0|[1-9][0-9]*)                                      within int64
+    FLOAT  an INT, or -?digits with '.' and/or an exponent        a finite decimal number, no needless leading zero
+    STRING everything else (`007`, `1_000`, ` 5`, `nan`, `0x1F`, integers beyond int64)
+
+An empty cell has no type: it is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_INT_BYTES = b"0123456789-"
+_FLOAT_BYTES = b".eE+"
+_INT_LITERAL = r"^-?[0-9]+$"
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+EXACT_FLOAT32 = 1 << 24
+"""Up to here float32 holds every whole number."""
+
+
+class Kind(IntEnum):
+    """The type of a column; a column has the largest kind of its cells."""
+
+    MISSING = 0
+    INT = 1
+    FLOAT = 2
+    STRING = 3
+
+
+ARROW_TYPES = {
+    Kind.MISSING: pa.string(),
+    Kind.INT: pa.int64(),
+    Kind.FLOAT: pa.float32(),
+    Kind.STRING: pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the cells of a column say: its kind, a row that overflows float32 or None, whether float32 loses digits."""
+
+    kind: Kind
+    overflow: int | None = None
+    inexact: bool = False
+
+
+def examine(cells: pa.StringArray) -> Evidence:
+    """Return the evidence of one column of text cells, null where a cell is empty."""
+    text = _text(cells)
+    if not text:
+        return Evidence(Kind.MISSING)
+    rest = text.translate(None, _INT_BYTES)
+    if rest.translate(None, _FLOAT_BYTES) or _has_leading_zero(cells, text):
+        return Evidence(Kind.STRING)
+    try:
+        values = pc.cast(cells, pa.float64() if rest else pa.int64())
+    except pa.ArrowInvalid:
+        return Evidence(Kind.STRING)
+    if not rest:
+        return Evidence(Kind.INT, inexact=_loses_digits(values))
+    if _has_int_beyond_int64(cells):
+        return Evidence(Kind.STRING)
+    return Evidence(Kind.FLOAT, _first_overflow(values), _loses_digits(values))
+
+
+def first_misfit(cells: pa.StringArray, kind: Kind) -> int | None:
+    """Return the first row whose cell is not of `kind` or a smaller one; None where all fit."""
+    low, high = 0, len(cells)
+    if examine(cells).kind <= kind:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if examine(cells.slice(low, middle - low)).kind > kind:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _offsets(cells: pa.StringArray) -> npt.NDArray[np.int32]:
+    return np.frombuffer(cells.buffers()[1], np.int32)[cells.offset : cells.offset + len(cells) + 1]
+
+
+def _text(cells: pa.StringArray) -> bytes:
+    """Return the bytes of all cells, one after the other."""
+    buffer = cells.buffers()[2]
+    if not len(cells) or buffer is None:
+        return b""
+    offsets = _offsets(cells)
+    return bytes(memoryview(buffer)[offsets[0] : offsets[-1]])
+
+
+def _has_leading_zero(cells: pa.StringArray, text: bytes) -> bool:
+    offsets = _offsets(cells)
+    starts = offsets[:-1] - offsets[0]
+    ends = offsets[1:] - offsets[0]
+    long_enough = ends - starts > 1
+    starts, ends = starts[long_enough], ends[long_enough]
+    data = np.frombuffer(text, np.uint8)
+    starts = starts + (data[starts] == ord("-"))
+    inner = starts + 1 < ends
+    following = data[starts[inner] + 1]
+    digit = (following >= ord("0")) & (following <= ord("9"))
+    return bool(((data[starts[inner]] == ord("0")) & digit).any())
+
+
+def _has_int_beyond_int64(cells: pa.StringArray) -> bool:
+    long_cells = cells.filter(pc.greater_equal(pc.binary_length(cells), 19))
+    literals = long_cells.filter(pc.match_substring_regex(long_cells, _INT_LITERAL))
+    try:
+        pc.cast(literals, pa.int64())
+    except pa.ArrowInvalid:
+        return True
+    return False
+
+
+def _first_overflow(values: pa.DoubleArray) -> int | None:
+    # Half a unit above the largest float32 still rounds to it; the cast itself decides.
+    with np.errstate(over="ignore"):
+        rounded = values.to_numpy(zero_copy_only=False).astype(np.float32)
+    rows = np.flatnonzero(np.isinf(rounded))
+    return int(rows[0]) if len(rows) else None
+
+
+def _loses_digits(values: pa.Array) -> bool:
+    limits = pc.min_max(values)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
+    if low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32):
+        return False
+    exact = values.drop_null().to_numpy()
+    with np.errstate(over="ignore"):
+        rounded = exact.astype(np.float32)
+    if exact.dtype == np.int64:
+        # Near 2^63 float32 rounds up to a value that int64 cannot hold.
+        return bool((rounded >= 2.0**63).any() or (rounded.astype(np.int64) != exact).any())
+    large = np.abs(exact) >= EXACT_FLOAT32
+    return bool((rounded[large].astype(np.float64) != exact[large]).any())

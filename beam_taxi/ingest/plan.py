@@ -1,0 +1,229 @@
+"""From patterns to files and blocks before the run; from scanned blocks to units of work in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+from beam_taxi import storage
+from beam_taxi.errors import DataError, UsageError
+from beam_taxi.ingest.grammar import Kind
+from beam_taxi.ingest.header import read_header
+from beam_taxi.ingest.records import INSIDE, OUTSIDE
+from beam_taxi.ingest.scan import BLOCK_BYTES, Block, BlockScan, Boundaries, Place, SourceFile, scan_block
+from beam_taxi.settings import Settings
+
+UNIT_BYTES = 32 << 20
+MAX_UNITS = 2048
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """What is known before the data are read: files, columns (the first file's order), types given, number of units.
+
+    Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all files laid end to end.
+    """
+
+    files: tuple[SourceFile, ...]
+    declared: Mapping[str, Kind]
+    n_units: int
+    delimiter: str
+    batch_bytes: int
+    block_bytes: int = BLOCK_BYTES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns in the order of the first file."""
+        return self.files[0].columns
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def first_unit(self, position: int) -> int:
+        """Return the first unit whose cut, `unit*T//N`, is not before `position` bytes of all files."""
+        return -(-position * self.n_units // self.size)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole records of one file: bytes `start` to `end`, the first on `line`."""
+
+    file: int
+    start: int
+    end: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What becomes shard `index` of every split."""
+
+    index: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class FileTotals:
+    """What the first pass counted in a file. `content_hash` names its own construction (see `content_hash`)."""
+
+    content_hash: str
+    rows: int
+    blank_lines: int
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """The outcome of the first pass: the kind of each feature by name, sorted; totals a file; warnings."""
+
+    kinds: Mapping[str, Kind]
+    totals: tuple[FileTotals, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
+    """Match the patterns and read every header. Raises UsageError and DataError."""
+    matched: dict[str, storage.InputFile] = {}
+    for pattern in settings.input:
+        found = storage.match(pattern)
+        if not found:
+            raise UsageError(f"--input {pattern}: no file matches")
+        matched.update((file.uri, file) for file in found)
+    files = sorted(matched.values(), key=lambda file: file.uri)
+    with ThreadPoolExecutor(32) as pool:
+        headers = list(pool.map(lambda file: read_header(file, settings.delimiter, declared), files))
+    for file, header in zip(files, headers, strict=True):
+        if sorted(header.columns) != sorted(headers[0].columns):
+            differing = sorted(set(header.columns) ^ set(headers[0].columns))[0]
+            raise DataError(
+                f"{file.uri}: line 1: the header differs from that of {files[0].uri}: "
+                f"column {differing!r} is in only one of them"
+            )
+    sources = tuple(
+        SourceFile(f.uri, f.size, f.modified, h.columns, h.end, h.next_line)
+        for f, h in zip(files, headers, strict=True)
+    )
+    size = sum(file.size for file in sources)
+    unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
+    n_units = settings.num_shards or -(-size // unit_bytes)
+    return InputPlan(sources, declared, n_units, settings.delimiter, settings.batch_bytes)
+
+
+def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
+    """Yield the blocks of a file; the first one holds the header."""
+    source = plan.files[file]
+    base = sum(f.size for f in plan.files[:file])
+    grid = range(plan.block_bytes, source.size, plan.block_bytes)
+    edges = [0, *(edge for edge in grid if edge > source.data_start), source.size]
+    for index, (start, end) in enumerate(pairwise(edges)):
+        units = range(plan.first_unit(base + start), plan.first_unit(base + end))
+        cuts = tuple(unit * plan.size // plan.n_units - base for unit in units)
+        yield Block(file, index, start, end, cuts)
+
+
+def plan_units(plan: InputPlan, scans: Iterable[BlockScan]) -> tuple[DataPlan, list[Unit]]:
+    """Join the scans of all blocks. Raises DataError with file and line on the first fault."""
+    by_file: dict[int, list[BlockScan]] = {file: [] for file in range(len(plan.files))}
+    for scan in scans:
+        by_file[scan.block.file].append(scan)
+    joined = [_join(plan, file, sorted(by_file[file], key=lambda s: s.block.index)) for file in by_file]
+    kinds = dict.fromkeys(plan.columns, Kind.MISSING)
+    for one in joined:
+        for name, kind in one.kinds.items():
+            kinds[name] = max(kinds[name], kind)
+    kinds.update((name, kind) for name, kind in plan.declared.items() if name in kinds)
+    for file, one in zip(plan.files, joined, strict=True):
+        for name, line in one.overflows.items():
+            if kinds[name] is Kind.FLOAT:
+                raise DataError(
+                    f"{file.uri}: line {line}: column {name!r} overflows float32, the float of tf.Example; "
+                    "declare it STRING in --schema to keep its text"
+                )
+    if not sum(one.totals.rows for one in joined):
+        raise DataError(f"{plan.files[0].uri}: has a header but no rows")
+    inexact = sorted({n for one in joined for n in one.inexact if kinds[n] is Kind.FLOAT})
+    warnings = tuple(f"column {n!r}: float32, the float of tf.Example, loses digits above 2^24" for n in inexact)
+    units = _units(plan, [one.cuts for one in joined])
+    ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
+    return DataPlan(ordered, tuple(one.totals for one in joined), warnings), units
+
+
+def content_hash(digests: list[bytes]) -> str:
+    """Return `sha256:` of a file of one block, else `sha256-32MiB:`, the SHA-256 of its blocks' SHA-256 digests."""
+    if len(digests) == 1:
+        return f"sha256:{digests[0].hex()}"
+    return f"sha256-{BLOCK_BYTES >> 20}MiB:{hashlib.sha256(b''.join(digests)).hexdigest()}"
+
+
+@dataclass
+class _Joined:
+    totals: FileTotals
+    kinds: dict[str, Kind]
+    overflows: dict[str, int]
+    inexact: set[str]
+    cuts: list[Place]
+
+
+def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
+    """Follow the state through the blocks of a file; lines become lines of the file."""
+    source = plan.files[file]
+    state, line, opened = OUTSIDE, source.first_line, source.first_line
+    joined = _Joined(FileTotals("", 0, 0), {}, {}, set(), [])
+    rows = blank = waiting = 0
+    for scan in scans:
+        if scan.assumed != state:
+            scan = scan_block(source, scan.block, plan.delimiter, plan.declared, plan.batch_bytes, state)
+        content, bounds = scan.content, scan.boundaries[state]
+        if content.fault is not None:
+            lines, reason = content.fault
+            raise DataError(f"{source.uri}: line {opened if lines is None else line + lines}: {reason}")
+        waiting = _place_cuts(joined.cuts, bounds, line, waiting)
+        for name, kind in content.kinds.items():
+            joined.kinds[name] = max(joined.kinds.get(name, Kind.MISSING), kind)
+        for name, lines in content.overflows.items():
+            joined.overflows.setdefault(name, line + lines)
+        joined.inexact |= content.inexact
+        rows, blank = rows + content.rows, blank + content.blank_lines
+        if bounds.opening_lines is not None:
+            opened = line + bounds.opening_lines
+        state, line = bounds.state_after, line + scan.lines
+    if state == INSIDE:
+        raise DataError(f"{source.uri}: line {opened}: the quote that opens here is never closed")
+    joined.cuts += [Place(source.size, line)] * waiting
+    joined.totals = FileTotals(content_hash([scan.sha256 for scan in scans]), rows, blank)
+    return joined
+
+
+def _place_cuts(cuts: list[Place], bounds: Boundaries, line: int, waiting: int) -> int:
+    """Append the record starts of a block's cuts; return how many cuts wait for the next block's first record."""
+    if bounds.first is not None:
+        cuts += [Place(bounds.first.offset, line + bounds.first.lines)] * waiting
+        waiting = 0
+    for start in bounds.starts:
+        if start is None:
+            waiting += 1
+        else:
+            cuts.append(Place(start.offset, line + start.lines))
+    return waiting
+
+
+def _units(plan: InputPlan, cuts: list[list[Place]]) -> list[Unit]:
+    """Deal the records of all files to the units."""
+    pieces: list[list[Piece]] = [[] for _ in range(plan.n_units)]
+    base = 0
+    for file, source in enumerate(plan.files):
+        first = plan.first_unit(base)
+        bounds = [
+            Place(source.data_start, source.first_line),
+            *cuts[file],
+            Place(source.size, 0),
+        ]
+        for unit, (start, end) in enumerate(pairwise(bounds), first - 1):
+            if start.offset < end.offset:
+                pieces[unit].append(Piece(file, start.offset, end.offset, start.lines))
+        base += source.size
+    return [Unit(index, tuple(its)) for index, its in enumerate(pieces)]

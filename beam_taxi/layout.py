@@ -1,0 +1,65 @@
+"""The run folder: names of files, and the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beam_taxi import storage
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file of a run: its path in the run folder, size in bytes and SHA-256; rows and split where it has them."""
+
+    path: str
+    bytes: int
+    sha256: str
+    split: str | None = None
+    rows: int | None = None
+
+
+def shard_path(split: str, index: int, count: int) -> str:
+    """Return the path of a shard of Examples in the run folder, as TFX names it."""
+    return f"examples/Split-{split}/data_tfrecord-{index:05d}-of-{count:05d}.gz"
+
+
+def statistics_path(split: str) -> str:
+    """Return the path of the statistics of a split in the run folder."""
+    return f"statistics/Split-{split}/FeatureStats.pb"
+
+
+SCHEMA_PATH = "schema/schema.pbtxt"
+
+
+def artifact_entry(type_name: str, files: list[WrittenFile]) -> dict[str, Any]:
+    """Return an artifact as the manifest lists it; all files lie in the folder that their paths begin with."""
+    folder = files[0].path.split("/")[0]
+    entries = []
+    for file in sorted(files, key=lambda f: f.path):
+        entry: dict[str, Any] = {
+            "path": file.path.removeprefix(folder + "/"),
+            "bytes": file.bytes,
+            "sha256": file.sha256,
+        }
+        if file.split is not None:
+            entry |= {"split": file.split, "rows": file.rows}
+        entries.append(entry)
+    return {"type": type_name, "path": folder, "files": entries}
+
+
+def write_manifest(run_uri: str, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest, whole or not at all: from then on the run exists for readers."""
+    with storage.publish(run_uri, MANIFEST) as file:
+        file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def read_manifest(run_uri: str) -> dict[str, Any]:
+    """Return the manifest of a run; raises OSError where there is none."""
+    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(run_uri, MANIFEST)))
+    return manifest

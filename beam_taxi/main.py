@@ -1,0 +1,154 @@
+"""Run the job: `python -m beam_taxi.main --input 'data/*.csv' --output out/`."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from datetime import datetime, timezone
+from typing import Any
+
+from beam_taxi import layout, options, storage
+from beam_taxi.errors import BeamTaxiError, from_trace
+from beam_taxi.settings import Settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the arguments; returns 0 done, 1 failed, 2 bad usage or failed check, 3 data refused."""
+    try:
+        _main(sys.argv[1:] if argv is None else argv)
+    except BeamTaxiError as error:
+        print(f"beam_taxi: error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("beam_taxi: error: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _main(argv: Sequence[str]) -> None:
+    args, beam_args = options.parse(argv)
+    settings = options.to_settings(args)
+    timings: dict[str, float] = {}
+    with _timed(timings, "checks"):
+        from beam_taxi import preflight
+        from beam_taxi.ingest.plan import plan_input
+
+        preflight.check_output(settings)
+        plan = plan_input(settings, preflight.declared_kinds(settings))
+        preflight.check_columns(settings, plan)
+    store = options.metadata_uri(args)
+    if args.dry_run:
+        _print_plan(settings, plan, args.runner, store)
+        return
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    local = args.runner == options.LOCAL_RUNNER
+    with _timed(timings, "imports"):
+        _quieten(local)
+        # TFDV writes to stderr that IPython is not there.
+        with redirect_stderr(io.StringIO()):
+            import apache_beam as beam
+            from apache_beam.options.pipeline_options import PipelineOptions
+
+            from beam_taxi import pipeline as graph
+    with _timed(timings, "run"), _reported(settings):
+        pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
+        graph.build(pipeline, plan, settings, started)
+        pipeline.run().wait_until_finish()
+    if not storage.exists(storage.join(settings.run_uri, layout.MANIFEST)):
+        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
+        return
+    manifest = layout.read_manifest(settings.run_uri)
+    with _timed(timings, "record"):
+        ids = _record(manifest, store)
+    _print_summary(manifest, ids, store, timings)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[part] = time.perf_counter() - start
+
+
+def _quieten(local: bool) -> None:
+    """Keep the libraries' start-up notes, and in process the runner's traces, away from the user's terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.basicConfig(level=logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL if local else logging.INFO)
+
+
+@contextmanager
+def _reported(settings: Settings) -> Iterator[None]:
+    """Turn what a runner raises into one line, and remove what a failed run left on this machine."""
+    try:
+        yield
+    # A runner may raise anything; whatever it is, a user gets one line, and the trace in a file.
+    except Exception as error:
+        if not storage.is_remote(settings.run_uri):
+            shutil.rmtree(settings.run_uri, ignore_errors=True)
+        known = error if isinstance(error, BeamTaxiError) else from_trace(str(error))
+        if known is not None:
+            raise known from None
+        with tempfile.NamedTemporaryFile("w", prefix="beam_taxi-", suffix=".log", delete=False) as log:
+            log.write(traceback.format_exc())
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise BeamTaxiError(f"the run failed: {lines[-1].strip()[:500]} (trace: {log.name})") from None
+
+
+def _record(manifest: Mapping[str, Any], store: str) -> Mapping[str, int]:
+    if store == "none":
+        return {}
+    from beam_taxi.metadata.recorder import record
+
+    try:
+        return record(manifest, store)
+    except (OSError, RuntimeError, BeamTaxiError) as error:
+        later = (
+            f"python -m beam_taxi.record --manifest {manifest['run_uri']}/{layout.MANIFEST} --metadata_store {store}"
+        )
+        raise BeamTaxiError(f"the run is whole, but not recorded: {error}; record it later: {later}") from None
+
+
+def _print_plan(settings: Settings, plan: Any, runner: str, store: str) -> None:
+    for file in plan.files:
+        print(f"input      {file.uri}  {file.size:,} bytes")
+    print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
+    print(f"output     {settings.run_uri}")
+    print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")
+    print(f"runner     {runner}")
+    print(f"record     {store}")
+
+
+def _print_summary(
+    manifest: Mapping[str, Any], ids: Mapping[str, int], store: str, timings: Mapping[str, float]
+) -> None:
+    inputs, splits = manifest["inputs"], manifest["splits"]
+    rows = ", ".join(f"{split['name']} {split['rows']:,}" for split in splits)
+    print(f"run        {manifest['run_id']}")
+    totals = {count: sum(one[count] for one in inputs) for count in ("rows", "blank_lines", "rejects")}
+    print(f"rows read  {totals['rows']:,} from {len(inputs)} file(s), {totals['blank_lines']:,} blank lines")
+    print(f"splits     {rows}")
+    print(f"rejects    {totals['rejects']:,}")
+    print(f"features   {len(manifest['features'])}")
+    for name, artifact in manifest["artifacts"].items():
+        known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
+        print(f"{name:<10} {manifest['run_uri']}/{artifact['path']}  {len(artifact['files'])} file(s){known}")
+    print(f"manifest   {manifest['run_uri']}/{layout.MANIFEST}")
+    print(f"record     {store}")
+    for warning in manifest["warnings"]:
+        print(f"warning    {warning}")
+    print("seconds    " + ", ".join(f"{part} {seconds:.1f}" for part, seconds in timings.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

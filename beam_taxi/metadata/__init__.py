@@ -1,0 +1,1 @@
+"""The ML Metadata record: the only place that imports ml_metadata."""

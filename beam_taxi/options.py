@@ -1,0 +1,169 @@
+"""The flags, declared once, without importing Beam."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+from beam_taxi import storage
+from beam_taxi.errors import UsageError
+from beam_taxi.settings import Settings, Split, StatisticsSettings
+
+LOCAL_RUNNER = "FnApiRunner"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of our own flags; every other flag is Apache Beam's."""
+    p = _Parser(
+        prog="python -m beam_taxi.main",
+        description="CSV files to TFRecords of tf.Example, TFDV statistics, a schema and an ML Metadata record.",
+        epilog="Every option of Apache Beam passes through, e.g. --runner DataflowRunner --setup_file ./setup.py.",
+        allow_abbrev=False,
+    )
+    data = p.add_argument_group("input and output")
+    data.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="PATTERN",
+        help="CSV files: paths or patterns, also gs://",
+    )
+    data.add_argument("--output", metavar="FOLDER", help="where the folder of the run is made, also gs://")
+    data.add_argument("--run_id", help="name of the run and its folder (default: time and a random part)")
+    data.add_argument("--pipeline_name", default="beam_taxi", help="name in ML Metadata (default: %(default)s)")
+    data.add_argument("--delimiter", default=",", help="one ASCII character (default: ,)")
+    data.add_argument("--schema", metavar="PBTXT", help="Schema proto that gives the types instead of the data")
+    examples = p.add_argument_group("examples")
+    examples.add_argument("--splits", default="train:2,eval:1", help="names and weights (default: %(default)s)")
+    examples.add_argument(
+        "--split_key",
+        metavar="COLUMN",
+        help="rows with the same value here share a split (default: the whole row)",
+    )
+    examples.add_argument("--num_shards", type=int, help="shards of each split (default: by size)")
+    examples.add_argument(
+        "--unit_bytes", type=int, help="bytes of CSV for a shard (default: 33554432, more beyond 64 GiB)"
+    )
+    examples.add_argument(
+        "--batch_bytes", type=int, default=4 << 20, help="bytes of CSV parsed at once (default: %(default)s)"
+    )
+    examples.add_argument("--gzip_level", type=int, default=1, help="0 to 3 (default: %(default)s)")
+    stats = p.add_argument_group("statistics")
+    stats.add_argument("--histogram_buckets", type=int, default=10, help="equal-width buckets (default: %(default)s)")
+    stats.add_argument("--quantile_buckets", type=int, default=50, help="quantile buckets (default: %(default)s)")
+    stats.add_argument("--top_k", type=int, default=20, help="most frequent values (default: %(default)s)")
+    stats.add_argument("--weight_feature", metavar="COLUMN", help="numeric column that weighs the rows")
+    stats.add_argument("--stats_features", metavar="COLUMNS", default="", help="only these columns, comma-separated")
+    stats.add_argument(
+        "--slice_features",
+        metavar="COLUMNS",
+        default="",
+        help="also statistics for each value of these columns",
+    )
+    run = p.add_argument_group("run")
+    run.add_argument(
+        "--runner", default=LOCAL_RUNNER, help="Apache Beam runner (default: %(default)s, in this process)"
+    )
+    run.add_argument(
+        "--metadata_store",
+        metavar="URI",
+        help="sqlite:///PATH or none (default: metadata.sqlite in --output)",
+    )
+    run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
+    return p
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return our options, and Beam's as they came. Raises UsageError on a flag that neither knows."""
+    args, rest = parser().parse_known_args(argv)
+    ours = [option for action in parser()._actions for option in action.option_strings]
+    known = {*ours, *_beam_flags()}
+    if known > set(ours):
+        for flag in (word.split("=")[0] for word in rest if word.startswith("--")):
+            if flag.removeprefix("--no_") not in known and flag not in known:
+                close = difflib.get_close_matches(flag, known, 1)
+                raise UsageError(f"unknown flag {flag}" + (f"; did you mean {close[0]}?" if close else ""))
+    if rest and not rest[0].startswith("-"):
+        raise UsageError(f"unexpected argument {rest[0]!r}")
+    return args, rest
+
+
+def _beam_flags() -> set[str]:
+    """Read the flags from the source of Beam's options, since importing them takes seconds."""
+    spec = find_spec("apache_beam")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    sources = [Path(folder, "options", "pipeline_options.py") for folder in folders]
+    return {
+        flag for source in sources if source.is_file() for flag in re.findall(r"['\"](--\w+)['\"]", source.read_text())
+    }
+
+
+def to_settings(args: argparse.Namespace) -> Settings:
+    """Return the settings of a run. Raises UsageError."""
+    missing = [f"--{name} is missing" for name in ("input", "output") if not getattr(args, name)]
+    if missing:
+        raise UsageError("; ".join(missing))
+    now = datetime.now(timezone.utc)
+    run_id = args.run_id or f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return Settings(
+        input=tuple(args.input),
+        run_uri=storage.join(storage.absolute(args.output), run_id),
+        run_id=run_id,
+        pipeline_name=args.pipeline_name,
+        splits=_splits(args.splits),
+        split_key=args.split_key,
+        schema=_schema(args.schema),
+        delimiter=args.delimiter,
+        num_shards=args.num_shards,
+        unit_bytes=args.unit_bytes,
+        batch_bytes=args.batch_bytes,
+        gzip_level=args.gzip_level,
+        statistics=StatisticsSettings(
+            args.histogram_buckets,
+            args.quantile_buckets,
+            args.top_k,
+            args.weight_feature,
+            _columns(args.stats_features),
+            _columns(args.slice_features),
+        ),
+    )
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _splits(text: str) -> tuple[Split, ...]:
+    parts = [re.fullmatch(r"([^:]+):(\d+)", part) for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(f"--splits {text!r}: give NAME:WEIGHT,NAME:WEIGHT with whole weights, e.g. train:2,eval:1")
+    return tuple(Split(part[1], int(part[2])) for part in parts if part)
+
+
+def _schema(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return storage.read_bytes(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--schema {path}: cannot be read: {error}") from None
+
+
+def metadata_uri(args: argparse.Namespace) -> str:
+    """Return the URI of the ML Metadata store, `none` where there is no record."""
+    if args.metadata_store:
+        return str(args.metadata_store)
+    output = storage.absolute(args.output)
+    return "none" if storage.is_remote(output) else f"sqlite:///{output}/metadata.sqlite"

@@ -1,0 +1,30 @@
+"""The graph.
+
+CSV files -> units -> Examples (sharded TFRecords, by split) --+
+              +-----> ExampleStatistics (TFDV, by split) ------+--> manifest.json (last)
+                           +-> Schema -------------------------+
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from beam_taxi.ingest.plan import InputPlan
+from beam_taxi.settings import Settings
+from beam_taxi.transforms.read import PlanCsv
+from beam_taxi.transforms.statistics import CloseRun, ComputeStatistics
+from beam_taxi.transforms.write import WriteExamples
+
+
+def build(pipeline: beam.Pipeline, plan: InputPlan, settings: Settings, started: str) -> PCollection[dict[str, Any]]:
+    """Add the whole job to `pipeline`; returns the one manifest."""
+    planned = pipeline | "PlanCsv" >> PlanCsv(plan)
+    examples = planned.units | "WriteExamples" >> WriteExamples(plan, planned.plan, settings)
+    statistics = [
+        examples.batches[split.name] | f"ComputeStatistics[{split.name}]" >> ComputeStatistics(settings.statistics)
+        for split in settings.splits
+    ]
+    return pipeline | "CloseRun" >> CloseRun(plan, settings, started, planned.plan, examples.receipts, statistics)

@@ -1,0 +1,120 @@
+"""The settings of a run: frozen, validated, JSON both ways."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from beam_taxi.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A named part of the rows; its share is `weight` over the sum of the weights."""
+
+    name: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class StatisticsSettings:
+    """What TFDV computes: buckets per numeric feature, `top_k` values per string feature."""
+
+    histogram_buckets: int = 10
+    quantile_buckets: int = 50
+    top_k: int = 20
+    weight_feature: str | None = None
+    features: tuple[str, ...] = ()
+    slice_features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a run makes. `schema` is the text of a Schema proto, or None to infer types.
+
+    `unit_bytes` and `batch_bytes` count bytes of CSV text; `num_shards` overrides `unit_bytes`. Of these only
+    `batch_bytes` has no influence on the files.
+    """
+
+    input: tuple[str, ...]
+    run_uri: str
+    run_id: str
+    pipeline_name: str = "beam_taxi"
+    splits: tuple[Split, ...] = (Split("train", 2), Split("eval", 1))
+    split_key: str | None = None
+    schema: str | None = None
+    delimiter: str = ","
+    num_shards: int | None = None
+    unit_bytes: int | None = None
+    batch_bytes: int = 4 << 20
+    gzip_level: int = 1
+    statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
+
+    def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise UsageError("; ".join(faults))
+
+    def _faults(self) -> Any:
+        if not self.input:
+            yield "--input is missing"
+        for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
+            if not _NAME.fullmatch(name):
+                yield f"{option} {name!r}: letters, digits, '.', '_' and '-' only"
+        names = [split.name for split in self.splits]
+        if not names or len(set(names)) < len(names) or not all(_NAME.fullmatch(n) for n in names):
+            yield f"--splits: names {names} must be different, of letters, digits, '.', '_' and '-'"
+        if any(split.weight < 1 for split in self.splits):
+            yield "--splits: weights must be whole numbers above 0"
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n' or not self.delimiter.isascii():
+            yield f"--delimiter {self.delimiter!r}: one ASCII character other than a quote or line break"
+        if self.num_shards is not None and self.unit_bytes is not None:
+            yield "--num_shards and --unit_bytes: give one of them"
+        positive = {
+            "--num_shards": self.num_shards,
+            "--unit_bytes": self.unit_bytes,
+            "--batch_bytes": self.batch_bytes,
+            "--histogram_buckets": self.statistics.histogram_buckets,
+            "--quantile_buckets": self.statistics.quantile_buckets,
+            "--top_k": self.statistics.top_k,
+        }
+        yield from (
+            f"{option} {value}: must be above 0"
+            for option, value in positive.items()
+            if value is not None and value < 1
+        )
+        if not 0 <= self.gzip_level <= 3:
+            yield f"--gzip_level {self.gzip_level}: 0 to 3"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values; `from_json` is the inverse."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Settings:
+        """Return the settings that `to_json` wrote; raises UsageError or TypeError on anything else."""
+        statistics = dict(values["statistics"])
+        for key in ("features", "slice_features"):
+            statistics[key] = tuple(statistics[key])
+        return Settings(
+            **{
+                **values,
+                "input": tuple(values["input"]),
+                "splits": tuple(Split(**split) for split in values["splits"]),
+                "statistics": StatisticsSettings(**statistics),
+            }
+        )
+
+    def sha256(self) -> str:
+        """Return the hash of what decides the content: all but the place, the run id and the batch size."""
+        values = self.to_json()
+        for key in ("run_uri", "run_id", "batch_bytes"):
+            del values[key]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""Statistics, schema and manifest: TFDV's transforms and what closes a run."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import tensorflow_data_validation as tfdv
+from apache_beam.pvalue import AsList, AsSingleton, PCollection
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+import beam_taxi
+from beam_taxi import layout, storage
+from beam_taxi.ingest.plan import DataPlan, InputPlan
+from beam_taxi.layout import WrittenFile
+from beam_taxi.settings import Settings, StatisticsSettings
+from beam_taxi.transforms.write import UnitReceipt
+
+_VERSIONS = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
+
+
+def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
+    """Return TFDV's options for ours."""
+    slicers = None
+    if settings.slice_features:
+        slicers = [tfdv.experimental_get_feature_value_slicer({name: None}) for name in settings.slice_features]
+    return tfdv.StatsOptions(
+        feature_allowlist=list(settings.features) or None,
+        weight_feature=settings.weight_feature,
+        num_top_values=settings.top_k,
+        num_rank_histogram_buckets=1000,
+        num_histogram_buckets=settings.histogram_buckets,
+        num_quantiles_histogram_buckets=settings.quantile_buckets,
+        experimental_slice_functions=slicers,
+    )
+
+
+def infer_schema(statistics: Iterable[statistics_pb2.DatasetFeatureStatisticsList]) -> schema_pb2.Schema:
+    """Return the schema that TFDV infers from the first split and widens by each other one, sorted by name.
+
+    TFDV lists features and string domains in the order in which workers met them.
+    """
+    schema = None
+    for one in statistics:
+        overall = statistics_pb2.DatasetFeatureStatisticsList()
+        overall.datasets.append(_overall(one))
+        if not overall.datasets[0].num_examples:
+            continue
+        if schema is None:
+            schema = tfdv.infer_schema(overall, infer_feature_shape=True)
+        else:
+            schema = tfdv.update_schema(schema, overall)
+    schema = schema or schema_pb2.Schema()
+    schema.feature.sort(key=lambda feature: feature.name)
+    schema.string_domain.sort(key=lambda domain: domain.name)
+    for domain in schema.string_domain:
+        domain.value.sort()
+    return schema
+
+
+def in_order(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Return the data sets, that of all rows first, then the slices by name; the features of each by name."""
+    overall = _overall(statistics)
+    ordered = statistics_pb2.DatasetFeatureStatisticsList()
+    ordered.datasets.extend(sorted(statistics.datasets, key=lambda one: (one.name != overall.name, one.name)))
+    for dataset in ordered.datasets:
+        dataset.features.sort(key=lambda feature: tuple(feature.path.step))
+    return ordered
+
+
+def _overall(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+) -> statistics_pb2.DatasetFeatureStatistics:
+    """Return the data set of all rows, which stands beside the slices under TFDV's default slice name."""
+    by_name = {dataset.name: dataset for dataset in statistics.datasets}
+    return by_name.get(tfdv.constants.DEFAULT_SLICE_KEY, statistics.datasets[0])
+
+
+class ComputeStatistics(beam.PTransform):
+    """Compute TFDV's statistics of one split: one DatasetFeatureStatisticsList from batches of list<T> columns.
+
+    statistics = batches["train"] | ComputeStatistics(settings.statistics)
+    """
+
+    def __init__(self, settings: StatisticsSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def expand(self, batches: PCollection[pa.RecordBatch]) -> PCollection[statistics_pb2.DatasetFeatureStatisticsList]:
+        return batches | "Generate" >> tfdv.GenerateStatistics(stats_options(self._settings))
+
+
+def _publish(run_uri: str, path: str, content: bytes, split: str | None = None, rows: int | None = None) -> WrittenFile:
+    with storage.publish(run_uri, path) as file:
+        file.write(content)
+    return WrittenFile(path, len(content), hashlib.sha256(content).hexdigest(), split, rows)
+
+
+class _CloseRun(beam.DoFn):
+    """Writes statistics and schema, checks the counts and writes the manifest, in this order, once."""
+
+    def __init__(self, plan: InputPlan, settings: Settings, started: str) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._started = started
+
+    def process(
+        self,
+        _: None,
+        data: DataPlan,
+        receipts: list[UnitReceipt],
+        *statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    ) -> Iterable[dict[str, Any]]:
+        settings = self._settings
+        manifest = build_manifest(self._plan, settings, self._started, data, receipts)
+        rows = {split["name"]: split["rows"] for split in manifest["splits"]}
+        files = []
+        for (name, count), one in zip(rows.items(), statistics, strict=True):
+            reconcile(f"statistics of split {name}", count, int(_overall(one).num_examples))
+            content = in_order(one).SerializeToString(deterministic=True)
+            files.append(_publish(settings.run_uri, layout.statistics_path(name), content, name, count))
+        schema = text_format.MessageToString(infer_schema(statistics)).encode()
+        artifacts = manifest["artifacts"]
+        artifacts["statistics"] = layout.artifact_entry("ExampleStatistics", files)
+        artifacts["schema"] = layout.artifact_entry("Schema", [_publish(settings.run_uri, layout.SCHEMA_PATH, schema)])
+        storage.remove_staging(settings.run_uri)
+        layout.write_manifest(settings.run_uri, manifest)
+        storage.remove_staging(settings.run_uri)
+        yield manifest
+
+
+def reconcile(what: str, expected: int, found: int) -> None:
+    """Raise where rows were lost or counted twice."""
+    if expected != found:
+        raise AssertionError(f"row conservation: {what}: {expected} expected, {found} found")
+
+
+def build_manifest(
+    plan: InputPlan, settings: Settings, started: str, data: DataPlan, receipts: list[UnitReceipt]
+) -> dict[str, Any]:
+    """Return the manifest up to statistics and schema; raises AssertionError where rows are not conserved."""
+    names = [split.name for split in settings.splits]
+    reconcile("units", plan.n_units, len(receipts))
+    inputs: list[dict[str, Any]] = []
+    for number, (file, totals) in enumerate(zip(plan.files, data.totals, strict=True)):
+        split_rows = [sum(r.rows[number][i] for r in receipts if number in r.rows) for i in range(len(names))]
+        reconcile(file.uri, totals.rows, sum(split_rows))
+        inputs.append(
+            {
+                "uri": file.uri,
+                "size": file.size,
+                "content_hash": totals.content_hash,
+                "rows": totals.rows,
+                "blank_lines": totals.blank_lines,
+                "rejects": 0,
+                "split_rows": dict(zip(names, split_rows, strict=True)),
+            }
+        )
+    shards = [shard for receipt in receipts for shard in receipt.shards]
+    splits = []
+    for split in settings.splits:
+        rows = sum(entry["split_rows"][split.name] for entry in inputs)
+        reconcile(f"shards of split {split.name}", rows, sum(s.rows or 0 for s in shards if s.split == split.name))
+        splits.append({"name": split.name, "weight": split.weight, "rows": rows})
+    return {
+        "manifest_version": layout.MANIFEST_VERSION,
+        "run_id": settings.run_id,
+        "pipeline_name": settings.pipeline_name,
+        "started": started,
+        "run_uri": settings.run_uri,
+        "settings": settings.to_json(),
+        "settings_sha256": settings.sha256(),
+        "versions": _versions(),
+        "inputs": inputs,
+        "features": [{"name": name, "type": kind.name} for name, kind in data.kinds.items()],
+        "splits": splits,
+        "warnings": list(data.warnings),
+        "artifacts": {"examples": layout.artifact_entry("Examples", shards)},
+    }
+
+
+def _versions() -> Mapping[str, str]:
+    found = {name: version(name) for name in _VERSIONS}
+    return {"beam_taxi": beam_taxi.__version__, "python": platform.python_version(), **found}
+
+
+class CloseRun(beam.PTransform):
+    """Write statistics, schema and, last, the manifest; one element comes out, the manifest.
+
+    manifest = pipeline | CloseRun(input_plan, settings, started, planned.plan, receipts, statistics)
+    """
+
+    def __init__(
+        self,
+        plan: InputPlan,
+        settings: Settings,
+        started: str,
+        data: AsSingleton,
+        receipts: PCollection[UnitReceipt],
+        statistics: list[PCollection[statistics_pb2.DatasetFeatureStatisticsList]],
+    ) -> None:
+        super().__init__()
+        self._do_fn = _CloseRun(plan, settings, started)
+        self._sides = [data, AsList(receipts), *map(AsSingleton, statistics)]
+
+    def expand(self, pipeline: beam.pvalue.PBegin) -> PCollection[dict[str, Any]]:
+        return (
+            pipeline | "Once" >> beam.Create([None], reshuffle=False) | "Close" >> beam.ParDo(self._do_fn, *self._sides)
+        )

@@ -1,0 +1,136 @@
+"""The record in a real SQLite store, read back as TFX's readers do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from beam_taxi.errors import UsageError
+from beam_taxi.metadata.recorder import record
+
+
+def manifest(run_id: str) -> dict[str, Any]:
+    def files(*paths: str) -> list[dict[str, Any]]:
+        return [{"path": path, "bytes": 1, "sha256": "ab", "split": "train", "rows": 1} for path in paths]
+
+    return {
+        "run_id": run_id,
+        "pipeline_name": "taxi",
+        "run_uri": f"/out/{run_id}",
+        "settings": {"input": ["/data/*.csv"]},
+        "settings_sha256": "cd",
+        "inputs": [{"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3} for n in (1, 2)],
+        "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
+        "artifacts": {
+            "examples": {"type": "Examples", "path": "examples", "files": files("Split-train/x.gz", "Split-eval/x.gz")},
+            "statistics": {
+                "type": "ExampleStatistics",
+                "path": "statistics",
+                "files": files("Split-train/FeatureStats.pb"),
+            },
+            "schema": {"type": "Schema", "path": "schema", "files": files("schema.pbtxt")},
+        },
+    }
+
+
+def opened(path: Path) -> MetadataStore:
+    config = pb.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
+    return MetadataStore(config)
+
+
+def record_run(store: str, run_id: str) -> dict[str, int]:
+    return record(manifest(run_id), store)
+
+
+def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
+    ids = record_run(f"sqlite:///{tmp_path}/m.sqlite", "r1")
+    store = opened(tmp_path / "m.sqlite")
+    examples, statistics, schema = store.get_artifacts_by_id([ids["examples"], ids["statistics"], ids["schema"]])
+    assert (examples.type, statistics.type, schema.type) == ("Examples", "ExampleStatistics", "Schema")
+    assert {a.state for a in (examples, statistics, schema)} == {pb.Artifact.LIVE}
+    assert not any(a.external_id for a in (examples, statistics, schema))
+    assert examples.uri == "/out/r1/examples"
+    for one in (examples, statistics):
+        assert json.loads(one.properties["split_names"].string_value) == ["train", "eval"]
+        assert one.properties["span"].int_value == one.custom_properties["span"].int_value == 0
+    assert examples.custom_properties["payload_format"].string_value == "FORMAT_TF_EXAMPLE"
+    assert examples.custom_properties["file_format"].string_value == "tfrecords_gzip"
+    assert store.get_artifact_type("Examples").base_type == pb.ArtifactType.DATASET
+    assert (
+        store.get_execution_type("tfx.components.statistics_gen.component.StatisticsGen").base_type
+        == pb.ExecutionType.PROCESS
+    )
+    executions = store.get_executions_by_context(ids["pipeline_run"])
+    assert len(executions) == 3
+    assert {e.last_known_state for e in executions} == {pb.Execution.COMPLETE}
+    (parent,) = store.get_parent_contexts_by_context(ids["pipeline_run"])
+    assert (parent.type, parent.name) == ("pipeline", "taxi")
+    events = store.get_events_by_execution_ids([ids["CsvExampleGen"]])
+    paths = [(e.type, e.path.steps[0].key, e.path.steps[1].index) for e in events]
+    assert paths == [(pb.Event.INPUT, "csv", 0), (pb.Event.INPUT, "csv", 1), (pb.Event.OUTPUT, "examples", 0)]
+    node = store.get_context_by_type_and_name("node", "taxi.StatisticsGen")
+    assert {a.id for a in store.get_artifacts_by_context(node.id)} == {ids["examples"], ids["statistics"]}
+    assert [e.id for e in store.get_executions_by_context(node.id)] == [ids["StatisticsGen"]]
+
+
+def test_recorded_twice_is_recorded_once(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    assert record_run(uri, "r1") == record_run(uri, "r1")
+    store = opened(tmp_path / "m.sqlite")
+    assert len(store.get_executions()) == 3
+    assert len(store.get_artifacts()) == 5
+    assert len(store.get_events_by_execution_ids([e.id for e in store.get_executions()])) == 7
+
+
+def test_runs_share_pipeline_and_csv_files_and_the_latest_schema_is_found(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    record_run(uri, "r1")
+    second = record_run(uri, "r2")
+    store = opened(tmp_path / "m.sqlite")
+    assert len(store.get_artifacts_by_type("CsvFile")) == 2
+    pipeline = store.get_context_by_type_and_name("pipeline", "taxi")
+    schemas = [a for a in store.get_artifacts_by_context(pipeline.id) if a.type == "Schema"]
+    assert max(schemas, key=lambda a: (a.create_time_since_epoch, a.id)).id == second["schema"]
+
+
+def test_processes_that_record_at_once_lose_nothing(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    runs = [f"r{n // 2}" for n in range(8)]
+    with ProcessPoolExecutor(4) as pool:
+        found = list(pool.map(record_run, [uri] * len(runs), runs))
+    assert len({ids["schema"] for ids in found}) == 4
+    assert len(opened(tmp_path / "m.sqlite").get_executions()) == 12
+
+
+@pytest.mark.parametrize("uri", ["postgresql://x/y", "sqlite:///", "m.sqlite"])
+def test_other_stores_are_refused(uri: str):
+    with pytest.raises(UsageError, match="give sqlite:///PATH"):
+        record_run(uri, "r1")
+
+
+def test_the_command(tmp_path: Path):
+    def command(path: Path) -> subprocess.CompletedProcess[str]:
+        args = ["--manifest", str(path), "--metadata_store", f"sqlite:///{tmp_path}/m.sqlite"]
+        return subprocess.run(
+            [sys.executable, "-m", "beam_taxi.record", *args], capture_output=True, text=True, check=False
+        )
+
+    path = tmp_path / "manifest.json"
+    missing = command(path)
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
+    path.write_text("[]")
+    assert "is not the manifest of a run" in command(path).stderr
+    path.write_text(json.dumps(manifest("r1")))
+    done = command(path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("CsvExampleGen")

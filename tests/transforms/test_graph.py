@@ -1,0 +1,117 @@
+"""The graph's steps on a TestPipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, plan_input
+from beam_taxi.pipeline import build
+from beam_taxi.settings import Settings
+from beam_taxi.transforms.read import PlanCsv
+from beam_taxi.transforms.write import WriteExamples, _WriteUnit, to_list_columns
+
+LABELS = [
+    "PlanCsv/Files",
+    "PlanCsv/Blocks",
+    "PlanCsv/SpreadBlocks",
+    "PlanCsv/ScanBlocks",
+    "PlanCsv/KeyScans",
+    "PlanCsv/GroupScans",
+    "PlanCsv/PlanUnits",
+    "PlanCsv/SpreadUnits",
+    "WriteExamples/WriteUnits",
+    "ComputeStatistics[train]/Generate",
+    "ComputeStatistics[eval]/Generate",
+    "CloseRun/Once",
+    "CloseRun/Close",
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for part in range(3):
+        rows = "".join(f'{i},"line\n{i % 7}",{i / 4}\n' for i in range(part * 100, part * 100 + 100))
+        (tmp_path / f"{part}.csv").write_text("id,note,x\n" + rows)
+    return Settings((str(tmp_path / "*.csv"),), str(tmp_path / "run"), "run", num_shards=5)
+
+
+@pytest.fixture
+def plan(settings: Settings) -> InputPlan:
+    return plan_input(settings, {})
+
+
+def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    build(pipeline, plan, settings, "now")
+    labels: list[str] = []
+
+    class Collect(beam.pipeline.PipelineVisitor):
+        def enter_composite_transform(self, node: Any) -> None:
+            labels.append(node.full_label)
+
+        def visit_transform(self, node: Any) -> None:
+            labels.append(node.full_label)
+
+    pipeline.visit(Collect())
+    assert [label for label in labels if label.count("/") == 1] == LABELS
+
+
+def test_plan_csv(plan: InputPlan):
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        planned = pipeline | PlanCsv(plan)
+        assert_that(planned.units | beam.Map(lambda unit: unit.index), equal_to(list(range(5))))
+
+
+def test_write_examples(settings: Settings, plan: InputPlan):
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        planned = pipeline | PlanCsv(plan)
+        written = planned.units | WriteExamples(plan, planned.plan, settings)
+        rows = tuple(written.batches.values()) | beam.Flatten() | beam.Map(len) | beam.CombineGlobally(sum)
+        assert_that(rows, equal_to([300]), label="rows")
+        shards = written.receipts | beam.Map(lambda receipt: len(receipt.shards))
+        assert_that(shards, equal_to([2] * 5), label="shards")
+
+
+def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan):
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        manifest = build(pipeline, plan, settings, "now")
+        assert_that(manifest | beam.Map(lambda m: sum(s["rows"] for s in m["splits"])), equal_to([300]))
+
+
+def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: InputPlan):
+    found: list[tuple[DataPlan, list[Unit]]] = []
+    from beam_taxi.ingest.plan import iter_blocks, plan_units
+    from beam_taxi.ingest.scan import scan_block
+
+    scans = [
+        scan_block(plan.files[f], block, ",", {}, plan.batch_bytes) for f in range(3) for block in iter_blocks(plan, f)
+    ]
+    found.append(plan_units(plan, scans))
+    data, units = found[0]
+    step = _WriteUnit(plan, settings)
+    for unit in units:
+        list(step.process(unit, data))
+    run = Path(settings.run_uri)
+    first = {p.relative_to(run): p.read_bytes() for p in run.rglob("*.gz")}
+    assert len(first) == 10
+    for unit in reversed(units):
+        killed = step.process(unit, data)
+        next(killed)
+        killed.close()
+        assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
+        list(step.process(unit, data))
+    assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
+
+
+def test_to_list_columns():
+    flat = pa.RecordBatch.from_arrays([pa.array([1, None, 3]), pa.array(["a", "", None])], names=["i", "s"])
+    listed = to_list_columns(flat)
+    assert listed.column(0).to_pylist() == [[1], None, [3]]
+    assert listed.column(1).to_pylist() == [["a"], [""], None]
