@@ -92,10 +92,12 @@ def _reported(settings: Settings) -> Iterator[None]:
     """Turn what a runner raises into one line, and remove what a failed run left on this machine."""
     try:
         yield
+    except KeyboardInterrupt:
+        _remove(settings)
+        raise
     # A runner may raise anything; whatever it is, a user gets one line, and the trace in a file.
     except Exception as error:
-        if not storage.is_remote(settings.run_uri):
-            shutil.rmtree(settings.run_uri, ignore_errors=True)
+        _remove(settings)
         known = error if isinstance(error, BeamTaxiError) else from_trace(str(error))
         if known is not None:
             raise known from None
@@ -103,6 +105,11 @@ def _reported(settings: Settings) -> Iterator[None]:
             log.write(traceback.format_exc())
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise BeamTaxiError(f"the run failed: {lines[-1].strip()[:500]} (trace: {log.name})") from None
+
+
+def _remove(settings: Settings) -> None:
+    if not storage.is_remote(settings.run_uri):
+        shutil.rmtree(settings.run_uri, ignore_errors=True)
 
 
 def _record(manifest: Mapping[str, Any], store: str) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class Settings:
         if faults:
             raise UsageError("; ".join(faults))
 
-    def _faults(self) -> Any:
+    def _faults(self) -> Iterator[str]:
         if not self.input:
             yield "--input is missing"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):

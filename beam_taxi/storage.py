@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import DataError, UsageError
 
 STAGING = "_staging"
 """Folder inside a run for files that are not complete yet; gone when the run is."""
@@ -85,6 +85,13 @@ def _local_file(path: str) -> InputFile:
     return InputFile(path, status.st_size, status.st_mtime)
 
 
+def check_unchanged(uri: str, size: int, modified: float) -> None:
+    """Raise DataError where the file is no longer the one that `match` found."""
+    found = match(uri)
+    if [(file.size, file.modified) for file in found] != [(size, modified)]:
+        raise DataError(f"{uri}: changed while it was read")
+
+
 def open_input(uri: str) -> BinaryIO:
     """Open a file for reading as it lies there, without decompression; seekable."""
     if not is_remote(uri):
@@ -93,8 +100,10 @@ def open_input(uri: str) -> BinaryIO:
 
 
 def exists(uri: str) -> bool:
-    """Tell whether a file or, locally, a folder exists."""
-    return bool(_filesystems().exists(uri)) if is_remote(uri) else os.path.lexists(uri)
+    """Tell whether a file or a folder exists; in an object store a folder is any object below it."""
+    if not is_remote(uri):
+        return os.path.lexists(uri)
+    return any(result.metadata_list for result in _filesystems().match([uri, uri + "/**"], [1, 1]))
 
 
 def read_bytes(uri: str) -> bytes:

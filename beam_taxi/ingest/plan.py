@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
@@ -42,7 +43,12 @@ class InputPlan:
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(file.size for file in self.files)
+        return self.bases[-1]
+
+    @cached_property
+    def bases(self) -> tuple[int, ...]:
+        """Where each file begins when all are laid end to end, and where the last one ends."""
+        return tuple(accumulate((file.size for file in self.files), initial=0))
 
     def first_unit(self, position: int) -> int:
         """Return the first unit whose cut, `unit*T//N`, is not before `position` bytes of all files."""
@@ -116,7 +122,7 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
 def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
     """Yield the blocks of a file; the first one holds the header."""
     source = plan.files[file]
-    base = sum(f.size for f in plan.files[:file])
+    base = plan.bases[file]
     grid = range(plan.block_bytes, source.size, plan.block_bytes)
     edges = [0, *(edge for edge in grid if edge > source.data_start), source.size]
     for index, (start, end) in enumerate(pairwise(edges)):
@@ -214,9 +220,8 @@ def _place_cuts(cuts: list[Place], bounds: Boundaries, line: int, waiting: int) 
 def _units(plan: InputPlan, cuts: list[list[Place]]) -> list[Unit]:
     """Deal the records of all files to the units."""
     pieces: list[list[Piece]] = [[] for _ in range(plan.n_units)]
-    base = 0
     for file, source in enumerate(plan.files):
-        first = plan.first_unit(base)
+        first = plan.first_unit(plan.bases[file])
         bounds = [
             Place(source.data_start, source.first_line),
             *cuts[file],
@@ -225,5 +230,4 @@ def _units(plan: InputPlan, cuts: list[list[Place]]) -> list[Unit]:
         for unit, (start, end) in enumerate(pairwise(bounds), first - 1):
             if start.offset < end.offset:
                 pieces[unit].append(Piece(file, start.offset, end.offset, start.lines))
-        base += source.size
     return [Unit(index, tuple(its)) for index, its in enumerate(pieces)]

@@ -105,6 +105,7 @@ class _WriteUnit(beam.DoFn):
         except (BadRecord, EOFError, pa.ArrowInvalid):
             # The first pass has read these bytes without a fault.
             raise DataError(f"{source.uri}: changed while it was read") from None
+        storage.check_unchanged(source.uri, source.size, source.modified)
 
 
 class WriteExamples(beam.PTransform):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, plan_input
+from beam_taxi.errors import DataError
+from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, iter_blocks, plan_input, plan_units
+from beam_taxi.ingest.scan import scan_block
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings
 from beam_taxi.transforms.read import PlanCsv
@@ -45,6 +49,13 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def plan(settings: Settings) -> InputPlan:
     return plan_input(settings, {})
+
+
+def planned(plan: InputPlan) -> tuple[DataPlan, list[Unit]]:
+    scans = [
+        scan_block(plan.files[f], block, ",", {}, plan.batch_bytes) for f in range(3) for block in iter_blocks(plan, f)
+    ]
+    return plan_units(plan, scans)
 
 
 def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
@@ -86,15 +97,7 @@ def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan)
 
 
 def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: InputPlan):
-    found: list[tuple[DataPlan, list[Unit]]] = []
-    from beam_taxi.ingest.plan import iter_blocks, plan_units
-    from beam_taxi.ingest.scan import scan_block
-
-    scans = [
-        scan_block(plan.files[f], block, ",", {}, plan.batch_bytes) for f in range(3) for block in iter_blocks(plan, f)
-    ]
-    found.append(plan_units(plan, scans))
-    data, units = found[0]
+    data, units = planned(plan)
     step = _WriteUnit(plan, settings)
     for unit in units:
         list(step.process(unit, data))
@@ -108,6 +111,15 @@ def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: S
         assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
         list(step.process(unit, data))
     assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
+
+
+def test_a_file_that_changes_between_the_passes_is_refused(settings: Settings, plan: InputPlan):
+    source = Path(plan.files[1].uri)
+    data, units = planned(plan)
+    source.write_bytes(source.read_bytes().replace(b"100", b"900"))
+    outputs = chain.from_iterable(_WriteUnit(plan, settings).process(unit, data) for unit in units)
+    with pytest.raises(DataError, match=r"1\.csv: changed while it was read"):
+        deque(outputs, 0)
 
 
 def test_to_list_columns():
