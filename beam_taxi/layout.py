@@ -29,6 +29,11 @@ def shard_path(split: str, index: int, count: int) -> str:
     return f"examples/Split-{split}/data_tfrecord-{index:05d}-of-{count:05d}.gz"
 
 
+def rejects_path(index: int, count: int) -> str:
+    """Return the path of the rejects of a unit in the run folder: JSON lines."""
+    return f"rejects/rejects-{index:05d}-of-{count:05d}.jsonl"
+
+
 def statistics_path(split: str) -> str:
     """Return the path of the statistics of a split in the run folder."""
     return f"statistics/Split-{split}/FeatureStats.pb"
@@ -47,8 +52,8 @@ def artifact_entry(type_name: str, files: list[WrittenFile]) -> dict[str, Any]:
             "bytes": file.bytes,
             "sha256": file.sha256,
         }
-        if file.split is not None:
-            entry |= {"split": file.split, "rows": file.rows}
+        entry |= {} if file.split is None else {"split": file.split}
+        entry |= {} if file.rows is None else {"rows": file.rows}
         entries.append(entry)
     return {"type": type_name, "path": folder, "files": entries}
 

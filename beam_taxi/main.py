@@ -11,6 +11,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from datetime import datetime, timezone
@@ -142,10 +143,12 @@ def _print_summary(
     inputs, splits = manifest["inputs"], manifest["splits"]
     rows = ", ".join(f"{split['name']} {split['rows']:,}" for split in splits)
     print(f"run        {manifest['run_id']}")
-    totals = {count: sum(one[count] for one in inputs) for count in ("rows", "blank_lines", "rejects")}
-    print(f"rows read  {totals['rows']:,} from {len(inputs)} file(s), {totals['blank_lines']:,} blank lines")
+    read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
+    rejects = sum((Counter(one["rejects"]) for one in inputs), Counter[str]())
+    print(f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines")
     print(f"splits     {rows}")
-    print(f"rejects    {totals['rejects']:,}")
+    by_code = ", ".join(f"{code} {count:,}" for code, count in rejects.items())
+    print(f"rejects    dead-letter: {rejects.total()}" + (f" ({by_code})" if rejects else ""))
     print(f"features   {len(manifest['features'])}")
     for name, artifact in manifest["artifacts"].items():
         known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""

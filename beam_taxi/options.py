@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import difflib
 import re
 import secrets
@@ -14,7 +15,7 @@ from typing import NoReturn
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.settings import Settings, Split, StatisticsSettings
+from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 
 LOCAL_RUNNER = "FnApiRunner"
 
@@ -43,7 +44,24 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--output", metavar="FOLDER", help="where the folder of the run is made, also gs://")
     data.add_argument("--run_id", help="name of the run and its folder (default: time and a random part)")
     data.add_argument("--pipeline_name", default="beam_taxi", help="name in ML Metadata (default: %(default)s)")
-    data.add_argument("--delimiter", default=",", help="one ASCII character (default: ,)")
+    form = p.add_argument_group("CSV")
+    form.add_argument("--delimiter", default=",", help="one ASCII character (default: ,)")
+    form.add_argument("--quote", default='"', help='one ASCII character, or empty where nothing is quoted (default: ")')
+    form.add_argument("--encoding", default="utf-8", help="of the text, by Python's name (default: %(default)s)")
+    form.add_argument(
+        "--null_values", metavar="VALUES", default="", help="spellings of a missing value besides the empty cell, a,b,…"
+    )
+    form.add_argument(
+        "--column_names", metavar="NAMES", default="", help="the columns, a,b,…: the files have no header"
+    )
+    form.add_argument(
+        "--max_field_bytes",
+        type=int,
+        default=16 << 20,
+        help="longest field (default: %(default)s); a record has 4 times",
+    )
+    form.add_argument("--max_rejects", type=int, help="set up to so many bad rows aside (default: refuse the first)")
+    form.add_argument("--max_reject_ratio", type=float, help="set up to this share of the rows aside")
     data.add_argument("--schema", metavar="PBTXT", help="Schema proto that gives the types instead of the data")
     examples = p.add_argument_group("examples")
     examples.add_argument("--splits", default="train:2,eval:1", help="names and weights (default: %(default)s)")
@@ -125,7 +143,16 @@ def to_settings(args: argparse.Namespace) -> Settings:
         splits=_splits(args.splits),
         split_key=args.split_key,
         schema=_schema(args.schema),
-        delimiter=args.delimiter,
+        dialect=Dialect(
+            delimiter=args.delimiter,
+            quote=args.quote,
+            encoding=args.encoding,
+            null_values=_columns(args.null_values),
+            columns=_columns(args.column_names),
+            max_field_bytes=args.max_field_bytes,
+        ),
+        max_rejects=args.max_rejects,
+        max_reject_ratio=args.max_reject_ratio,
         num_shards=args.num_shards,
         unit_bytes=args.unit_bytes,
         batch_bytes=args.batch_bytes,
@@ -142,7 +169,8 @@ def to_settings(args: argparse.Namespace) -> Settings:
 
 
 def _columns(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
+    """Return comma-separated names; one with a comma in it is quoted as in a CSV file."""
+    return tuple(next(csv.reader([text]), ()))
 
 
 def _splits(text: str) -> tuple[Split, ...]:

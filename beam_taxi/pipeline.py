@@ -21,8 +21,8 @@ from beam_taxi.transforms.write import WriteExamples
 
 def build(pipeline: beam.Pipeline, plan: InputPlan, settings: Settings, started: str) -> PCollection[dict[str, Any]]:
     """Add the whole job to `pipeline`; returns the one manifest."""
-    planned = pipeline | "PlanCsv" >> PlanCsv(plan)
-    examples = planned.units | "WriteExamples" >> WriteExamples(plan, planned.plan, settings)
+    planned = pipeline | "PlanCsv" >> PlanCsv(plan, settings)
+    examples = planned.tasks | "WriteExamples" >> WriteExamples(plan, planned.plan, settings)
     statistics = [
         examples.batches[split.name] | f"ComputeStatistics[{split.name}]" >> ComputeStatistics(settings.statistics)
         for split in settings.splits

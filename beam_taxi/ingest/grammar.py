@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
+_INT_CELL = r"^-?(0|[1-9][0-9]*)$"
+_FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 EXACT_FLOAT32 = 1 << 24
 """Up to here float32 holds every whole number."""
@@ -70,18 +72,16 @@ def examine(cells: pa.StringArray) -> Evidence:
     return Evidence(Kind.FLOAT, _first_overflow(values), _loses_digits(values))
 
 
-def first_misfit(cells: pa.StringArray, kind: Kind) -> int | None:
-    """Return the first row whose cell is not of `kind` or a smaller one; None where all fit."""
-    low, high = 0, len(cells)
+def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
+    """Return the rows whose cell is not of `kind` or a smaller one; an empty cell is of every kind."""
     if examine(cells).kind <= kind:
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if examine(cells.slice(low, middle - low)).kind > kind:
-            high = middle
-        else:
-            low = middle
-    return low
+        return np.zeros(0, np.int64)
+    fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else _FLOAT_CELL)
+    bad = ~fits.fill_null(True).to_numpy(zero_copy_only=False)
+    long_ints = pc.and_(pc.greater_equal(pc.binary_length(cells), 19), pc.match_substring_regex(cells, _INT_CELL))
+    for row in np.flatnonzero(long_ints.fill_null(False).to_numpy(zero_copy_only=False)):
+        bad[row] |= not -(2**63) <= int(cells[int(row)].as_py()) < 2**63
+    return np.flatnonzero(bad)
 
 
 def _offsets(cells: pa.StringArray) -> npt.NDArray[np.int32]:

@@ -1,35 +1,57 @@
-"""Whole records to Arrow: text cells to look at, or typed columns to use."""
+"""Whole records to Arrow: text cells to look at, or typed columns to use; and the records that are neither."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from beam_taxi.ingest.grammar import ARROW_TYPES, Kind
-from beam_taxi.ingest.records import CR, LF, OUTSIDE, QUOTE, Positions, RecordScan
+from beam_taxi.ingest.grammar import ARROW_TYPES, Kind, misfits
+from beam_taxi.ingest.records import CR, LF, OUTSIDE, Positions, RecordScan, last_safe_cut
+from beam_taxi.settings import Dialect
 
 
-class BadRecord(Exception):
-    """A record that cannot be read; `offset` is where it starts in the bytes that were parsed."""
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be used: its bytes `start` to `end` of the chunk, a reason code and the reason."""
 
-    def __init__(self, offset: int, reason: str) -> None:
-        super().__init__(offset, reason)
-        self.offset = offset
-        self.reason = reason
+    start: int
+    end: int
+    code: str
+    reason: str
 
 
-def record_starts(chunk: bytes, delimiter: int) -> Positions:
-    """Return the start of each record of whole records, blank lines left out."""
-    ends = RecordScan(chunk, delimiter, 0, len(chunk)).record_ends(OUTSIDE)
-    starts = np.unique(np.concatenate([[0], ends]))
-    starts = starts[starts < len(chunk)]
-    kept: Positions = starts[~is_blank(chunk, starts)]
-    return kept
+class BadRecords(Exception):
+    """Records that cannot be used, by their number among the records of what was parsed: code and reason."""
+
+    def __init__(self, faults: Mapping[int, tuple[str, str]]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+class TooLong(Exception):
+    """A record exceeds the limit: the one behind the last chunk."""
+
+
+class Readable(Protocol):
+    """What `iter_chunks` reads: bytes, less than asked for only at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+
+
+def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]:
+    """Return the start and end of each record of whole records, blank lines left out."""
+    ends = RecordScan(chunk, dialect, 0, len(chunk)).record_ends(OUTSIDE)
+    edges = np.unique(np.concatenate([[0], ends, [len(chunk)]]))
+    kept = ~is_blank(chunk, edges[:-1])
+    return edges[:-1][kept], edges[1:][kept]
 
 
 def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
@@ -39,25 +61,32 @@ def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
     return blank
 
 
-def iter_chunks(file: BinaryIO, start: int, end: int, delimiter: int, size: int) -> Iterator[bytes]:
-    """Yield `file[start:end]`, whole records from the first byte on, in chunks of whole records, about `size` bytes."""
-    file.seek(start)
-    rest, left = b"", end - start
-    while left:
-        read = file.read(min(max(size, len(rest)), left))
+def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_bytes: int) -> Iterator[bytes]:
+    """Yield the next `size` bytes, to the end of the stream if None, in chunks of whole records.
+
+    The stream stands at a record. A chunk has about `batch_bytes`; only the last one may end without a line break.
+    Raises TooLong, and EOFError where there are less than `size` bytes.
+    """
+    rest, left = b"", size
+    while left is None or left:
+        wanted = max(batch_bytes, len(rest))
+        read = stream.read(wanted if left is None else min(wanted, left))
         if not read:
+            if left is None:
+                break
             raise EOFError
-        left -= len(read)
+        left = None if left is None else left - len(read)
         rest += read
-        cut = len(rest)
-        if left:
-            while cut and rest[cut - 1] in (QUOTE, CR):
-                cut -= 1
-            ends = RecordScan(rest, delimiter, 0, cut).record_ends(OUTSIDE)
-            cut = int(ends[-1]) if len(ends) else 0
+        cut = last_safe_cut(rest, dialect)
+        ends = RecordScan(rest, dialect, 0, cut).record_ends(OUTSIDE)
+        cut = int(ends[-1]) if len(ends) else 0
         if cut:
             yield rest[:cut]
             rest = rest[cut:]
+        if len(rest) > dialect.max_record_bytes:
+            raise TooLong
+    if rest:
+        yield rest
 
 
 def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, int]]:
@@ -69,46 +98,107 @@ def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, in
         start, ends = end, ends[max(last, 0) + 1 :]
 
 
-def parse_text(chunk: bytes, columns: Sequence[str], delimiter: str) -> pa.Table:
-    """Return the cells of whole records as text, null where empty; raises BadRecord."""
-    if not chunk.isascii():
+def sift(
+    chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]
+) -> tuple[bytes, pa.Table, list[BadRecord]]:
+    """Return what is left of a chunk without its bad records, as bytes and as text cells, and these records."""
+    bad: list[BadRecord] = []
+    kept: tuple[Positions, Positions] | None = None
+    rest = chunk
+    while True:
         try:
-            chunk.decode("utf-8")
-        except UnicodeDecodeError as error:
-            starts = record_starts(chunk, ord(delimiter))
-            start = int(starts[np.searchsorted(starts, error.start, side="right") - 1])
-            raise BadRecord(start, f"byte 0x{chunk[error.start]:02x} is not UTF-8; convert the file to UTF-8") from None
-    return _read(chunk, columns, delimiter, dict.fromkeys(columns, pa.string()))
+            return rest, parse_text(rest, columns, dialect, declared), sorted(bad, key=lambda record: record.start)
+        except BadRecords as found:
+            starts, ends = kept or record_bounds(chunk, dialect)
+            numbers = np.fromiter(found.faults, np.int64)
+            bad += [
+                BadRecord(int(starts[number]), int(ends[number]), code, reason)
+                for number, (code, reason) in found.faults.items()
+            ]
+            kept = np.delete(starts, numbers), np.delete(ends, numbers)
+            rest = b"".join(chunk[start:end] for start, end in zip(*kept, strict=True))
 
 
-def parse_typed(chunk: bytes, columns: Sequence[str], delimiter: str, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
-    """Return whole records as one flat column a feature, in the order of `kinds`; null where a cell is empty."""
-    table = _read(chunk, columns, delimiter, {name: ARROW_TYPES[kind] for name, kind in kinds.items()})
+def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> pa.Table:
+    """Return the cells of whole records as text, null where missing; raises BadRecords.
+
+    Cells of the columns in `declared` must be of that kind.
+    """
+    table = _read(_utf8(chunk, dialect), columns, dialect, dict.fromkeys(columns, pa.string()))
+    faults: dict[int, tuple[str, str]] = {}
+    limit = dialect.max_field_bytes
+    for name in columns if len(chunk) > limit else ():
+        lengths = pc.binary_length(table[name]).fill_null(0).to_numpy()
+        for row in np.flatnonzero(lengths > limit):
+            reason = f"column {name!r} has {lengths[row]} bytes, which exceeds the limit, --max_field_bytes {limit}"
+            faults.setdefault(int(row), ("field_size", reason))
+    for name in columns:
+        kind = declared.get(name, Kind.STRING)
+        cells = table[name].combine_chunks() if kind is not Kind.STRING else pa.array([], pa.string())
+        for row in misfits(cells, kind):
+            reason = f"column {name!r}: {cells[int(row)].as_py()!r} is not {kind.name}"
+            faults.setdefault(int(row), ("type", reason))
+    if faults:
+        raise BadRecords(faults)
+    return table
+
+
+def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
+    """Return whole records as one flat column a feature, in the order of `kinds`; null where missing.
+
+    The chunk has been parsed as text before, without a fault.
+    """
+    text = chunk if dialect.is_utf8 else _utf8(chunk, dialect)
+    table = _read(text, columns, dialect, {name: ARROW_TYPES[kind] for name, kind in kinds.items()})
     batches = table.select(list(kinds)).combine_chunks().to_batches()
     if batches:
         return batches[0]
     return pa.RecordBatch.from_arrays([pa.array([], ARROW_TYPES[kind]) for kind in kinds.values()], names=list(kinds))
 
 
-def _read(chunk: bytes, columns: Sequence[str], delimiter: str, types: Mapping[str, pa.DataType]) -> pa.Table:
-    bad: list[tuple[int, int]] = []
+def _utf8(chunk: bytes, dialect: Dialect) -> bytes:
+    """Return the chunk as UTF-8; raises BadRecords with every record that has bytes of no character."""
+    if chunk.isascii():
+        return chunk
+    try:
+        text = chunk.decode(dialect.encoding)
+        return chunk if dialect.is_utf8 else text.encode()
+    except UnicodeDecodeError:
+        faults = {}
+        for number, (start, end) in enumerate(zip(*record_bounds(chunk, dialect), strict=True)):
+            try:
+                chunk[start:end].decode(dialect.encoding)
+            except UnicodeDecodeError as error:
+                told = f"byte 0x{chunk[start + error.start]:02x} is not {dialect.encoding.upper()}; see --encoding"
+                faults[number] = ("encoding", told)
+        raise BadRecords(faults) from None
 
-    def refuse(row: pa_csv.InvalidRow) -> str:
-        bad.append((row.number, row.actual_columns))
-        return "error"
+
+def _read(chunk: bytes, columns: Sequence[str], dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.Table:
+    faults: dict[int, tuple[str, str]] = {}
+
+    def set_aside(row: pa_csv.InvalidRow) -> str:
+        faults[row.number - 1] = ("fields", f"has {row.actual_columns} fields, the header has {len(columns)}")
+        return "skip"
 
     if not chunk.strip(b"\r\n"):
         return pa.table({name: pa.array([], types[name]) for name in columns})
-    try:
-        return pa_csv.read_csv(
-            pa.BufferReader(chunk),
-            pa_csv.ReadOptions(column_names=list(columns), block_size=len(chunk) + 1, use_threads=False),
-            pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in chunk, invalid_row_handler=refuse),
-            pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False),
-        )
-    except pa.ArrowInvalid:
-        if not bad:
-            raise
-        number, found = bad[0]
-        start = int(record_starts(chunk, ord(delimiter))[number - 1])
-        raise BadRecord(start, f"has {found} fields, the header has {len(columns)}") from None
+    table = pa_csv.read_csv(
+        pa.BufferReader(chunk),
+        pa_csv.ReadOptions(column_names=list(columns), block_size=len(chunk) + 1, use_threads=False),
+        pa_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=dialect.quote_byte is not None and dialect.quote_byte in chunk,
+            invalid_row_handler=set_aside,
+        ),
+        pa_csv.ConvertOptions(
+            column_types=types,
+            null_values=["", *dialect.null_values],
+            strings_can_be_null=True,
+            check_utf8=False,
+        ),
+    )
+    if faults:
+        raise BadRecords(faults)
+    return table

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 
@@ -14,9 +15,12 @@ from beam_taxi.errors import DataError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.header import read_header
 from beam_taxi.ingest.records import INSIDE, OUTSIDE
-from beam_taxi.ingest.scan import BLOCK_BYTES, Block, BlockScan, Boundaries, Place, SourceFile, scan_block
+from beam_taxi.ingest.scan import BlockScan, Boundaries, Place, scan_block
+from beam_taxi.ingest.scan_stream import scan_stream
+from beam_taxi.ingest.source import Block, SourceFile
 from beam_taxi.settings import Settings
 
+BLOCK_BYTES = 32 << 20
 UNIT_BYTES = 32 << 20
 MAX_UNITS = 2048
 
@@ -25,13 +29,13 @@ MAX_UNITS = 2048
 class InputPlan:
     """What is known before the data are read: files, columns (the first file's order), types given, number of units.
 
-    Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all files laid end to end.
+    Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all files as they are stored, laid
+    end to end; what lies at a share of a compressed file lies at this share of its text.
     """
 
     files: tuple[SourceFile, ...]
     declared: Mapping[str, Kind]
     n_units: int
-    delimiter: str
     batch_bytes: int
     block_bytes: int = BLOCK_BYTES
 
@@ -75,11 +79,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class FileTotals:
-    """What the first pass counted in a file. `content_hash` names its own construction (see `content_hash`)."""
+    """What the first pass counted in a file: good rows, blank lines, bad records by reason code.
+
+    `content_hash` names its own construction (see `content_hash`).
+    """
 
     content_hash: str
     rows: int
     blank_lines: int
+    rejects: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
         matched.update((file.uri, file) for file in found)
     files = sorted(matched.values(), key=lambda file: file.uri)
     with ThreadPoolExecutor(32) as pool:
-        headers = list(pool.map(lambda file: read_header(file, settings.delimiter, declared), files))
+        headers = list(pool.map(lambda file: read_header(file, settings.dialect, declared), files))
     for file, header in zip(files, headers, strict=True):
         if sorted(header.columns) != sorted(headers[0].columns):
             differing = sorted(set(header.columns) ^ set(headers[0].columns))[0]
@@ -109,34 +117,52 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
                 f"{file.uri}: line 1: the header differs from that of {files[0].uri}: "
                 f"column {differing!r} is in only one of them"
             )
+    text = replace(settings.dialect, encoding="utf-8")
     sources = tuple(
-        SourceFile(f.uri, f.size, f.modified, h.columns, h.end, h.next_line)
+        SourceFile(
+            *(f.uri, f.size, f.modified),
+            columns=headers[0].columns if h.columns == headers[0].columns else h.columns,
+            data_start=h.end,
+            first_line=h.next_line,
+            dialect=text if h.decoding and h.decoding.encoding else settings.dialect,
+            decoding=h.decoding,
+        )
         for f, h in zip(files, headers, strict=True)
     )
     size = sum(file.size for file in sources)
     unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
     n_units = settings.num_shards or -(-size // unit_bytes)
-    return InputPlan(sources, declared, n_units, settings.delimiter, settings.batch_bytes)
+    return InputPlan(sources, declared, n_units, settings.batch_bytes)
 
 
 def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
-    """Yield the blocks of a file; the first one holds the header."""
+    """Yield the blocks of a file; the first one holds the header. A file that is decoded is one block."""
     source = plan.files[file]
     base = plan.bases[file]
     grid = range(plan.block_bytes, source.size, plan.block_bytes)
-    edges = [0, *(edge for edge in grid if edge > source.data_start), source.size]
+    inner = [edge for edge in grid if edge > source.data_start] if source.decoding is None else []
+    edges = [0, *inner, source.size]
     for index, (start, end) in enumerate(pairwise(edges)):
         units = range(plan.first_unit(base + start), plan.first_unit(base + end))
         cuts = tuple(unit * plan.size // plan.n_units - base for unit in units)
         yield Block(file, index, start, end, cuts)
 
 
-def plan_units(plan: InputPlan, scans: Iterable[BlockScan]) -> tuple[DataPlan, list[Unit]]:
-    """Join the scans of all blocks. Raises DataError with file and line on the first fault."""
+def scan(plan: InputPlan, block: Block, state: int | None = None) -> BlockScan:
+    """Read a block for the first pass; `state` is that in which it begins, if known."""
+    source = plan.files[block.file]
+    if source.decoding is not None:
+        return scan_stream(source, block, plan.declared, plan.batch_bytes)
+    return scan_block(source, block, plan.declared, plan.batch_bytes, state)
+
+
+def plan_units(plan: InputPlan, settings: Settings, scans: Iterable[BlockScan]) -> tuple[DataPlan, list[Unit]]:
+    """Join the scans of all blocks. Raises DataError with file and line on the first fault, or on too many rejects."""
     by_file: dict[int, list[BlockScan]] = {file: [] for file in range(len(plan.files))}
     for scan in scans:
         by_file[scan.block.file].append(scan)
     joined = [_join(plan, file, sorted(by_file[file], key=lambda s: s.block.index)) for file in by_file]
+    _check_rejects(plan, settings, joined)
     kinds = dict.fromkeys(plan.columns, Kind.MISSING)
     for one in joined:
         for name, kind in one.kinds.items():
@@ -150,12 +176,31 @@ def plan_units(plan: InputPlan, scans: Iterable[BlockScan]) -> tuple[DataPlan, l
                     "declare it STRING in --schema to keep its text"
                 )
     if not sum(one.totals.rows for one in joined):
-        raise DataError(f"{plan.files[0].uri}: has a header but no rows")
+        raise DataError(
+            f"{plan.files[0].uri}: has no rows" + ("" if plan.files[0].dialect.columns else ", only a header")
+        )
     inexact = sorted({n for one in joined for n in one.inexact if kinds[n] is Kind.FLOAT})
     warnings = tuple(f"column {n!r}: float32, the float of tf.Example, loses digits above 2^24" for n in inexact)
-    units = _units(plan, [one.cuts for one in joined])
+    units = _units(plan, joined)
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
     return DataPlan(ordered, tuple(one.totals for one in joined), warnings), units
+
+
+def _check_rejects(plan: InputPlan, settings: Settings, joined: list[_Joined]) -> None:
+    rejects = sum(sum(one.totals.rejects.values()) for one in joined)
+    records = rejects + sum(one.totals.rows for one in joined)
+    allowed = settings.allowed_rejects(records)
+    if rejects <= allowed:
+        return
+    uri, (line, reason) = next(
+        (file.uri, one.first_reject) for file, one in zip(plan.files, joined, strict=True) if one.first_reject
+    )
+    told = f"{uri}: line {line}: {reason}"
+    if allowed or settings.max_rejects is not None or settings.max_reject_ratio is not None:
+        told += f"; {rejects:,} of {records:,} records are bad, {allowed:,} may be set aside"
+    else:
+        told += f"; {rejects:,} bad record(s) in all: mend them, or set them aside with --max_rejects"
+    raise DataError(told)
 
 
 def content_hash(digests: list[bytes]) -> str:
@@ -172,18 +217,20 @@ class _Joined:
     overflows: dict[str, int]
     inexact: set[str]
     cuts: list[Place]
+    end: int = 0
+    first_reject: tuple[int, str] | None = None
 
 
 def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
     """Follow the state through the blocks of a file; lines become lines of the file."""
     source = plan.files[file]
     state, line, opened = OUTSIDE, source.first_line, source.first_line
-    joined = _Joined(FileTotals("", 0, 0), {}, {}, set(), [])
+    joined = _Joined(FileTotals("", 0, 0, {}), {}, {}, set(), [])
+    rejects: Counter[str] = Counter()
     rows = blank = waiting = 0
-    for scan in scans:
-        if scan.assumed != state:
-            scan = scan_block(source, scan.block, plan.delimiter, plan.declared, plan.batch_bytes, state)
-        content, bounds = scan.content, scan.boundaries[state]
+    for one in scans:
+        found = one if one.assumed == state else scan(plan, one.block, state)
+        content, bounds = found.content, found.boundaries[state]
         if content.fault is not None:
             lines, reason = content.fault
             raise DataError(f"{source.uri}: line {opened if lines is None else line + lines}: {reason}")
@@ -194,13 +241,16 @@ def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
             joined.overflows.setdefault(name, line + lines)
         joined.inexact |= content.inexact
         rows, blank = rows + content.rows, blank + content.blank_lines
+        if content.first_reject is not None and joined.first_reject is None:
+            joined.first_reject = (line + content.first_reject[0], content.first_reject[1])
+        rejects += content.rejects
         if bounds.opening_lines is not None:
             opened = line + bounds.opening_lines
-        state, line = bounds.state_after, line + scan.lines
+        state, line, joined.end = bounds.state_after, line + found.lines, found.end
     if state == INSIDE:
         raise DataError(f"{source.uri}: line {opened}: the quote that opens here is never closed")
-    joined.cuts += [Place(source.size, line)] * waiting
-    joined.totals = FileTotals(content_hash([scan.sha256 for scan in scans]), rows, blank)
+    joined.cuts += [Place(joined.end, line)] * waiting
+    joined.totals = FileTotals(content_hash([one.sha256 for one in scans]), rows, blank, dict(sorted(rejects.items())))
     return joined
 
 
@@ -217,17 +267,35 @@ def _place_cuts(cuts: list[Place], bounds: Boundaries, line: int, waiting: int) 
     return waiting
 
 
-def _units(plan: InputPlan, cuts: list[list[Place]]) -> list[Unit]:
+def _units(plan: InputPlan, joined: list[_Joined]) -> list[Unit]:
     """Deal the records of all files to the units."""
     pieces: list[list[Piece]] = [[] for _ in range(plan.n_units)]
     for file, source in enumerate(plan.files):
         first = plan.first_unit(plan.bases[file])
         bounds = [
             Place(source.data_start, source.first_line),
-            *cuts[file],
-            Place(source.size, 0),
+            *joined[file].cuts,
+            Place(joined[file].end, 0),
         ]
         for unit, (start, end) in enumerate(pairwise(bounds), first - 1):
             if start.offset < end.offset:
                 pieces[unit].append(Piece(file, start.offset, end.offset, start.lines))
     return [Unit(index, tuple(its)) for index, its in enumerate(pieces)]
+
+
+def tasks(plan: InputPlan, units: Iterable[Unit]) -> list[tuple[Unit, ...]]:
+    """Group units for the workers: those that begin inside the same decoded file go together, the others alone.
+
+    So such a file is decoded once, and a unit that reaches into the next one reads only that one's beginning.
+    """
+    groups: list[list[Unit]] = []
+    last = None
+    for unit in units:
+        first = unit.pieces[0].file if unit.pieces else None
+        decoded = first is not None and plan.files[first].decoding is not None
+        if decoded and first == last:
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+        last = first if decoded else None
+    return [tuple(group) for group in groups]

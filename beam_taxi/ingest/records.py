@@ -17,16 +17,26 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-LF, CR, QUOTE = 10, 13, 34
+from beam_taxi.settings import Dialect
+
+LF, CR = 10, 13
 OUTSIDE, INSIDE = 0, 1
 
 Positions = npt.NDArray[np.int64]
 
 
-def first_safe_cut(data: bytes, position: int) -> int:
+def first_safe_cut(data: bytes, position: int, dialect: Dialect) -> int:
     """Return the first cut at or after `position` that splits neither a run of quotes nor a CRLF."""
-    while 0 < position < len(data) and data[position - 1] in (QUOTE, CR):
+    while 0 < position < len(data) and data[position - 1] in (dialect.quote_byte, CR):
         position += 1
+    return position
+
+
+def last_safe_cut(data: bytes, dialect: Dialect) -> int:
+    """Return the last such cut before more bytes are known."""
+    position = len(data)
+    while position and data[position - 1] in (dialect.quote_byte, CR):
+        position -= 1
     return position
 
 
@@ -35,12 +45,14 @@ class RecordScan:
     """The quotes and line breaks of `data[start:end]`; positions are offsets into `data`.
 
     `start` must be a safe cut (`first_safe_cut`). Bytes outside of the range are looked at only as neighbours.
+    A record begins at `origin`, whatever stands before it.
     """
 
     data: bytes
-    delimiter: int
+    dialect: Dialect
     start: int
     end: int
+    origin: int = 0
 
     @cached_property
     def _bytes(self) -> npt.NDArray[np.uint8]:
@@ -63,14 +75,15 @@ class RecordScan:
     @cached_property
     def _runs(self) -> tuple[Positions, Positions, npt.NDArray[np.bool_]]:
         """Start and length of each run of quotes, and whether it begins a field."""
-        if self.data.find(b'"', self.start, self.end) < 0:
+        quote = self.dialect.quote_byte
+        if quote is None or self.data.find(quote, self.start, self.end) < 0:
             none = np.zeros(0, np.int64)
             return none, none, np.zeros(0, bool)
-        quotes = np.flatnonzero(self._bytes[self.start : self.end] == QUOTE) + self.start
+        quotes = np.flatnonzero(self._bytes[self.start : self.end] == quote) + self.start
         heads = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
         starts = quotes[heads]
         before = self._bytes[starts - 1]
-        begins = (before == self.delimiter) | (before == LF) | (before == CR) | (starts == 0)
+        begins = (before == self.dialect.delimiter_byte) | (before == LF) | (before == CR) | (starts == self.origin)
         return starts, np.diff(np.append(heads, len(quotes))), begins
 
     def _inside_after_runs(self, state: int) -> npt.NDArray[np.bool_]:
@@ -120,7 +133,7 @@ class RecordScan:
         following = starts + lengths
         closes &= following < len(self.data)
         next_byte = self._bytes[np.minimum(following, len(self.data) - 1)]
-        closes &= (next_byte != self.delimiter) & (next_byte != LF) & (next_byte != CR)
+        closes &= (next_byte != self.dialect.delimiter_byte) & (next_byte != LF) & (next_byte != CR)
         bad = np.flatnonzero(closes)
         if not len(bad):
             return None

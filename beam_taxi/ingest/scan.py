@@ -11,52 +11,27 @@ import csv
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError
-from beam_taxi.ingest.grammar import Kind, examine, first_misfit
-from beam_taxi.ingest.parse import BadRecord, cut_chunks, is_blank, parse_text, record_starts
-from beam_taxi.ingest.records import (
-    CR,
-    INSIDE,
-    OUTSIDE,
-    QUOTE,
-    Positions,
-    RecordScan,
-    first_safe_cut,
-)
+from beam_taxi.ingest.content import Content
+from beam_taxi.ingest.grammar import Kind
+from beam_taxi.ingest.parse import cut_chunks, is_blank
+from beam_taxi.ingest.records import INSIDE, OUTSIDE, Positions, RecordScan, first_safe_cut, last_safe_cut
+from beam_taxi.ingest.source import Block, SourceFile
 
-BLOCK_BYTES = 32 << 20
-MAX_RECORD_BYTES = 64 << 20
 _LOOK_AHEAD = 64 << 10
 _RECORDS_TO_GUESS_BY = 16
+TEXT_AFTER_QUOTE = "text after the closing quote of the field that opens here"
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """An input file: where its records begin (bytes), on which line, and its columns in its own order."""
-
-    uri: str
-    size: int
-    modified: float
-    columns: tuple[str, ...]
-    data_start: int
-    first_line: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """Bytes `start` to `end` of file number `file`; `cuts` are the offsets in it at which units shall begin."""
-
-    file: int
-    index: int
-    start: int
-    end: int
-    cuts: tuple[int, ...]
+def too_long(limit: int) -> str:
+    """Return the reason for refusing a record beyond the limit."""
+    return f"the record exceeds the limit of {limit} bytes (4 times --max_field_bytes); is a quote not closed?"
 
 
 @dataclass(frozen=True)
@@ -77,27 +52,16 @@ class Boundaries:
     opening_lines: int | None
 
 
-@dataclass
-class Content:
-    """The records that start in a block. Lines count from the block's start.
-
-    `fault` ends the run; it has no line where it is that of a quote that opened in an earlier block.
-    """
-
-    rows: int = 0
-    blank_lines: int = 0
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    overflows: dict[str, int] = field(default_factory=dict)
-    inexact: set[str] = field(default_factory=set)
-    fault: tuple[int | None, str] | None = None
-
-
 @dataclass(frozen=True)
 class BlockScan:
-    """What the first pass found in `block`. `sha256` is of its bytes; `content` holds if it began in `assumed`."""
+    """What the first pass found in `block`; `content` holds if it began in `assumed`.
+
+    `sha256` is of its stored bytes; `end` is where its text ends.
+    """
 
     block: Block
     sha256: bytes
+    end: int
     lines: int
     boundaries: tuple[Boundaries, Boundaries]
     assumed: int
@@ -117,7 +81,6 @@ class _Window:
 def scan_block(
     file: SourceFile,
     block: Block,
-    delimiter: str,
     declared: Mapping[str, Kind],
     batch_bytes: int,
     state: int | None = None,
@@ -127,21 +90,21 @@ def scan_block(
     Raises DataError where the file is shorter than it was.
     """
     with storage.open_input(file.uri) as stream:
-        window = _read(stream, file, block, ord(delimiter))
+        window = _read(stream, file, block)
         core = window.core
         if state is None:
-            state = OUTSIDE if block.index == 0 else _guess_state(core, len(file.columns), delimiter)
-        content = _Reader(file, block, window, delimiter, declared, batch_bytes).read(stream, state)
+            state = OUTSIDE if block.index == 0 else _guess_state(core, len(file.columns))
+        content = _Reader(file, block, window, declared, batch_bytes).read(stream, state)
     lead = block.start - window.offset
     digest = hashlib.sha256(memoryview(window.data)[lead : lead + block.end - block.start]).digest()
     boundaries = (
         _boundaries(window, block, file, OUTSIDE),
         _boundaries(window, block, file, INSIDE),
     )
-    return BlockScan(block, digest, len(core.line_ends), boundaries, state, content)
+    return BlockScan(block, digest, block.end, len(core.line_ends), boundaries, state, content)
 
 
-def _read(stream: BinaryIO, file: SourceFile, block: Block, delimiter: int) -> _Window:
+def _read(stream: BinaryIO, file: SourceFile, block: Block) -> _Window:
     offset = max(block.start - 1, 0)
     stream.seek(offset)
     needed = block.end - offset
@@ -150,15 +113,16 @@ def _read(stream: BinaryIO, file: SourceFile, block: Block, delimiter: int) -> _
         raise DataError(f"{file.uri}: changed while it was read: shorter than {file.size} bytes")
     data = data[: file.size - offset]
     at_end = block.end == file.size
-    start = file.data_start - offset if block.index == 0 else first_safe_cut(data, block.start - offset)
+    start = file.data_start - offset if block.index == 0 else first_safe_cut(data, block.start - offset, file.dialect)
     end = len(data)
     while not at_end:
-        end = first_safe_cut(data, needed)
+        end = first_safe_cut(data, needed, file.dialect)
         more = stream.read(min(_LOOK_AHEAD, file.size - offset - len(data))) if end == len(data) else b""
         if not more:
             break
         data += more
-    return _Window(data, offset, RecordScan(data, delimiter, min(start, end), end), at_end)
+    origin = start if block.index == 0 else 0
+    return _Window(data, offset, RecordScan(data, file.dialect, min(start, end), end, origin), at_end)
 
 
 def _boundaries(window: _Window, block: Block, file: SourceFile, state: int) -> Boundaries:
@@ -184,16 +148,18 @@ def _boundaries(window: _Window, block: Block, file: SourceFile, state: int) -> 
     )
 
 
-def _guess_state(core: RecordScan, n_columns: int, delimiter: str) -> int:
+def _guess_state(core: RecordScan, n_columns: int) -> int:
     """Return the start state under which the first records have the right number of fields."""
-    if core.data.find(b'"', core.start, core.end) < 0:
+    dialect = core.dialect
+    if dialect.quote_byte is None or core.data.find(dialect.quote_byte, core.start, core.end) < 0:
         return OUTSIDE
 
     def fitting(state: int) -> int:
         ends = core.record_ends(state)[:_RECORDS_TO_GUESS_BY]
         text = core.data[ends[0] : ends[-1]].decode("utf-8", "replace") if len(ends) else ""
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
         try:
-            return sum(len(row) == n_columns for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+            return sum(len(row) == n_columns for row in rows)
         except csv.Error:
             return 0
 
@@ -208,17 +174,15 @@ class _Reader:
         file: SourceFile,
         block: Block,
         window: _Window,
-        delimiter: str,
         declared: Mapping[str, Kind],
         batch_bytes: int,
     ) -> None:
         self._file = file
         self._block = block
         self._window = window
-        self._delimiter = delimiter
         self._declared = declared
         self._batch_bytes = batch_bytes
-        self._content = Content(kinds=dict.fromkeys(file.columns, Kind.MISSING))
+        self._content = Content()
 
     def read(self, stream: BinaryIO, state: int) -> Content:
         """Return the content when the block begins in `state`; a fault ends it."""
@@ -229,7 +193,7 @@ class _Reader:
         quote = core.text_after_quote(state)
         if quote is not None:
             opened_before = state == INSIDE and quote == core.start
-            self._fail(None if opened_before else quote, "text after the closing quote of the field that opens here")
+            self._fail(None if opened_before else quote, TEXT_AFTER_QUOTE)
         elif len(ends):
             data, ends = self._whole_records(stream, state, ends)
             self._read_chunks(data, ends)
@@ -244,11 +208,9 @@ class _Reader:
             return data, ends if state == INSIDE else np.append(ends[ends < len(data)], len(data))
         left = self._file.size - self._window.offset - len(data)
         while True:
-            cut = len(data)
-            while left and data[cut - 1] in (QUOTE, CR):
-                cut -= 1
+            cut = last_safe_cut(data, core.dialect) if left else len(data)
             if cut > core.end:
-                tail = RecordScan(data, core.delimiter, core.end, cut)
+                tail = RecordScan(data, core.dialect, core.end, cut)
                 found = tail.record_ends(state)
                 if len(found):
                     return data, np.append(ends, found[0])
@@ -256,11 +218,8 @@ class _Reader:
                     return data, ends if tail.state_after(state) == INSIDE else np.append(ends, len(data))
             elif not left:
                 return data, ends
-            if len(data) - int(ends[-1]) > MAX_RECORD_BYTES:
-                self._fail(
-                    int(ends[-1]),
-                    f"the record exceeds the limit of {MAX_RECORD_BYTES} bytes; is a quote not closed?",
-                )
+            if len(data) - int(ends[-1]) > core.dialect.max_record_bytes:
+                self._fail(int(ends[-1]), too_long(core.dialect.max_record_bytes))
                 return data, ends
             more = stream.read(min(len(data), left))
             left = left - len(more) if more else 0
@@ -271,37 +230,11 @@ class _Reader:
         blank = is_blank(data, starts)
         self._content.blank_lines = int(blank.sum())
         for start, end in cut_chunks(int(ends[0]), ends[1:], self._batch_bytes):
-            try:
-                self._examine(data[start:end], start)
-            except BadRecord as error:
-                self._fail(start + error.offset, error.reason)
-                return
-        records = len(starts) - self._content.blank_lines
-        if self._content.rows != records:
-            raise AssertionError(f"{self._file.uri}: {records} records, {self._content.rows} rows parsed")
 
-    def _examine(self, chunk: bytes, start: int) -> None:
-        table = parse_text(chunk, self._file.columns, self._delimiter)
-        content = self._content
-        content.rows += len(table)
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            declared = self._declared.get(name)
-            if (declared is None and content.kinds[name] is Kind.STRING) or declared is Kind.STRING:
-                continue
-            cells = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-            evidence = examine(cells)
-            misfit = None if declared is None else first_misfit(cells, declared)
-            if misfit is not None and declared is not None:
-                reason = f"column {name!r}: {cells[misfit].as_py()!r} is not {declared.name}"
-                raise BadRecord(self._row_start(chunk, misfit), reason)
-            content.kinds[name] = max(content.kinds[name], evidence.kind)
-            if evidence.overflow is not None and name not in content.overflows:
-                content.overflows[name] = self._lines(start + self._row_start(chunk, evidence.overflow))
-            if evidence.inexact:
-                content.inexact.add(name)
+            def lines(offset: int, start: int = start) -> int:
+                return self._lines(start + offset)
 
-    def _row_start(self, chunk: bytes, row: int) -> int:
-        return int(record_starts(chunk, ord(self._delimiter))[row])
+            self._content.examine(data[start:end], self._file, self._declared, lines)
 
     def _lines(self, position: int) -> int:
         return int(np.searchsorted(self._window.core.line_ends, position, side="right"))

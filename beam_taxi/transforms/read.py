@@ -8,14 +8,16 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi.ingest.plan import InputPlan, Unit, iter_blocks, plan_units
-from beam_taxi.ingest.scan import Block, BlockScan, scan_block
+from beam_taxi.ingest.plan import InputPlan, Unit, iter_blocks, plan_units, scan, tasks
+from beam_taxi.ingest.scan import BlockScan
+from beam_taxi.ingest.source import Block
+from beam_taxi.settings import Settings
 
 
 class PlannedInput(NamedTuple):
-    """The outcome of `PlanCsv`: the units, balanced over the workers, and the one DataPlan."""
+    """The outcome of `PlanCsv`: tasks of one or more units, balanced over the workers, and the one DataPlan."""
 
-    units: PCollection[Unit]
+    tasks: PCollection[tuple[Unit, ...]]
     plan: AsSingleton
 
 
@@ -26,18 +28,18 @@ class _ScanBlock(beam.DoFn):
         self._plan = plan
 
     def process(self, block: Block) -> Iterator[BlockScan]:
-        plan = self._plan
-        yield scan_block(plan.files[block.file], block, plan.delimiter, plan.declared, plan.batch_bytes)
+        yield scan(self._plan, block)
 
 
 class _PlanUnits(beam.DoFn):
-    def __init__(self, plan: InputPlan) -> None:
+    def __init__(self, plan: InputPlan, settings: Settings) -> None:
         self._plan = plan
+        self._settings = settings
 
-    def process(self, scans: tuple[None, Iterable[BlockScan]]) -> Iterator[Unit | TaggedOutput]:
-        data, units = plan_units(self._plan, scans[1])
+    def process(self, scans: tuple[None, Iterable[BlockScan]]) -> Iterator[tuple[Unit, ...] | TaggedOutput]:
+        data, units = plan_units(self._plan, self._settings, scans[1])
         yield TaggedOutput("data", data)
-        yield from units
+        yield from tasks(self._plan, units)
 
 
 class PlanCsv(beam.PTransform):
@@ -45,12 +47,13 @@ class PlanCsv(beam.PTransform):
 
     Only what a block's scan found crosses the GroupByKey, about a kilobyte for 32 MiB; the last step raises DataError.
 
-        planned = pipeline | PlanCsv(plan_input(settings, {}))
+        planned = pipeline | PlanCsv(plan_input(settings, {}), settings)
     """
 
-    def __init__(self, plan: InputPlan) -> None:
+    def __init__(self, plan: InputPlan, settings: Settings) -> None:
         super().__init__()
         self._plan = plan
+        self._settings = settings
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> PlannedInput:
         plan = self._plan
@@ -62,7 +65,7 @@ class PlanCsv(beam.PTransform):
             | "ScanBlocks" >> beam.ParDo(_ScanBlock(plan))
             | "KeyScans" >> beam.Map(lambda scan: (None, scan))
             | "GroupScans" >> beam.GroupByKey()
-            | "PlanUnits" >> beam.ParDo(_PlanUnits(plan)).with_outputs("data", main="units")
+            | "PlanUnits" >> beam.ParDo(_PlanUnits(plan, self._settings)).with_outputs("data", main="tasks")
         )
-        units = planned.units | "SpreadUnits" >> beam.Reshuffle().with_output_types(Unit)
-        return PlannedInput(units, AsSingleton(planned.data))
+        spread = planned.tasks | "SpreadTasks" >> beam.Reshuffle().with_output_types(tuple[Unit, ...])
+        return PlannedInput(spread, AsSingleton(planned.data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -152,7 +153,9 @@ def build_manifest(
     inputs: list[dict[str, Any]] = []
     for number, (file, totals) in enumerate(zip(plan.files, data.totals, strict=True)):
         split_rows = [sum(r.rows[number][i] for r in receipts if number in r.rows) for i in range(len(names))]
+        rejects: Counter[str] = sum((Counter(r.rejects.get(number, {})) for r in receipts), Counter())
         reconcile(file.uri, totals.rows, sum(split_rows))
+        reconcile(f"rejects of {file.uri}", sum(totals.rejects.values()), rejects.total())
         inputs.append(
             {
                 "uri": file.uri,
@@ -160,11 +163,15 @@ def build_manifest(
                 "content_hash": totals.content_hash,
                 "rows": totals.rows,
                 "blank_lines": totals.blank_lines,
-                "rejects": 0,
+                "rejects": dict(sorted(rejects.items())),
                 "split_rows": dict(zip(names, split_rows, strict=True)),
             }
         )
     shards = [shard for receipt in receipts for shard in receipt.shards]
+    artifacts = {"examples": layout.artifact_entry("Examples", shards)}
+    rejected = [receipt.reject_file for receipt in receipts if receipt.reject_file is not None]
+    if rejected:
+        artifacts["rejects"] = layout.artifact_entry("Rejects", rejected)
     splits = []
     for split in settings.splits:
         rows = sum(entry["split_rows"][split.name] for entry in inputs)
@@ -183,7 +190,7 @@ def build_manifest(
         "features": [{"name": name, "type": kind.name} for name, kind in data.kinds.items()],
         "splits": splits,
         "warnings": list(data.warnings),
-        "artifacts": {"examples": layout.artifact_entry("Examples", shards)},
+        "artifacts": artifacts,
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -14,22 +16,26 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError
 from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
-from beam_taxi.ingest.parse import BadRecord, iter_chunks, parse_typed
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Piece, Unit
-from beam_taxi.layout import WrittenFile, shard_path
+from beam_taxi.ingest.pieces import PieceReader, Reject
+from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit
+from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
 
 
 @dataclass(frozen=True)
 class UnitReceipt:
-    """What one unit became: its shards, and the rows of each split from each file, by file number."""
+    """What one unit became: its shards, and its file of rejects if it has any.
+
+    By file number: the rows of each split, and the rejects by reason code.
+    """
 
     shards: tuple[WrittenFile, ...]
+    reject_file: WrittenFile | None
     rows: Mapping[int, tuple[int, ...]]
+    rejects: Mapping[int, Mapping[str, int]]
 
 
 class WrittenExamples(NamedTuple):
@@ -54,29 +60,35 @@ def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-class _WriteUnit(beam.DoFn):
+class _WriteUnits(beam.DoFn):
     """Holds a unit from read to write, so that a second execution writes the same bytes to the same names."""
 
     def __init__(self, plan: InputPlan, settings: Settings) -> None:
         self._plan = plan
         self._settings = settings
 
-    def process(self, unit: Unit, data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
+    def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
+        with closing(PieceReader(self._plan, data)) as reader:
+            for unit in task:
+                yield from self._write(unit, reader)
+
+    def _write(self, unit: Unit, reader: PieceReader) -> Iterator[UnitReceipt | TaggedOutput]:
         settings = self._settings
         names = [split.name for split in settings.splits]
         paths = [shard_path(name, unit.index, self._plan.n_units) for name in names]
         rows: dict[int, npt.NDArray[np.int64]] = {}
+        codes: dict[int, Counter[str]] = {}
         with ExitStack() as stack:
             files = [stack.enter_context(storage.publish(settings.run_uri, path)) for path in paths]
             writers = [TFRecordGzipWriter(file, settings.gzip_level) for file in files]
+            rejects = stack.enter_context(_RejectFile(settings, rejects_path(unit.index, self._plan.n_units)))
             for piece in unit.pieces:
                 counts = rows.setdefault(piece.file, np.zeros(len(names), np.int64))
-                for batch in self._batches(piece, data):
-                    records = encode_examples(batch)
-                    checksums = record_checksums(records)
-                    frames = frame_records(records, checksums)
-                    hashes = checksums if settings.split_key is None else hash_column(self._key(batch))
-                    splits = assign_splits(hashes, [split.weight for split in settings.splits])
+                for batch, bad in reader.read(piece):
+                    if bad:
+                        rejects.write(bad)
+                        codes.setdefault(piece.file, Counter()).update(reject.code for reject in bad)
+                    frames, splits = self._encode(batch)
                     for index, name in enumerate(names):
                         chosen = pa.array(splits == index)
                         writers[index].write(frames.filter(chosen))
@@ -90,22 +102,54 @@ class _WriteUnit(beam.DoFn):
             WrittenFile(path, w.bytes_written, w.sha256.hexdigest(), name, w.records)
             for path, w, name in zip(paths, writers, names, strict=True)
         )
-        yield UnitReceipt(shards, {file: tuple(map(int, counts)) for file, counts in rows.items()})
+        by_file = {file: tuple(map(int, counts)) for file, counts in rows.items()}
+        yield UnitReceipt(shards, rejects.written, by_file, {file: dict(count) for file, count in codes.items()})
 
-    def _key(self, batch: pa.RecordBatch) -> pa.Array:
-        return batch.column(batch.schema.get_field_index(self._settings.split_key))
+    def _encode(self, batch: pa.RecordBatch) -> tuple[pa.BinaryArray, npt.NDArray[np.uint8]]:
+        """Return the TFRecord frame and the index of the split of each row."""
+        settings = self._settings
+        records = encode_examples(batch)
+        checksums = record_checksums(records)
+        hashes = checksums
+        if settings.split_key is not None:
+            hashes = hash_column(batch.column(batch.schema.get_field_index(settings.split_key)))
+        splits = assign_splits(hashes, [split.weight for split in settings.splits])
+        return frame_records(records, checksums), splits
 
-    def _batches(self, piece: Piece, data: DataPlan) -> Iterator[pa.RecordBatch]:
-        plan = self._plan
-        source = plan.files[piece.file]
-        try:
-            with storage.open_input(source.uri) as file:
-                for chunk in iter_chunks(file, piece.start, piece.end, ord(plan.delimiter), plan.batch_bytes):
-                    yield parse_typed(chunk, source.columns, plan.delimiter, data.kinds)
-        except (BadRecord, EOFError, pa.ArrowInvalid):
-            # The first pass has read these bytes without a fault.
-            raise DataError(f"{source.uri}: changed while it was read") from None
-        storage.check_unchanged(source.uri, source.size, source.modified)
+
+class _RejectFile:
+    """The rejects of a unit, published at the end of the block if there are any."""
+
+    def __init__(self, settings: Settings, path: str) -> None:
+        self._settings = settings
+        self._path = path
+        self._stack = ExitStack()
+        self._file: BinaryIO | None = None
+        self._sha256 = hashlib.sha256()
+        self._bytes = self._rows = 0
+
+    def __enter__(self) -> _RejectFile:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def write(self, rejects: Sequence[Reject]) -> None:
+        """Append rejects as JSON lines."""
+        if self._file is None:
+            self._file = self._stack.enter_context(storage.publish(self._settings.run_uri, self._path))
+        for line in (reject.to_json_line() for reject in rejects):
+            self._file.write(line)
+            self._sha256.update(line)
+            self._bytes += len(line)
+            self._rows += 1
+
+    @property
+    def written(self) -> WrittenFile | None:
+        """The file, None where there was no reject."""
+        if self._file is None:
+            return None
+        return WrittenFile(self._path, self._bytes, self._sha256.hexdigest(), rows=self._rows)
 
 
 class WriteExamples(beam.PTransform):
@@ -113,7 +157,7 @@ class WriteExamples(beam.PTransform):
 
     A row's split is a fixed hash of its encoded Example, or of `split_key`, so equal rows share a split.
 
-        written = planned.units | WriteExamples(input_plan, planned.plan, settings)
+        written = planned.tasks | WriteExamples(input_plan, planned.plan, settings)
     """
 
     def __init__(self, plan: InputPlan, data: AsSingleton, settings: Settings) -> None:
@@ -122,9 +166,9 @@ class WriteExamples(beam.PTransform):
         self._data = data
         self._settings = settings
 
-    def expand(self, units: PCollection[Unit]) -> WrittenExamples:
+    def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
         names = [split.name for split in self._settings.splits]
-        outputs = units | "WriteUnits" >> beam.ParDo(_WriteUnit(self._plan, self._settings), self._data).with_outputs(
+        outputs = tasks | "WriteUnits" >> beam.ParDo(_WriteUnits(self._plan, self._settings), self._data).with_outputs(
             *names, main="receipts"
         )
         return WrittenExamples(outputs.receipts, {name: outputs[name] for name in names})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from beam_taxi.ingest.grammar import Kind, examine, first_misfit
+from beam_taxi.ingest.grammar import Kind, examine, misfits
 
 CELLS = {
     Kind.INT: ["0", "-0", "1", "-17", "9223372036854775807", "-9223372036854775808"],
@@ -63,6 +65,15 @@ def test_float32_overflow_and_lost_digits():
     assert not examine(pa.array(["16777216", "0.1"])).inexact
 
 
-def test_first_misfit():
-    assert first_misfit(pa.array(["1", None, "2", "x", "3.5"]), Kind.INT) == 3
-    assert first_misfit(pa.array(["1", "2"]), Kind.INT) is None
+def test_misfits():
+    assert list(misfits(pa.array(["1", None, "2", "x", "3.5"]), Kind.INT)) == [3, 4]
+    assert list(misfits(pa.array(["1", None, "2", "x", "3.5"]), Kind.FLOAT)) == [3]
+    assert list(misfits(pa.array(["1", "2"]), Kind.INT)) == []
+
+
+@settings(max_examples=500)
+@given(st.lists(st.none() | st.text("019.-+eE x", max_size=5) | st.integers(-(2**64), 2**64).map(str), max_size=8))
+def test_misfits_are_the_cells_that_alone_would_be_of_another_kind(cells: list[str | None]):
+    for kind in (Kind.INT, Kind.FLOAT):
+        alone = [row for row, cell in enumerate(cells) if examine(pa.array([cell or None], pa.string())).kind > kind]
+        assert list(misfits(pa.array([cell or None for cell in cells], pa.string()), kind)) == alone

@@ -6,47 +6,48 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.ingest.grammar import Kind
-from beam_taxi.ingest.parse import iter_chunks, parse_text
-from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, plan_units
-from beam_taxi.ingest.scan import scan_block
+from beam_taxi.ingest.pieces import PieceReader, Reject
+from beam_taxi.ingest.plan import DataPlan, InputPlan, iter_blocks, plan_input, plan_units, scan, tasks
 from beam_taxi.settings import Settings
 
 Rows = list[tuple[str | None, ...]]
 
 
-def plan_of(path: str, block_bytes: int = 1 << 20, num_shards: int | None = None, batch_bytes: int = 64) -> InputPlan:
-    chosen = Settings((path,), "unused", "run", num_shards=num_shards, batch_bytes=batch_bytes)
-    return replace(plan_input(chosen, {}), block_bytes=block_bytes)
+def plan_of(
+    path: Path, block_bytes: int = 1 << 20, *, num_shards: int | None = None, batch_bytes: int = 64, **options: Any
+) -> tuple[InputPlan, Settings]:
+    chosen = Settings((str(path),), "unused", "run", num_shards=num_shards, batch_bytes=batch_bytes, **options)
+    return replace(plan_input(chosen, {}), block_bytes=block_bytes), chosen
 
 
-def run(plan: InputPlan) -> tuple[list[Rows], dict[str, Kind]]:
-    """Return the text rows of each unit and the kinds."""
-    scans = [
-        scan_block(plan.files[file], block, ",", plan.declared, plan.batch_bytes)
-        for file in range(len(plan.files))
-        for block in iter_blocks(plan, file)
-    ]
-    data, units = plan_units(plan, scans)
+def run(planned: tuple[InputPlan, Settings]) -> tuple[list[Rows], DataPlan, list[Reject]]:
+    """Return the rows of each unit, everything as text, the data's plan and the rejects."""
+    plan, chosen = planned
+    scans = [scan(plan, block) for file in range(len(plan.files)) for block in iter_blocks(plan, file)]
+    data, units = plan_units(plan, chosen, reversed(scans))
+    as_text = replace(data, kinds=dict.fromkeys(plan.columns, Kind.STRING))
     found: list[Rows] = []
-    for unit in units:
-        rows: Rows = []
-        for piece in unit.pieces:
-            source = plan.files[piece.file]
-            with storage.open_input(source.uri) as file:
-                for chunk in iter_chunks(file, piece.start, piece.end, ord(","), plan.batch_bytes):
-                    table = parse_text(chunk, source.columns, ",").select(list(plan.columns))
-                    rows += zip(*(column.to_pylist() for column in table.columns), strict=True)
-        found.append(rows)
+    rejects: list[Reject] = []
+    for task in tasks(plan, units):
+        reader = PieceReader(plan, as_text)
+        for unit in task:
+            rows: Rows = []
+            for batch, bad in (pair for piece in unit.pieces for pair in reader.read(piece)):
+                rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                rejects += bad
+            found.append(rows)
+        reader.close()
     assert sum(total.rows for total in data.totals) == sum(map(len, found))
-    return found, dict(data.kinds)
+    assert sum(sum(total.rejects.values()) for total in data.totals) == len(rejects)
+    return found, data, rejects
 
 
 def python_rows(text: str) -> Rows:
@@ -83,7 +84,7 @@ def test_any_cut_gives_the_rows_of_python_csv(tmp_path, lines, block_bytes, num_
         text += "\n" if blank else ""
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode())
-    found, _ = run(plan_of(str(path), block_bytes, num_shards, batch_bytes))
+    found, *_ = run(plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=batch_bytes))
     assert len(found) == num_shards
     assert [row for rows in found for row in rows] == python_rows(text)
 
@@ -93,18 +94,18 @@ def test_any_cut_gives_the_rows_of_python_csv(tmp_path, lines, block_bytes, num_
 def test_quoted_line_breaks_that_look_like_records(tmp_path: Path, block_bytes: int, num_shards: int):
     text = "id,note\n" + "".join(f'{i},"a\n{i},b\n{i},""c"\n' for i in range(30))
     (tmp_path / "x.csv").write_text(text)
-    found, kinds = run(plan_of(str(tmp_path / "x.csv"), block_bytes, num_shards))
+    found, data, _ = run(plan_of(tmp_path / "x.csv", block_bytes, num_shards=num_shards))
     assert [row for rows in found for row in rows] == [(str(i), f'a\n{i},b\n{i},"c') for i in range(30)]
-    assert kinds == {"id": Kind.INT, "note": Kind.STRING}
+    assert data.kinds == {"id": Kind.INT, "note": Kind.STRING}
 
 
 def test_several_files_are_mapped_by_name_and_packed(tmp_path: Path):
     for i in range(10):
         (tmp_path / f"{i}.csv").write_text(f"a,b\n{i},x\n" if i % 2 else f"\ufeffb,a\nx,{i}\n")
-    found, kinds = run(plan_of(str(tmp_path / "*.csv"), num_shards=3))
+    found, data, _ = run(plan_of(tmp_path / "*.csv", num_shards=3))
     assert sorted(row for rows in found for row in rows) == [("x", str(i)) for i in range(10)]
     assert all(found)
-    assert kinds == {"a": Kind.INT, "b": Kind.STRING}
+    assert data.kinds == {"a": Kind.INT, "b": Kind.STRING}
 
 
 REFUSED = {
@@ -120,7 +121,7 @@ REFUSED = {
     "unnamed": ("a,\n1,2\n", "no name for column 2"),
     "no header": ("1,2\n3,4\n", "is a number: is the header missing?"),
     "delimiter": ("a;b\n1;2\n", "set --delimiter"),
-    "gzip": (b"\x1f\x8b\x08\x00", "gzip-compressed"),
+    "zip": (b"PK\x03\x04", "zip"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
 }
 
@@ -131,7 +132,7 @@ def test_refused_with_file_and_line(tmp_path: Path, content: str | bytes, messag
     path = tmp_path / "x.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(DataError) as error:
-        run(plan_of(str(path), block_bytes))
+        run(plan_of(path, block_bytes))
     assert str(path) in str(error.value)
     assert message in str(error.value)
 
@@ -140,11 +141,11 @@ def test_headers_that_differ_name_both_files(tmp_path: Path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("a,c\n1,2\n")
     with pytest.raises(DataError, match=r"2\.csv: line 1: the header differs from that of .*1\.csv: column 'b'"):
-        plan_of(str(tmp_path / "*.csv"))
+        plan_of(tmp_path / "*.csv")
 
 
 def test_no_match_and_folder(tmp_path: Path):
     with pytest.raises(UsageError, match="no file matches"):
-        plan_of(str(tmp_path / "*.csv"))
+        plan_of(tmp_path / "*.csv")
     with pytest.raises(UsageError, match="is a directory"):
-        plan_of(str(tmp_path))
+        plan_of(tmp_path)

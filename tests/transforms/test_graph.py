@@ -14,12 +14,11 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.errors import DataError
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, iter_blocks, plan_input, plan_units
-from beam_taxi.ingest.scan import scan_block
+from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, iter_blocks, plan_input, plan_units, scan
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings
 from beam_taxi.transforms.read import PlanCsv
-from beam_taxi.transforms.write import WriteExamples, _WriteUnit, to_list_columns
+from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns
 
 LABELS = [
     "PlanCsv/Files",
@@ -29,7 +28,7 @@ LABELS = [
     "PlanCsv/KeyScans",
     "PlanCsv/GroupScans",
     "PlanCsv/PlanUnits",
-    "PlanCsv/SpreadUnits",
+    "PlanCsv/SpreadTasks",
     "WriteExamples/WriteUnits",
     "ComputeStatistics[train]/Generate",
     "ComputeStatistics[eval]/Generate",
@@ -51,11 +50,8 @@ def plan(settings: Settings) -> InputPlan:
     return plan_input(settings, {})
 
 
-def planned(plan: InputPlan) -> tuple[DataPlan, list[Unit]]:
-    scans = [
-        scan_block(plan.files[f], block, ",", {}, plan.batch_bytes) for f in range(3) for block in iter_blocks(plan, f)
-    ]
-    return plan_units(plan, scans)
+def planned(plan: InputPlan, settings: Settings) -> tuple[DataPlan, list[Unit]]:
+    return plan_units(plan, settings, [scan(plan, block) for f in range(3) for block in iter_blocks(plan, f)])
 
 
 def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
@@ -74,16 +70,18 @@ def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
     assert [label for label in labels if label.count("/") == 1] == LABELS
 
 
-def test_plan_csv(plan: InputPlan):
+def test_plan_csv(plan: InputPlan, settings: Settings):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        planned = pipeline | PlanCsv(plan)
-        assert_that(planned.units | beam.Map(lambda unit: unit.index), equal_to(list(range(5))))
+        plan_made = pipeline | PlanCsv(plan, settings)
+        assert_that(
+            plan_made.tasks | beam.Map(lambda task: [unit.index for unit in task]), equal_to([[i] for i in range(5)])
+        )
 
 
 def test_write_examples(settings: Settings, plan: InputPlan):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        planned = pipeline | PlanCsv(plan)
-        written = planned.units | WriteExamples(plan, planned.plan, settings)
+        plan_made = pipeline | PlanCsv(plan, settings)
+        written = plan_made.tasks | WriteExamples(plan, plan_made.plan, settings)
         rows = tuple(written.batches.values()) | beam.Flatten() | beam.Map(len) | beam.CombineGlobally(sum)
         assert_that(rows, equal_to([300]), label="rows")
         shards = written.receipts | beam.Map(lambda receipt: len(receipt.shards))
@@ -97,27 +95,27 @@ def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan)
 
 
 def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: InputPlan):
-    data, units = planned(plan)
-    step = _WriteUnit(plan, settings)
+    data, units = planned(plan, settings)
+    step = _WriteUnits(plan, settings)
     for unit in units:
-        list(step.process(unit, data))
+        list(step.process((unit,), data))
     run = Path(settings.run_uri)
     first = {p.relative_to(run): p.read_bytes() for p in run.rglob("*.gz")}
     assert len(first) == 10
     for unit in reversed(units):
-        killed = step.process(unit, data)
+        killed = step.process((unit,), data)
         next(killed)
         killed.close()
         assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
-        list(step.process(unit, data))
+        list(step.process((unit,), data))
     assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
 
 
 def test_a_file_that_changes_between_the_passes_is_refused(settings: Settings, plan: InputPlan):
     source = Path(plan.files[1].uri)
-    data, units = planned(plan)
+    data, units = planned(plan, settings)
     source.write_bytes(source.read_bytes().replace(b"100", b"900"))
-    outputs = chain.from_iterable(_WriteUnit(plan, settings).process(unit, data) for unit in units)
+    outputs = chain.from_iterable(_WriteUnits(plan, settings).process((unit,), data) for unit in units)
     with pytest.raises(DataError, match=r"1\.csv: changed while it was read"):
         deque(outputs, 0)
 

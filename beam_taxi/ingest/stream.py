@@ -1,0 +1,110 @@
+"""Files whose text is not what is stored: compressed, or in an encoding in which a byte is not a character.
+
+They are read forwards only, in bounded memory, and the offsets of their records are those of the decoded text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from beam_taxi.errors import DataError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What leads from the stored bytes to text: `gzip`, `bz2` or `zstd`, then an encoding; each may be None."""
+
+    compression: str | None
+    encoding: str | None
+
+
+class TextStream:
+    """The text of a file as UTF-8 bytes.
+
+    Every member of a compressed file is read, and its checksum and end are checked. `sha256` is of the stored bytes
+    read so far. Raises DataError where the file is damaged, or is not in its encoding.
+    """
+
+    def __init__(self, uri: str, stored: BinaryIO, decoding: Decoding) -> None:
+        self._uri = uri
+        self._decoding = decoding
+        self._stored = _Hashed(stored)
+        self._decompressed = self._stored
+        if decoding.compression is not None:
+            self._decompressed = pa.CompressedInputStream(pa.PythonFile(self._stored, "r"), decoding.compression)
+        self._decoder = codecs.getincrementaldecoder(decoding.encoding)() if decoding.encoding else None
+        self._pending = b""
+        self._position = 0
+        self._lines = 1
+
+    @property
+    def sha256(self) -> bytes:
+        """Digest of the stored bytes read so far."""
+        return self._stored.sha256.digest()
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes of text; fewer only at the end."""
+        parts = [self._pending]
+        missing = size - len(self._pending)
+        while missing > 0:
+            decoded, at_end = self._decode(missing)
+            parts.append(decoded)
+            missing -= len(decoded)
+            if at_end:
+                break
+        data = b"".join(parts)
+        self._pending = data[size:]
+        self._position += min(size, len(data))
+        return data[:size]
+
+    def skip_to(self, position: int) -> None:
+        """Read on to `position` bytes of text."""
+        while self._position < position:
+            if not self.read(min(position - self._position, 1 << 20)):
+                raise EOFError
+
+    def _decode(self, size: int) -> tuple[bytes, bool]:
+        data = self._decompress(size)
+        if self._decoder is None:
+            return data, not data
+        try:
+            text = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            line = self._lines + error.object[: error.start].decode(error.encoding, "replace").count("\n")
+            raise DataError(f"{self._uri}: line {line}: is not {self._decoding.encoding}: {error.reason}") from None
+        self._lines += text.count("\n")
+        return text.encode(), not data
+
+    def _decompress(self, size: int) -> bytes:
+        try:
+            data: bytes = self._decompressed.read(size)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise DataError(
+                f"{self._uri}: is damaged: its {self._decoding.compression} compression cannot be undone: {error}"
+            ) from None
+        return data
+
+
+class _Hashed:
+    """A file that hashes what is read from it; the owner of the file closes it, not Arrow."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self.sha256.update(data)
+        return data
