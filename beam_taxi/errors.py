@@ -27,8 +27,9 @@ _IN_TRACE = re.compile(r"^(?:[\w.]*\.)?(UsageError|DataError|BeamTaxiError): (.+
 _CLASSES: dict[str, type[BeamTaxiError]] = {c.__name__: c for c in (UsageError, DataError, BeamTaxiError)}
 
 
-def from_trace(text: str) -> BeamTaxiError | None:
-    """Find our own error in the text of a runner's failure: runners deliver a worker's trace as a string."""
+def find(error: BaseException) -> BeamTaxiError | None:
+    """Return our own error in a runner's failure: runners add to its message, or deliver a worker's trace as text."""
+    text = f"{type(error).__name__}: {error}" if isinstance(error, BeamTaxiError) else str(error)
     found = _IN_TRACE.findall(text)
     if not found:
         return None

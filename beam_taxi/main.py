@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, storage
-from beam_taxi.errors import BeamTaxiError, from_trace
+from beam_taxi.errors import BeamTaxiError, find
 from beam_taxi.settings import Settings
 
 
@@ -99,7 +99,7 @@ def _reported(settings: Settings) -> Iterator[None]:
     # A runner may raise anything; whatever it is, a user gets one line, and the trace in a file.
     except Exception as error:
         _remove(settings)
-        known = error if isinstance(error, BeamTaxiError) else from_trace(str(error))
+        known = find(error)
         if known is not None:
             raise known from None
         with tempfile.NamedTemporaryFile("w", prefix="beam_taxi-", suffix=".log", delete=False) as log:

@@ -22,6 +22,7 @@ ALLOWED = {
     "examples": {"errors", "settings"},
     "preflight": LEFT,
     "metadata": LEFT,
+    "rejects": LEFT,
     "record": LEFT | {"metadata"},
     "transforms": LEFT,
     "pipeline": LEFT | {"transforms"},

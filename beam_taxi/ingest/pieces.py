@@ -22,7 +22,7 @@ from beam_taxi.ingest.stream import TextStream
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that was set aside: where it is (`offset` in bytes of text), why, and its bytes as they were read."""
+    """A record that was set aside: where it is (`offset` in bytes of text), why, and its bytes without the line end."""
 
     file: str
     line: int
@@ -100,4 +100,6 @@ class PieceReader:
 
 def _reject(uri: str, chunk: bytes, bad: BadRecord, offset: int, line: int, line_ends: Positions) -> Reject:
     lines = int(np.searchsorted(line_ends, bad.start, side="right"))
-    return Reject(uri, line + lines, offset + bad.start, bad.code, bad.reason, chunk[bad.start : bad.end])
+    return Reject(
+        uri, line + lines, offset + bad.start, bad.code, bad.reason, chunk[bad.start : bad.end].rstrip(b"\r\n")
+    )

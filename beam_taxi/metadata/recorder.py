@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,12 @@ _SCHEMA_GEN = "tfx.components.schema_gen.component.SchemaGen"
 
 @dataclass(frozen=True)
 class _Step:
-    """A logical step: its node, execution type, input and output (keys of artifacts), and parameters."""
+    """A logical step: its node, execution type, input and outputs (keys of artifacts), and parameters."""
 
     node: str
     type_name: str
     input: str
-    output: str
+    outputs: tuple[str, ...]
     parameters: Mapping[str, Any]
 
 
@@ -69,7 +70,8 @@ class _Recorder:
             inputs = [key for key in keys if key.split("/")[0] == step.input]
             for index, key in enumerate(inputs):
                 edges.append((number, keys.index(key), self._event(self._pb.Event.INPUT, step.input, index)))
-            edges.append((number, keys.index(step.output), self._event(self._pb.Event.OUTPUT, step.output, 0)))
+            for key in step.outputs:
+                edges.append((number, keys.index(key), self._event(self._pb.Event.OUTPUT, key, 0)))
         self._store.put_lineage_subgraph(
             [self._execution(step) for step in steps],
             artifacts,
@@ -121,10 +123,12 @@ class _Recorder:
             "span": 0,
             "input_fingerprint": fingerprint,
         }
+        outputs = tuple(key for key in ("examples", "rejects") if key in self._manifest["artifacts"])
+        all_splits = {"exclude_splits": "[]"}
         return [
-            _Step("CsvExampleGen", _CSV_EXAMPLE_GEN, "csv", "examples", ingest),
-            _Step("StatisticsGen", _STATISTICS_GEN, "examples", "statistics", {"exclude_splits": "[]"}),
-            _Step("SchemaGen", _SCHEMA_GEN, "statistics", "schema", {"exclude_splits": "[]", "infer_feature_shape": 1}),
+            _Step("CsvExampleGen", _CSV_EXAMPLE_GEN, "csv", outputs, ingest),
+            _Step("StatisticsGen", _STATISTICS_GEN, "examples", ("statistics",), all_splits),
+            _Step("SchemaGen", _SCHEMA_GEN, "statistics", ("schema",), {**all_splits, "infer_feature_shape": 1}),
         ]
 
     def _put_artifact_types(self) -> dict[str, int]:
@@ -135,6 +139,7 @@ class _Recorder:
             "ExampleStatistics": (pb.ArtifactType.STATISTICS, with_splits),
             "Schema": (None, {}),
             "CsvFile": (None, {}),
+            "Rejects": (None, {}),
         }
         ids = {}
         for name, (base, properties) in types.items():
@@ -154,7 +159,7 @@ class _Recorder:
             ids[step.node] = execution.id
             for event in self._store.get_events_by_execution_ids([execution.id]):
                 if event.type == self._pb.Event.OUTPUT:
-                    ids[step.output] = event.artifact_id
+                    ids[event.path.steps[0].key] = event.artifact_id
         ids["pipeline_run"] = self._store.get_context_by_type_and_name("pipeline_run", self._run).id
         return ids
 
@@ -195,6 +200,9 @@ class _Recorder:
         if key == "examples":
             custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
             custom["input_fingerprint"] = _fingerprint(self._manifest["inputs"])
+        if key == "rejects":
+            counts = sum((Counter(one["rejects"]) for one in self._manifest["inputs"]), Counter[str]())
+            custom |= {f"rejects_{code}": count for code, count in counts.items()}
         if key == "statistics":
             custom["stats_dashboard_link"] = ""
             rates = json.dumps(dict.fromkeys(splits, 1.0))

@@ -156,8 +156,10 @@ def build_manifest(
         rejects: Counter[str] = sum((Counter(r.rejects.get(number, {})) for r in receipts), Counter())
         reconcile(file.uri, totals.rows, sum(split_rows))
         reconcile(f"rejects of {file.uri}", sum(totals.rejects.values()), rejects.total())
+        order = {} if file.columns == plan.columns else {"columns": list(file.columns)}
         inputs.append(
             {
+                **order,
                 "uri": file.uri,
                 "size": file.size,
                 "content_hash": totals.content_hash,
@@ -187,6 +189,7 @@ def build_manifest(
         "settings_sha256": settings.sha256(),
         "versions": _versions(),
         "inputs": inputs,
+        "columns": list(plan.columns),
         "features": [{"name": name, "type": kind.name} for name, kind in data.kinds.items()],
         "splits": splits,
         "warnings": list(data.warnings),

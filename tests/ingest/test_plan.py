@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ def run(planned: tuple[InputPlan, Settings]) -> tuple[list[Rows], DataPlan, list
 
 
 def python_rows(text: str) -> Rows:
+    """Return the rows behind the first line."""
     rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row][1:]
     return [tuple(cell or None for cell in row) for row in rows]
 
@@ -76,17 +79,45 @@ LINE = st.tuples(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(LINE, min_size=1, max_size=12), st.integers(1, 60), st.integers(1, 9), st.integers(1, 80))
-def test_any_cut_gives_the_rows_of_python_csv(tmp_path, lines, block_bytes, num_shards, batch_bytes):
+@given(
+    st.lists(LINE, min_size=1, max_size=12),
+    st.integers(1, 60),
+    st.integers(1, 9),
+    st.integers(1, 80),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_any_cut_gives_the_rows_of_python_csv(
+    tmp_path: Path,
+    lines: list[Any],
+    block_bytes: int,
+    num_shards: int,
+    batch_bytes: int,
+    compressed: bool,
+    every: int,
+):
+    """Each `every`-th line has a field too many, and is set aside."""
     text = "x,y\n"
-    for (one, one_quoted), (two, two_quoted), end, blank in lines:
-        text += (quoted(one) if one_quoted else plain(one)) + "," + (quoted(two) if two_quoted else plain(two)) + end
-        text += "\n" if blank else ""
+    for number, ((one, one_quoted), (two, two_quoted), end, blank) in enumerate(lines):
+        text += (quoted(one) if one_quoted else plain(one)) + "," + (quoted(two) if two_quoted else plain(two))
+        text += (",more" if every and number % every == 0 else "") + end + ("\n" if blank else "")
     path = tmp_path / "x.csv"
-    path.write_bytes(text.encode())
-    found, *_ = run(plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=batch_bytes))
+    path.write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
+    planned = plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=batch_bytes, max_rejects=12)
+    rows = python_rows(text)
+    if not any(len(row) == 2 for row in rows):
+        with pytest.raises(DataError, match="no rows"):
+            run(planned)
+        return
+    found, data, rejects = run(planned)
     assert len(found) == num_shards
-    assert [row for rows in found for row in rows] == python_rows(text)
+    assert [row for rows in found for row in rows] == [row for row in rows if len(row) == 2]
+    bad = [reject.raw.decode() for reject in sorted(rejects, key=lambda reject: reject.offset)]
+    assert [python_rows("header\n" + raw) for raw in bad] == [[row] for row in rows if len(row) != 2]
+    for reject in rejects:
+        assert text.encode()[reject.offset :].startswith(reject.raw)
+        assert reject.line == 1 + len(re.findall(b"\r\n|\r|\n", text.encode()[: reject.offset]))
+    assert data.totals[0].rejects == ({"fields": len(rejects)} if rejects else {})
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 50, 1000])

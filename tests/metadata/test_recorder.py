@@ -27,7 +27,10 @@ def manifest(run_id: str) -> dict[str, Any]:
         "run_uri": f"/out/{run_id}",
         "settings": {"input": ["/data/*.csv"]},
         "settings_sha256": "cd",
-        "inputs": [{"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3} for n in (1, 2)],
+        "inputs": [
+            {"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3, "rejects": {"fields": n}}
+            for n in (1, 2)
+        ],
         "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
         "artifacts": {
             "examples": {"type": "Examples", "path": "examples", "files": files("Split-train/x.gz", "Split-eval/x.gz")},
@@ -37,6 +40,7 @@ def manifest(run_id: str) -> dict[str, Any]:
                 "files": files("Split-train/FeatureStats.pb"),
             },
             "schema": {"type": "Schema", "path": "schema", "files": files("schema.pbtxt")},
+            "rejects": {"type": "Rejects", "path": "rejects", "files": files("rejects-00000-of-00001.jsonl")},
         },
     }
 
@@ -77,7 +81,14 @@ def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
     assert (parent.type, parent.name) == ("pipeline", "taxi")
     events = store.get_events_by_execution_ids([ids["CsvExampleGen"]])
     paths = [(e.type, e.path.steps[0].key, e.path.steps[1].index) for e in events]
-    assert paths == [(pb.Event.INPUT, "csv", 0), (pb.Event.INPUT, "csv", 1), (pb.Event.OUTPUT, "examples", 0)]
+    assert paths == [
+        (pb.Event.INPUT, "csv", 0),
+        (pb.Event.INPUT, "csv", 1),
+        (pb.Event.OUTPUT, "examples", 0),
+        (pb.Event.OUTPUT, "rejects", 0),
+    ]
+    (rejects,) = store.get_artifacts_by_id([ids["rejects"]])
+    assert (rejects.type, rejects.custom_properties["rejects_fields"].int_value) == ("Rejects", 3)
     node = store.get_context_by_type_and_name("node", "taxi.StatisticsGen")
     assert {a.id for a in store.get_artifacts_by_context(node.id)} == {ids["examples"], ids["statistics"]}
     assert [e.id for e in store.get_executions_by_context(node.id)] == [ids["StatisticsGen"]]
@@ -88,8 +99,8 @@ def test_recorded_twice_is_recorded_once(tmp_path: Path):
     assert record_run(uri, "r1") == record_run(uri, "r1")
     store = opened(tmp_path / "m.sqlite")
     assert len(store.get_executions()) == 3
-    assert len(store.get_artifacts()) == 5
-    assert len(store.get_events_by_execution_ids([e.id for e in store.get_executions()])) == 7
+    assert len(store.get_artifacts()) == 6
+    assert len(store.get_events_by_execution_ids([e.id for e in store.get_executions()])) == 8
 
 
 def test_runs_share_pipeline_and_csv_files_and_the_latest_schema_is_found(tmp_path: Path):
