@@ -23,6 +23,7 @@ LF, CR = 10, 13
 OUTSIDE, INSIDE = 0, 1
 
 Positions = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 def first_safe_cut(data: bytes, position: int, dialect: Dialect) -> int:
@@ -38,6 +39,15 @@ def last_safe_cut(data: bytes, dialect: Dialect) -> int:
     while position and data[position - 1] in (dialect.quote_byte, CR):
         position -= 1
     return position
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Where each run of quotes starts and ends, and whether it begins a field."""
+
+    starts: Positions
+    ends: Positions
+    begins: Flags
 
 
 @dataclass(frozen=True)
@@ -73,69 +83,74 @@ class RecordScan:
         return breaks + (self.start + 1)
 
     @cached_property
-    def _runs(self) -> tuple[Positions, Positions, npt.NDArray[np.bool_]]:
-        """Start and length of each run of quotes, and whether it begins a field."""
+    def _runs(self) -> _Runs:
         quote = self.dialect.quote_byte
         if quote is None or self.data.find(quote, self.start, self.end) < 0:
             none = np.zeros(0, np.int64)
-            return none, none, np.zeros(0, bool)
-        quotes = np.flatnonzero(self._bytes[self.start : self.end] == quote) + self.start
-        heads = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
-        starts = quotes[heads]
+            return _Runs(none, none, np.zeros(0, bool))
+        is_quote = self._bytes[self.start : self.end] == quote
+        edges = is_quote[1:] != is_quote[:-1]
+        # From outside the range to its first byte, and from its last one on, a run begins or ends as well.
+        changes = np.flatnonzero(np.concatenate([is_quote[:1], edges, is_quote[-1:]])) + self.start
+        starts, ends = changes[::2], changes[1::2]
         before = self._bytes[starts - 1]
-        begins = (before == self.dialect.delimiter_byte) | (before == LF) | (before == CR) | (starts == self.origin)
-        return starts, np.diff(np.append(heads, len(quotes))), begins
+        begins = (before == self.dialect.delimiter_byte) | (before == LF) | (before == CR)
+        begins[:1] |= starts[:1] == self.origin
+        return _Runs(starts, ends, begins)
 
-    def _inside_after_runs(self, state: int) -> npt.NDArray[np.bool_]:
-        """Tell for each run of quotes whether the byte after it is inside quotes."""
-        starts, lengths, begins = self._runs
-        odd = (lengths & 1).astype(bool)
-        toggles = np.cumsum(odd & begins)
-        resets = np.maximum.accumulate(np.where(odd & ~begins, np.arange(len(starts)), -1))
-        since = np.where(resets >= 0, toggles - toggles[resets], toggles + state)
-        return (since & 1).astype(bool)
+    @cached_property
+    def _inside(self) -> tuple[Flags, Flags]:
+        """For each start state: whether the byte before the first run, and after each run, is inside quotes."""
+        runs = self._runs
+        odd = ((runs.ends - runs.starts) & 1).astype(bool)
+        toggled = np.bitwise_xor.accumulate(odd & runs.begins)
+        resets = np.flatnonzero(odd & ~runs.begins)
+        # What was toggled up to the last reset does not count: subtract it from there to the next one.
+        outside = np.zeros(len(toggled) + 1, bool)
+        if len(resets):
+            spans = np.diff(resets, append=len(toggled))
+            outside[resets[0] + 1 :] = np.repeat(toggled[resets], spans)
+        outside[1:] ^= toggled
+        inside = outside.copy()
+        inside[: resets[0] + 1 if len(resets) else None] ^= True
+        return outside, inside
+
+    @cached_property
+    def _runs_before(self) -> Positions:
+        """For each line end: how many runs of quotes are before it."""
+        return np.searchsorted(self._runs.starts, self.line_ends)
 
     def state_after(self, state: int) -> int:
         """Return the state at `end` when that at `start` is `state`."""
-        after = self._inside_after_runs(state)
-        return int(after[-1]) if len(after) else state
+        return int(self._inside[state][-1])
 
     def record_ends(self, state: int) -> Positions:
         """Return the line ends that end a record when the state at `start` is `state`."""
-        after = self._inside_after_runs(state)
-        if not len(after):
+        if not len(self._runs.starts):
             return self.line_ends if state == OUTSIDE else self.line_ends[:0]
-        runs_before = np.searchsorted(self._runs[0], self.line_ends)
-        inside = np.concatenate([[bool(state)], after])[runs_before]
-        return self.line_ends[~inside]
+        return self.line_ends[~self._inside[state][self._runs_before]]
 
     def last_opening(self, state: int) -> int | None:
         """Return the position of the last quote that opened a field, or None where none did."""
-        openings = self._runs[0][self._openings(state)]
-        return int(openings[-1]) if len(openings) else None
+        return self._last_opening(state, len(self._runs.starts))
 
-    def _openings(self, state: int) -> npt.NDArray[np.bool_]:
-        after = self._inside_after_runs(state)
-        before = np.concatenate([[bool(state)], after[:-1]]) if len(after) else after
-        return ~before & self._runs[2]
+    def _last_opening(self, state: int, runs: int) -> int | None:
+        """Return the same among the first `runs` runs of quotes."""
+        found = np.flatnonzero(~self._inside[state][:runs] & self._runs.begins[:runs])
+        return int(self._runs.starts[found[-1]]) if len(found) else None
 
     def text_after_quote(self, state: int) -> int | None:
         """Return where the first quoted field opens that has text behind its closing quote, or None.
 
         A field that was open at `start` counts as opened there.
         """
-        starts, lengths, begins = self._runs
-        after = self._inside_after_runs(state)
-        if not len(after):
-            return None
-        before = np.concatenate([[bool(state)], after[:-1]])
-        closes = ~after & (before | begins)
-        following = starts + lengths
-        closes &= following < len(self.data)
-        next_byte = self._bytes[np.minimum(following, len(self.data) - 1)]
-        closes &= (next_byte != self.dialect.delimiter_byte) & (next_byte != LF) & (next_byte != CR)
-        bad = np.flatnonzero(closes)
+        runs, inside = self._runs, self._inside[state]
+        following = runs.ends[: np.searchsorted(runs.ends, len(self.data))]
+        behind = self._bytes[following]
+        text = (behind != self.dialect.delimiter_byte) & (behind != LF) & (behind != CR)
+        count = len(following)
+        bad = np.flatnonzero(text & ~inside[1 : count + 1] & (inside[:count] | runs.begins[:count]))
         if not len(bad):
             return None
-        openings = starts[: bad[0] + 1][self._openings(state)[: bad[0] + 1]]
-        return int(openings[-1]) if len(openings) else self.start
+        opening = self._last_opening(state, int(bad[0]) + 1)
+        return self.start if opening is None else opening

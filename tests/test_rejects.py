@@ -1,0 +1,89 @@
+"""Bad rows from the command line: set aside, counted, mended and run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beam_taxi import rejects
+from beam_taxi.main import main
+
+
+def run(*args: str | Path) -> int:
+    return main([*map(str, args), "--metadata_store", "none"])
+
+
+@pytest.fixture
+def bad_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    (tmp_path / "1.csv").write_bytes(b'a,b\n1,x\n2\n3,"y\nz"\n4,\xff\n')
+    (tmp_path / "2.csv").write_bytes(b"b,a\nx,5,6\nx,7\n")
+    assert run("--input", tmp_path / "?.csv", "--output", tmp_path, "--run_id", "bad", "--max_rejects", 3) == 0
+    return tmp_path / "bad"
+
+
+def mended(folder: Path, changes: dict[int, str]) -> list[str]:
+    """Return the rejects as JSON lines, with the text of some replaced."""
+    lines = (folder / "rejects" / "rejects-00000-of-00001.jsonl").read_text().splitlines()
+    return [
+        json.dumps(json.loads(line) | ({"text": changes[n]} if n in changes else {})) for n, line in enumerate(lines)
+    ]
+
+
+def test_rejects_are_counted_and_kept(bad_run: Path, capsys: pytest.CaptureFixture[str]):
+    manifest = json.loads((bad_run / "manifest.json").read_text())
+    assert [one["rejects"] for one in manifest["inputs"]] == [{"encoding": 1, "fields": 1}, {"fields": 1}]
+    assert [one["rows"] for one in manifest["inputs"]] == [2, 1]
+    assert manifest["artifacts"]["rejects"]["files"][0]["rows"] == 3
+    assert "rejects    dead-letter: 3 (encoding 1, fields 2)" in capsys.readouterr().out
+    found = [json.loads(line) for line in mended(bad_run, {})]
+    assert [(Path(one["file"]).name, one["line"], one["offset"], one["code"]) for one in found] == [
+        ("1.csv", 3, 8, "fields"),
+        ("1.csv", 6, 18, "encoding"),
+        ("2.csv", 2, 4, "fields"),
+    ]
+    assert (found[0]["text"], found[1]["base64"], found[2]["text"]) == ("2", "NCz/", "x,5,6")
+
+
+def test_over_the_budget_nothing_is_published(bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    status = run("--input", tmp_path / "?.csv", "--output", tmp_path, "--run_id", "over", "--max_rejects", 2)
+    assert status == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"beam_taxi: error: {tmp_path}/1.csv: line 3: has 1 fields, the header has 2; "
+        "3 of 6 records are bad, 2 may be set aside"
+    )
+    assert not (tmp_path / "over").exists()
+
+
+def test_mended_rejects_run_again(bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lines = mended(bad_run, {0: "2,zwei", 1: '4,"v\u2028i\ner"', 2: "x,56"})
+    (tmp_path / "mended.jsonl").write_text("\n".join(lines) + "\n")
+    replay = ["replay", str(tmp_path / "mended.jsonl"), "--manifest", str(bad_run / "manifest.json")]
+    assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 0
+    assert (tmp_path / "again.csv").read_text() == 'a,b\n2,zwei\n4,"v\u2028i\ner"\n56,x\n'
+    assert run("--input", tmp_path / "again.csv", "--output", tmp_path) == 0
+    assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 2
+    assert "again.csv: exists" in capsys.readouterr().err
+    assert not (tmp_path / "_staging").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "line 1: 'text' has 1 fields, the header has 2"),
+        ({0: "2,b"}, "line 2: has no 'text'"),
+        ({0: "2,b\n3,c"}, "line 1: 'text' has 2 fields and 2 fields"),
+        ({0: '2,"b'}, "line 1: unexpected end of data"),
+        ({0: ""}, "line 1: 'text' has no record"),
+    ],
+)
+def test_what_is_not_mended_is_refused(
+    bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[int, str], message: str
+):
+    (tmp_path / "m.jsonl").write_text("\n".join(mended(bad_run, changes)))
+    replay = ["replay", str(tmp_path / "m.jsonl"), "--manifest", str(bad_run / "manifest.json")]
+    assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 3
+    assert f"m.jsonl: {message}" in capsys.readouterr().err
+    assert not (tmp_path / "again.csv").exists()
