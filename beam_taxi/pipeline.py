@@ -14,14 +14,14 @@ from apache_beam.pvalue import PCollection
 
 from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.settings import Settings
-from beam_taxi.transforms.read import PlanCsv
+from beam_taxi.transforms.read import PlanInput
 from beam_taxi.transforms.statistics import CloseRun, ComputeStatistics
 from beam_taxi.transforms.write import WriteExamples
 
 
 def build(pipeline: beam.Pipeline, plan: InputPlan, settings: Settings, started: str) -> PCollection[dict[str, Any]]:
     """Add the whole job to `pipeline`; returns the one manifest."""
-    planned = pipeline | "PlanCsv" >> PlanCsv(plan, settings)
+    planned = pipeline | "PlanInput" >> PlanInput(plan, settings)
     examples = planned.tasks | "WriteExamples" >> WriteExamples(plan, planned.plan, settings)
     statistics = [
         examples.batches[split.name] | f"ComputeStatistics[{split.name}]" >> ComputeStatistics(settings.statistics)

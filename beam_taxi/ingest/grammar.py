@@ -66,10 +66,10 @@ def examine(cells: pa.StringArray) -> Evidence:
     except pa.ArrowInvalid:
         return Evidence(Kind.STRING)
     if not rest:
-        return Evidence(Kind.INT, inexact=_loses_digits(values))
+        return Evidence(Kind.INT, inexact=loses_digits(values))
     if _has_int_beyond_int64(cells):
         return Evidence(Kind.STRING)
-    return Evidence(Kind.FLOAT, _first_overflow(values), _loses_digits(values))
+    return Evidence(Kind.FLOAT, _first_overflow(values), loses_digits(values))
 
 
 def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
@@ -129,7 +129,8 @@ def _first_overflow(values: pa.DoubleArray) -> int | None:
     return int(rows[0]) if len(rows) else None
 
 
-def _loses_digits(values: pa.Array) -> bool:
+def loses_digits(values: pa.Array) -> bool:
+    """Tell whether float32 has other values than these, int64 or finite float64, where it has not all whole numbers."""
     limits = pc.min_max(values)
     low, high = limits["min"].as_py(), limits["max"].as_py()
     if low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32):

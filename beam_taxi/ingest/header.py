@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -111,22 +112,25 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
     return Header(tuple(names), start + end, line + lines, decoding)
 
 
-def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:
+def check_names(uri: str, names: tuple[str, ...]) -> None:
+    """Raise DataError where the columns are too many, or are not told apart by their names."""
     if len(names) > MAX_COLUMNS:
         raise DataError(f"{uri}: line 1: the header has {len(names)} columns, which exceeds the limit of {MAX_COLUMNS}")
-    other = [d for d in _OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]]
-    if len(names) == 1 and other:
-        raise DataError(f"{uri}: line 1: the header is one column that contains {other[0]!r}: set --delimiter")
     empty = [i + 1 for i, name in enumerate(names) if not name]
     if empty:
         raise DataError(f"{uri}: line 1: the header has no name for column {empty[0]}")
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
+    if len(set(names)) < len(names):
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f"{uri}: line 1: the header has the duplicate column name {repeated[0]!r}")
-    if dialect.columns:
-        return
+
+
+def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:
+    other = [d for d in _OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]]
+    if len(names) == 1 and other:
+        raise DataError(f"{uri}: line 1: the header is one column that contains {other[0]!r}: set --delimiter")
+    check_names(uri, names)
     numbers = [name for name in names if _NUMBER.fullmatch(name) and name not in known_names]
-    if numbers:
+    if numbers and not dialect.columns:
         raise DataError(
             f"{uri}: line 1: the column name {numbers[0]!r} is a number: is the header missing? "
             "(give --column_names, or a --schema that has a feature of this name)"

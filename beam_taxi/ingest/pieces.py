@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError
+from beam_taxi.ingest.parquet import read_groups
 from beam_taxi.ingest.parse import BadRecord, BadRecords, Readable, TooLong, iter_chunks, parse_typed, sift
 from beam_taxi.ingest.plan import DataPlan, InputPlan, Piece
 from beam_taxi.ingest.records import Positions, RecordScan
@@ -70,6 +71,10 @@ class PieceReader:
         storage.check_unchanged(source.uri, source.size, source.modified)
 
     def _read(self, piece: Piece, source: SourceFile) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
+        if source.is_parquet:
+            for batch in read_groups(source, piece.start, piece.end, self._data.kinds):
+                yield batch, []
+            return
         offset, line = piece.start, piece.line
         has_rejects = bool(self._data.totals[piece.file].rejects)
         for chunk in iter_chunks(

@@ -14,6 +14,7 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.header import read_header
+from beam_taxi.ingest.parquet import MAGIC, read_columns, scan_parquet
 from beam_taxi.ingest.records import INSIDE, OUTSIDE
 from beam_taxi.ingest.scan import BlockScan, Boundaries, Place, scan_block
 from beam_taxi.ingest.scan_stream import scan_stream
@@ -109,38 +110,44 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
         matched.update((file.uri, file) for file in found)
     files = sorted(matched.values(), key=lambda file: file.uri)
     with ThreadPoolExecutor(32) as pool:
-        headers = list(pool.map(lambda file: read_header(file, settings.dialect, declared), files))
-    for file, header in zip(files, headers, strict=True):
-        if sorted(header.columns) != sorted(headers[0].columns):
-            differing = sorted(set(header.columns) ^ set(headers[0].columns))[0]
+        sources = list(pool.map(lambda file: _source(file, settings, declared), files))
+    first = sources[0]
+    for number, source in enumerate(sources):
+        if source.columns == first.columns:
+            # One tuple for all: the plan goes to every worker.
+            sources[number] = replace(source, columns=first.columns)
+        elif sorted(source.columns) != sorted(first.columns):
+            differing = sorted(set(source.columns) ^ set(first.columns))[0]
             raise DataError(
-                f"{file.uri}: line 1: the header differs from that of {files[0].uri}: "
+                f"{source.uri}: line 1: the header differs from that of {first.uri}: "
                 f"column {differing!r} is in only one of them"
             )
-    text = replace(settings.dialect, encoding="utf-8")
-    sources = tuple(
-        SourceFile(
-            *(f.uri, f.size, f.modified),
-            columns=headers[0].columns if h.columns == headers[0].columns else h.columns,
-            data_start=h.end,
-            first_line=h.next_line,
-            dialect=text if h.decoding and h.decoding.encoding else settings.dialect,
-            decoding=h.decoding,
-        )
-        for f, h in zip(files, headers, strict=True)
-    )
     size = sum(file.size for file in sources)
     unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
     n_units = settings.num_shards or -(-size // unit_bytes)
-    return InputPlan(sources, declared, n_units, settings.batch_bytes)
+    return InputPlan(tuple(sources), declared, n_units, settings.batch_bytes)
+
+
+def _source(file: storage.InputFile, settings: Settings, declared: Mapping[str, Kind]) -> SourceFile:
+    with storage.open_input(file.uri) as stored:
+        if stored.read(len(MAGIC)) == MAGIC:
+            columns = read_columns(file)
+            return SourceFile(file.uri, file.size, file.modified, columns, 0, 1, settings.dialect, is_parquet=True)
+    header = read_header(file, settings.dialect, declared)
+    dialect = settings.dialect
+    if header.decoding is not None and header.decoding.encoding is not None:
+        dialect = replace(dialect, encoding="utf-8")
+    return SourceFile(
+        file.uri, file.size, file.modified, header.columns, header.end, header.next_line, dialect, header.decoding
+    )
 
 
 def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
-    """Yield the blocks of a file; the first one holds the header. A file that is decoded is one block."""
+    """Yield the blocks of a file; the first one holds the header. A file that is not plain text is one block."""
     source = plan.files[file]
     base = plan.bases[file]
     grid = range(plan.block_bytes, source.size, plan.block_bytes)
-    inner = [edge for edge in grid if edge > source.data_start] if source.decoding is None else []
+    inner = [edge for edge in grid if edge > source.data_start] if not source.is_one_block else []
     edges = [0, *inner, source.size]
     for index, (start, end) in enumerate(pairwise(edges)):
         units = range(plan.first_unit(base + start), plan.first_unit(base + end))
@@ -151,6 +158,8 @@ def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
 def scan(plan: InputPlan, block: Block, state: int | None = None) -> BlockScan:
     """Read a block for the first pass; `state` is that in which it begins, if known."""
     source = plan.files[block.file]
+    if source.is_parquet:
+        return scan_parquet(source, block, plan.declared)
     if source.decoding is not None:
         return scan_stream(source, block, plan.declared, plan.batch_bytes)
     return scan_block(source, block, plan.declared, plan.batch_bytes, state)
@@ -172,7 +181,7 @@ def plan_units(plan: InputPlan, settings: Settings, scans: Iterable[BlockScan]) 
         for name, line in one.overflows.items():
             if kinds[name] is Kind.FLOAT:
                 raise DataError(
-                    f"{file.uri}: line {line}: column {name!r} overflows float32, the float of tf.Example; "
+                    f"{file.at(line)}: column {name!r} overflows float32, the float of tf.Example; "
                     "declare it STRING in --schema to keep its text"
                 )
     if not sum(one.totals.rows for one in joined):
@@ -192,10 +201,11 @@ def _check_rejects(plan: InputPlan, settings: Settings, joined: list[_Joined]) -
     allowed = settings.allowed_rejects(records)
     if rejects <= allowed:
         return
-    uri, (line, reason) = next(
-        (file.uri, one.first_reject) for file, one in zip(plan.files, joined, strict=True) if one.first_reject
+    told = next(
+        f"{file.at(one.first_reject[0])}: {one.first_reject[1]}"
+        for file, one in zip(plan.files, joined, strict=True)
+        if one.first_reject
     )
-    told = f"{uri}: line {line}: {reason}"
     if allowed or settings.max_rejects is not None or settings.max_reject_ratio is not None:
         told += f"; {rejects:,} of {records:,} records are bad, {allowed:,} may be set aside"
     else:
@@ -233,7 +243,7 @@ def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
         content, bounds = found.content, found.boundaries[state]
         if content.fault is not None:
             lines, reason = content.fault
-            raise DataError(f"{source.uri}: line {opened if lines is None else line + lines}: {reason}")
+            raise DataError(f"{source.at(opened if lines is None else line + lines)}: {reason}")
         waiting = _place_cuts(joined.cuts, bounds, line, waiting)
         for name, kind in content.kinds.items():
             joined.kinds[name] = max(joined.kinds.get(name, Kind.MISSING), kind)
@@ -248,7 +258,7 @@ def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
             opened = line + bounds.opening_lines
         state, line, joined.end = bounds.state_after, line + found.lines, found.end
     if state == INSIDE:
-        raise DataError(f"{source.uri}: line {opened}: the quote that opens here is never closed")
+        raise DataError(f"{source.at(opened)}: the quote that opens here is never closed")
     joined.cuts += [Place(joined.end, line)] * waiting
     joined.totals = FileTotals(content_hash([one.sha256 for one in scans]), rows, blank, dict(sorted(rejects.items())))
     return joined

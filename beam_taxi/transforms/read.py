@@ -15,7 +15,7 @@ from beam_taxi.settings import Settings
 
 
 class PlannedInput(NamedTuple):
-    """The outcome of `PlanCsv`: tasks of one or more units, balanced over the workers, and the one DataPlan."""
+    """The outcome of `PlanInput`: tasks of one or more units, balanced over the workers, and the one DataPlan."""
 
     tasks: PCollection[tuple[Unit, ...]]
     plan: AsSingleton
@@ -42,12 +42,12 @@ class _PlanUnits(beam.DoFn):
         yield from tasks(self._plan, units)
 
 
-class PlanCsv(beam.PTransform):
+class PlanInput(beam.PTransform):
     """Scan all blocks of the input in parallel and cut it into units of whole records.
 
     Only what a block's scan found crosses the GroupByKey, about a kilobyte for 32 MiB; the last step raises DataError.
 
-        planned = pipeline | PlanCsv(plan_input(settings, {}), settings)
+        planned = pipeline | PlanInput(plan_input(settings, {}), settings)
     """
 
     def __init__(self, plan: InputPlan, settings: Settings) -> None:

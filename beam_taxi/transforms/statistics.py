@@ -153,7 +153,7 @@ def build_manifest(
     inputs: list[dict[str, Any]] = []
     for number, (file, totals) in enumerate(zip(plan.files, data.totals, strict=True)):
         split_rows = [sum(r.rows[number][i] for r in receipts if number in r.rows) for i in range(len(names))]
-        rejects: Counter[str] = sum((Counter(r.rejects.get(number, {})) for r in receipts), Counter())
+        rejects: Counter[str] = sum((Counter(r.rejects.get(file.uri, {})) for r in receipts), Counter())
         reconcile(file.uri, totals.rows, sum(split_rows))
         reconcile(f"rejects of {file.uri}", sum(totals.rejects.values()), rejects.total())
         order = {} if file.columns == plan.columns else {"columns": list(file.columns)}
@@ -161,6 +161,7 @@ def build_manifest(
             {
                 **order,
                 "uri": file.uri,
+                "format": "parquet" if file.is_parquet else "csv",
                 "size": file.size,
                 "content_hash": totals.content_hash,
                 "rows": totals.rows,

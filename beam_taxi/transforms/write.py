@@ -24,18 +24,20 @@ from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit
 from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
 
+_ENOUGH_ROWS = 4096
+
 
 @dataclass(frozen=True)
 class UnitReceipt:
     """What one unit became: its shards, and its file of rejects if it has any.
 
-    By file number: the rows of each split, and the rejects by reason code.
+    `rows` are those of each split by number of the file, `rejects` those by reason code by its URI.
     """
 
     shards: tuple[WrittenFile, ...]
     reject_file: WrittenFile | None
     rows: Mapping[int, tuple[int, ...]]
-    rejects: Mapping[int, Mapping[str, int]]
+    rejects: Mapping[str, Mapping[str, int]]
 
 
 class WrittenExamples(NamedTuple):
@@ -60,6 +62,28 @@ def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
+def _joined(unit: Unit, reader: PieceReader) -> Iterator[tuple[pa.RecordBatch, list[tuple[int, int]], list[Reject]]]:
+    """Yield the rows of a unit, small batches joined, with how many come from which file, and the rejects of these."""
+    batches, lengths, rejects = list[pa.RecordBatch](), list[tuple[int, int]](), list[Reject]()
+    for piece in unit.pieces:
+        for batch, bad in reader.read(piece):
+            if batches and (sum(map(len, batches)) >= _ENOUGH_ROWS or batch.schema != batches[0].schema):
+                yield _concatenated(batches), lengths, rejects
+                batches, lengths, rejects = [], [], []
+            batches.append(batch)
+            lengths.append((piece.file, len(batch)))
+            rejects += bad
+    if batches:
+        yield _concatenated(batches), lengths, rejects
+
+
+def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches).combine_chunks()
+    return next(iter(table.to_batches()), batches[0])
+
+
 class _WriteUnits(beam.DoFn):
     """Holds a unit from read to write, so that a second execution writes the same bytes to the same names."""
 
@@ -77,25 +101,26 @@ class _WriteUnits(beam.DoFn):
         names = [split.name for split in settings.splits]
         paths = [shard_path(name, unit.index, self._plan.n_units) for name in names]
         rows: dict[int, npt.NDArray[np.int64]] = {}
-        codes: dict[int, Counter[str]] = {}
+        codes: dict[str, Counter[str]] = {}
         with ExitStack() as stack:
             files = [stack.enter_context(storage.publish(settings.run_uri, path)) for path in paths]
             writers = [TFRecordGzipWriter(file, settings.gzip_level) for file in files]
             rejects = stack.enter_context(_RejectFile(settings, rejects_path(unit.index, self._plan.n_units)))
-            for piece in unit.pieces:
-                counts = rows.setdefault(piece.file, np.zeros(len(names), np.int64))
-                for batch, bad in reader.read(piece):
-                    if bad:
-                        rejects.write(bad)
-                        codes.setdefault(piece.file, Counter()).update(reject.code for reject in bad)
-                    frames, splits = self._encode(batch)
-                    for index, name in enumerate(names):
-                        chosen = pa.array(splits == index)
-                        writers[index].write(frames.filter(chosen))
-                        part = pa.Table.from_batches([batch]).filter(chosen).combine_chunks()
-                        counts[index] += len(part)
-                        for flat in part.to_batches():
-                            yield TaggedOutput(name, to_list_columns(flat))
+            for batch, lengths, bad in _joined(unit, reader):
+                rejects.write(bad)
+                for reject in bad:
+                    codes.setdefault(reject.file, Counter())[reject.code] += 1
+                frames, splits = self._encode(batch)
+                start = 0
+                for file, length in lengths:
+                    counts = np.bincount(splits[start : start + length], minlength=len(names))
+                    rows[file] = rows.get(file, 0) + counts
+                    start += length
+                for index, name in enumerate(names):
+                    chosen = pa.array(splits == index)
+                    writers[index].write(frames.filter(chosen))
+                    for flat in pa.Table.from_batches([batch]).filter(chosen).combine_chunks().to_batches():
+                        yield TaggedOutput(name, to_list_columns(flat))
             for writer in writers:
                 writer.close()
         shards = tuple(
@@ -136,9 +161,10 @@ class _RejectFile:
 
     def write(self, rejects: Sequence[Reject]) -> None:
         """Append rejects as JSON lines."""
-        if self._file is None:
+        if rejects and self._file is None:
             self._file = self._stack.enter_context(storage.publish(self._settings.run_uri, self._path))
         for line in (reject.to_json_line() for reject in rejects):
+            assert self._file is not None
             self._file.write(line)
             self._sha256.update(line)
             self._bytes += len(line)

@@ -17,18 +17,18 @@ from beam_taxi.errors import DataError
 from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, iter_blocks, plan_input, plan_units, scan
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings
-from beam_taxi.transforms.read import PlanCsv
+from beam_taxi.transforms.read import PlanInput
 from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns
 
 LABELS = [
-    "PlanCsv/Files",
-    "PlanCsv/Blocks",
-    "PlanCsv/SpreadBlocks",
-    "PlanCsv/ScanBlocks",
-    "PlanCsv/KeyScans",
-    "PlanCsv/GroupScans",
-    "PlanCsv/PlanUnits",
-    "PlanCsv/SpreadTasks",
+    "PlanInput/Files",
+    "PlanInput/Blocks",
+    "PlanInput/SpreadBlocks",
+    "PlanInput/ScanBlocks",
+    "PlanInput/KeyScans",
+    "PlanInput/GroupScans",
+    "PlanInput/PlanUnits",
+    "PlanInput/SpreadTasks",
     "WriteExamples/WriteUnits",
     "ComputeStatistics[train]/Generate",
     "ComputeStatistics[eval]/Generate",
@@ -72,7 +72,7 @@ def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
 
 def test_plan_csv(plan: InputPlan, settings: Settings):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        plan_made = pipeline | PlanCsv(plan, settings)
+        plan_made = pipeline | PlanInput(plan, settings)
         assert_that(
             plan_made.tasks | beam.Map(lambda task: [unit.index for unit in task]), equal_to([[i] for i in range(5)])
         )
@@ -80,7 +80,7 @@ def test_plan_csv(plan: InputPlan, settings: Settings):
 
 def test_write_examples(settings: Settings, plan: InputPlan):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        plan_made = pipeline | PlanCsv(plan, settings)
+        plan_made = pipeline | PlanInput(plan, settings)
         written = plan_made.tasks | WriteExamples(plan, plan_made.plan, settings)
         rows = tuple(written.batches.values()) | beam.Flatten() | beam.Map(len) | beam.CombineGlobally(sum)
         assert_that(rows, equal_to([300]), label="rows")
