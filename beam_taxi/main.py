@@ -39,6 +39,7 @@ def _main(argv: Sequence[str]) -> None:
     args, beam_args = options.parse(argv)
     settings = options.to_settings(args)
     timings: dict[str, float] = {}
+    _quieten(local=args.runner == options.LOCAL_RUNNER)
     with _timed(timings, "checks"):
         from beam_taxi import preflight
         from beam_taxi.ingest.plan import plan_input
@@ -51,15 +52,12 @@ def _main(argv: Sequence[str]) -> None:
         _print_plan(settings, plan, args.runner, store)
         return
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    local = args.runner == options.LOCAL_RUNNER
-    with _timed(timings, "imports"):
-        _quieten(local)
-        # TFDV writes to stderr that IPython is not there.
-        with redirect_stderr(io.StringIO()):
-            import apache_beam as beam
-            from apache_beam.options.pipeline_options import PipelineOptions
+    # TFDV writes to stderr that IPython is not there.
+    with _timed(timings, "imports"), redirect_stderr(io.StringIO()):
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
 
-            from beam_taxi import pipeline as graph
+        from beam_taxi import pipeline as graph
     with _timed(timings, "run"), _reported(settings):
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)

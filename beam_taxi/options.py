@@ -39,8 +39,9 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="PATTERN",
-        help="CSV files: paths or patterns, also gs://",
+        help="CSV or Parquet files: paths or patterns, also gs://; or tables: bq://PROJECT.DATASET.TABLE",
     )
+    data.add_argument("--query", metavar="SQL", help="BigQuery SQL whose rows are an input")
     data.add_argument("--output", metavar="FOLDER", help="where the folder of the run is made, also gs://")
     data.add_argument("--run_id", help="name of the run and its folder (default: time and a random part)")
     data.add_argument("--pipeline_name", default="beam_taxi", help="name in ML Metadata (default: %(default)s)")
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="sqlite:///PATH or none (default: metadata.sqlite in --output)",
     )
+    run.add_argument("--project", help="Google Cloud project that pays for Dataflow and BigQuery")
     run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
     return p
 
@@ -115,6 +117,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
                 raise UsageError(f"unknown flag {flag}" + (f"; did you mean {close[0]}?" if close else ""))
     if rest and not rest[0].startswith("-"):
         raise UsageError(f"unexpected argument {rest[0]!r}")
+    if args.project:
+        rest = ["--project", args.project, *rest]
     return args, rest
 
 
@@ -130,16 +134,21 @@ def _beam_flags() -> set[str]:
 
 def to_settings(args: argparse.Namespace) -> Settings:
     """Return the settings of a run. Raises UsageError."""
-    missing = [f"--{name} is missing" for name in ("input", "output") if not getattr(args, name)]
+    missing = [] if args.input or args.query else ["--input is missing"]
+    missing += [] if args.output else ["--output is missing"]
     if missing:
         raise UsageError("; ".join(missing))
+    if args.dry_run and args.query:
+        raise UsageError("--dry_run: what a query gives is known only when it has run")
     now = datetime.now(timezone.utc)
     run_id = args.run_id or f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     return Settings(
-        input=tuple(args.input),
+        input=tuple(args.input or ()),
         run_uri=storage.join(storage.absolute(args.output), run_id),
         run_id=run_id,
         pipeline_name=args.pipeline_name,
+        query=args.query,
+        project=args.project,
         splits=_splits(args.splits),
         split_key=args.split_key,
         schema=_schema(args.schema),

@@ -104,6 +104,8 @@ class Settings:
     run_uri: str
     run_id: str
     pipeline_name: str = "beam_taxi"
+    query: str | None = None
+    project: str | None = None
     splits: tuple[Split, ...] = (Split("train", 2), Split("eval", 1))
     split_key: str | None = None
     schema: str | None = None
@@ -122,8 +124,8 @@ class Settings:
             raise UsageError("; ".join(faults))
 
     def _faults(self) -> Iterator[str]:
-        if not self.input:
-            yield "--input is missing"
+        if not self.input and self.query is None:
+            yield "--input or --query is missing"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
             if not _NAME.fullmatch(name):
                 yield f"{option} {name!r}: letters, digits, '.', '_' and '-' only"
@@ -186,8 +188,8 @@ class Settings:
         )
 
     def sha256(self) -> str:
-        """Return the hash of what decides the content: all but the place, the run id and the batch size."""
+        """Return the hash of what decides the content: all but place, run id, paying project and batch size."""
         values = self.to_json()
-        for key in ("run_uri", "run_id", "batch_bytes"):
+        for key in ("run_uri", "run_id", "project", "batch_bytes"):
             del values[key]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

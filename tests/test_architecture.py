@@ -28,7 +28,7 @@ ALLOWED = {
     "pipeline": LEFT | {"transforms"},
     "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
 }
-ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight"}, "IPython": set()}
+ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight", "ingest"}, "IPython": set()}
 BEAM = {"transforms", "pipeline", "main", "storage", "record"}
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError
+from beam_taxi.ingest.bigquery import read_streams
 from beam_taxi.ingest.parquet import read_groups
 from beam_taxi.ingest.parse import BadRecord, BadRecords, Readable, TooLong, iter_chunks, parse_typed, sift
 from beam_taxi.ingest.plan import DataPlan, InputPlan, Piece
@@ -68,11 +69,13 @@ class PieceReader:
         except (BadRecords, TooLong, EOFError, pa.ArrowInvalid):
             # The first pass has read these bytes without a fault.
             raise DataError(f"{source.uri}: changed while it was read") from None
-        storage.check_unchanged(source.uri, source.size, source.modified)
+        if source.table is None:
+            storage.check_unchanged(source.uri, source.size, source.modified)
 
     def _read(self, piece: Piece, source: SourceFile) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
-        if source.is_parquet:
-            for batch in read_groups(source, piece.start, piece.end, self._data.kinds):
+        if source.format != "csv":
+            read = read_groups if source.is_parquet else read_streams
+            for batch in read(source, piece.start, piece.end, self._data.kinds):
                 yield batch, []
             return
         offset, line = piece.start, piece.line

@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
+from beam_taxi.ingest.bigquery import SCHEME, open_table, run_query, scan_table
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.header import read_header
 from beam_taxi.ingest.parquet import MAGIC, read_columns, scan_parquet
@@ -80,13 +81,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class FileTotals:
-    """What the first pass counted in a file: good rows, blank lines, bad records by reason code.
+    """What the first pass counted in a file: good rows (None: not known yet), blank lines, bad records by reason code.
 
     `content_hash` names its own construction (see `content_hash`).
     """
 
     content_hash: str
-    rows: int
+    rows: int | None
     blank_lines: int
     rejects: Mapping[str, int]
 
@@ -103,14 +104,18 @@ class DataPlan:
 def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> InputPlan:
     """Match the patterns and read every header. Raises UsageError and DataError."""
     matched: dict[str, storage.InputFile] = {}
-    for pattern in settings.input:
+    tables = {pattern for pattern in settings.input if pattern.startswith(SCHEME)}
+    if settings.query is not None:
+        tables.add(run_query(settings.query, settings.project))
+    for pattern in (pattern for pattern in settings.input if pattern not in tables):
         found = storage.match(pattern)
         if not found:
             raise UsageError(f"--input {pattern}: no file matches")
         matched.update((file.uri, file) for file in found)
     files = sorted(matched.values(), key=lambda file: file.uri)
     with ThreadPoolExecutor(32) as pool:
-        sources = list(pool.map(lambda file: _source(file, settings, declared), files))
+        opened = pool.map(lambda uri: open_table(uri, settings), sorted(tables))
+        sources = list(opened) + list(pool.map(lambda file: _source(file, settings, declared), files))
     first = sources[0]
     for number, source in enumerate(sources):
         if source.columns == first.columns:
@@ -158,6 +163,8 @@ def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
 def scan(plan: InputPlan, block: Block, state: int | None = None) -> BlockScan:
     """Read a block for the first pass; `state` is that in which it begins, if known."""
     source = plan.files[block.file]
+    if source.table is not None:
+        return scan_table(source, block, plan.declared)
     if source.is_parquet:
         return scan_parquet(source, block, plan.declared)
     if source.decoding is not None:
@@ -184,7 +191,7 @@ def plan_units(plan: InputPlan, settings: Settings, scans: Iterable[BlockScan]) 
                     f"{file.at(line)}: column {name!r} overflows float32, the float of tf.Example; "
                     "declare it STRING in --schema to keep its text"
                 )
-    if not sum(one.totals.rows for one in joined):
+    if not any(one.totals.rows is None or one.totals.rows for one in joined):
         raise DataError(
             f"{plan.files[0].uri}: has no rows" + ("" if plan.files[0].dialect.columns else ", only a header")
         )
@@ -197,7 +204,7 @@ def plan_units(plan: InputPlan, settings: Settings, scans: Iterable[BlockScan]) 
 
 def _check_rejects(plan: InputPlan, settings: Settings, joined: list[_Joined]) -> None:
     rejects = sum(sum(one.totals.rejects.values()) for one in joined)
-    records = rejects + sum(one.totals.rows for one in joined)
+    records = rejects + sum(one.totals.rows or 0 for one in joined)
     allowed = settings.allowed_rejects(records)
     if rejects <= allowed:
         return
@@ -260,7 +267,11 @@ def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
     if state == INSIDE:
         raise DataError(f"{source.at(opened)}: the quote that opens here is never closed")
     joined.cuts += [Place(joined.end, line)] * waiting
-    joined.totals = FileTotals(content_hash([one.sha256 for one in scans]), rows, blank, dict(sorted(rejects.items())))
+    if source.table is not None:
+        joined.totals = FileTotals(f"bigquery-snapshot:{source.table.snapshot}", None, 0, {})
+    else:
+        hashed = content_hash([one.sha256 for one in scans])
+        joined.totals = FileTotals(hashed, rows, blank, dict(sorted(rejects.items())))
     return joined
 
 

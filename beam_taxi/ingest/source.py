@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.stream import Decoding
 from beam_taxi.settings import Dialect
+
+
+@dataclass(frozen=True)
+class Table:
+    """A BigQuery table at one time: the streams that hold its rows, the kinds of its columns, the time in ISO 8601."""
+
+    streams: tuple[str, ...]
+    kinds: Mapping[str, Kind]
+    snapshot: str
 
 
 @dataclass(frozen=True)
@@ -13,7 +24,7 @@ class SourceFile:
     """An input file: where its records begin (bytes of text), on which line, and its columns in its own order.
 
     `size` is in bytes as they are stored. `dialect` is that of the text, after `decoding`. In a Parquet file records
-    begin at row groups, and rows are counted for lines.
+    begin at row groups, and rows are counted for lines; in a `table` they begin at streams.
     """
 
     uri: str
@@ -25,15 +36,21 @@ class SourceFile:
     dialect: Dialect
     decoding: Decoding | None = None
     is_parquet: bool = False
+    table: Table | None = None
+
+    @property
+    def format(self) -> str:
+        """Return `csv`, `parquet` or `bigquery`."""
+        return "bigquery" if self.table is not None else "parquet" if self.is_parquet else "csv"
 
     @property
     def is_one_block(self) -> bool:
         """Tell whether one worker has to read the file in the first pass."""
-        return self.is_parquet or self.decoding is not None
+        return self.format != "csv" or self.decoding is not None
 
     def at(self, line: int) -> str:
         """Return the place of a line, to begin a message with."""
-        return f"{self.uri}: {'row' if self.is_parquet else 'line'} {line}"
+        return f"{self.uri}: {'line' if self.format == 'csv' else 'row'} {line}"
 
 
 @dataclass(frozen=True)

@@ -154,17 +154,18 @@ def build_manifest(
     for number, (file, totals) in enumerate(zip(plan.files, data.totals, strict=True)):
         split_rows = [sum(r.rows[number][i] for r in receipts if number in r.rows) for i in range(len(names))]
         rejects: Counter[str] = sum((Counter(r.rejects.get(file.uri, {})) for r in receipts), Counter())
-        reconcile(file.uri, totals.rows, sum(split_rows))
+        rows = sum(split_rows) if totals.rows is None else totals.rows
+        reconcile(file.uri, rows, sum(split_rows))
         reconcile(f"rejects of {file.uri}", sum(totals.rejects.values()), rejects.total())
         order = {} if file.columns == plan.columns else {"columns": list(file.columns)}
         inputs.append(
             {
                 **order,
                 "uri": file.uri,
-                "format": "parquet" if file.is_parquet else "csv",
+                "format": file.format,
                 "size": file.size,
                 "content_hash": totals.content_hash,
-                "rows": totals.rows,
+                "rows": rows,
                 "blank_lines": totals.blank_lines,
                 "rejects": dict(sorted(rejects.items())),
                 "split_rows": dict(zip(names, split_rows, strict=True)),

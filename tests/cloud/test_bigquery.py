@@ -1,0 +1,181 @@
+"""BigQuery's two services, spoken to by Google's own clients, on a stand-in in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pyarrow as pa
+import pytest
+from google.cloud.bigquery_storage_v1 import types
+
+ROWS = 1000
+TABLE = pa.table(
+    {
+        "id": pa.array(range(ROWS)),
+        "fare": pa.array([None if i % 10 == 0 else i / 4 for i in range(ROWS)]),
+        "company": pa.array([f"company {i % 7}" for i in range(ROWS)]),
+        "start": pa.array([1357000000 + i for i in range(ROWS)], pa.timestamp("us", "UTC")),
+    }
+)
+TABLES = {
+    "projects/data/datasets/d/tables/trips": TABLE,
+    "projects/data/datasets/_temp/tables/result": TABLE.slice(0, 10),
+    "projects/data/datasets/d/tables/nested": pa.table({"a": [[1]]}),
+    "projects/data/datasets/d/tables/large": pa.table({"a": [1.5, 1e39]}),
+    "projects/data/datasets/d/tables/empty": pa.table({"a": [1]}).slice(1),
+}
+STREAMS = 4
+
+
+class _ReadApi(grpc.GenericRpcHandler):
+    """CreateReadSession and ReadRows of google.cloud.bigquery.storage.v1.BigQueryRead."""
+
+    def service(self, call: Any) -> Any:
+        return {
+            "CreateReadSession": grpc.unary_unary_rpc_method_handler(
+                self.create, types.CreateReadSessionRequest.deserialize, types.ReadSession.serialize
+            ),
+            "ReadRows": grpc.unary_stream_rpc_method_handler(
+                self.read, types.ReadRowsRequest.deserialize, types.ReadRowsResponse.serialize
+            ),
+        }[call.method.rsplit("/", 1)[1]]
+
+    def create(self, request: types.CreateReadSessionRequest, context: grpc.ServicerContext) -> types.ReadSession:
+        name = request.read_session.table
+        if name not in TABLES:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Not found: Table {name}")
+        assert request.parent == "projects/payer"
+        assert request.read_session.table_modifiers.snapshot_time is not None
+        table = TABLES[name]
+        count = min(request.max_stream_count or STREAMS, STREAMS) if len(table) else 0
+        return types.ReadSession(
+            arrow_schema=types.ArrowSchema(serialized_schema=table.schema.serialize().to_pybytes()),
+            streams=[types.ReadStream(name=f"{name}#{number}#{count}") for number in range(count)],
+            estimated_total_bytes_scanned=table.nbytes,
+        )
+
+    def read(self, request: types.ReadRowsRequest, context: grpc.ServicerContext) -> Iterator[types.ReadRowsResponse]:
+        name, number, count = request.read_stream.split("#")
+        table = TABLES[name]
+        share = -(-len(table) // int(count))
+        part = table.slice(int(number) * share + request.offset, share - request.offset).combine_chunks()
+        for batch in part.to_batches(max_chunksize=100):
+            yield types.ReadRowsResponse(
+                arrow_schema=types.ArrowSchema(serialized_schema=table.schema.serialize().to_pybytes()),
+                arrow_record_batch=types.ArrowRecordBatch(serialized_record_batch=batch.serialize().to_pybytes()),
+                row_count=len(batch),
+            )
+
+
+REFERENCE = {"projectId": "payer", "jobId": "job", "location": "US"}
+
+
+class _Jobs(BaseHTTPRequestHandler):
+    """jobs.insert, jobs.get and jobs.getQueryResults of the REST API, for a query that is done at once."""
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        query = request["configuration"]["query"]["query"]
+        if "FORM" in query:
+            self.answer({"error": {"code": 400, "message": f"Syntax error in {query}"}}, 400)
+        else:
+            self.answer(self.job(query))
+
+    def do_GET(self) -> None:
+        if "/queries/" in self.path:
+            self.answer({"jobComplete": True, "jobReference": REFERENCE, "totalRows": "10", "schema": {}})
+        else:
+            self.answer(self.job("SELECT"))
+
+    def job(self, query: str) -> dict[str, Any]:
+        table = {"projectId": "data", "datasetId": "_temp", "tableId": "result"}
+        return {
+            "jobReference": REFERENCE,
+            "configuration": {"jobType": "QUERY", "query": {"query": query, "destinationTable": table}},
+            "status": {"state": "DONE"},
+            "statistics": {"query": {}},
+        }
+
+    def answer(self, values: dict[str, Any], status: int = 200) -> None:
+        body = json.dumps(values).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def bigquery() -> Iterator[dict[str, str]]:
+    """Yield the environment variables under which BigQuery is here."""
+    server = grpc.server(ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers((_ReadApi(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    jobs = ThreadingHTTPServer(("127.0.0.1", 0), _Jobs)
+    threading.Thread(target=jobs.serve_forever, daemon=True).start()
+    yield {
+        "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{port}",
+        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{jobs.server_port}",
+    }
+    jobs.shutdown()
+    server.stop(None)
+
+
+def run(bigquery: dict[str, str], out: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        *(sys.executable, "-m", "beam_taxi.main", "--output", str(out), "--run_id", "r", "--project", "payer"),
+        *("--metadata_store", "none", *args),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **bigquery})
+
+
+def test_a_table_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
+    done = run(bigquery, tmp_path, "--input", "bq://data.d.trips", "--num_shards", "3")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    (source,) = manifest["inputs"]
+    assert (source["format"], source["rows"]) == ("bigquery", ROWS)
+    assert source["content_hash"].startswith("bigquery-snapshot:20")
+    kinds = {feature["name"]: feature["type"] for feature in manifest["features"]}
+    assert kinds == {"company": "STRING", "fare": "FLOAT", "id": "INT", "start": "STRING"}
+    assert sum(split["rows"] for split in manifest["splits"]) == ROWS
+
+
+def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
+    done = run(bigquery, tmp_path, "--query", "SELECT * FROM d.trips LIMIT 10")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["inputs"][0]["rows"] == 10
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        (["--input", "bq://data.d"], 2, "--input bq://data.d: give bq://PROJECT.DATASET.TABLE"),
+        (["--input", "bq://data.d.none"], 2, "bq://data.d.none: BigQuery refuses: 404 Not found: Table"),
+        (["--query", "SELECT FORM x"], 2, "--query: BigQuery refuses: 400 "),
+        (["--query", "SELECT 1", "--dry_run"], 2, "--dry_run: what a query gives is known only when it has run"),
+        (["--input", "bq://data.d.nested"], 3, "bq://data.d.nested: column 'a' of type list<item: int64> has no place"),
+        (["--input", "bq://data.d.empty"], 3, "bq://data.d.empty: has no rows"),
+        (["--input", "bq://data.d.large"], 3, "bq://data.d.large: column 'a' overflows float32"),
+    ],
+)
+def test_refused_in_one_line(bigquery: dict[str, str], tmp_path: Path, args: list[str], status: int, message: str):
+    done = run(bigquery, tmp_path, *args)
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "r").exists()
