@@ -16,10 +16,11 @@ from beam_taxi.errors import DataError
 from beam_taxi.ingest.bigquery import read_streams
 from beam_taxi.ingest.parquet import read_groups
 from beam_taxi.ingest.parse import BadRecord, BadRecords, Readable, TooLong, iter_chunks, parse_typed, sift
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Piece
+from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.records import Positions, RecordScan
 from beam_taxi.ingest.source import SourceFile
 from beam_taxi.ingest.stream import TextStream
+from beam_taxi.ingest.units import DataPlan, Piece
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi.ingest.plan import InputPlan, Unit, iter_blocks, plan_units, scan, tasks
+from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
 from beam_taxi.ingest.scan import BlockScan
 from beam_taxi.ingest.source import Block
+from beam_taxi.ingest.units import Unit, plan_units, tasks
 from beam_taxi.settings import Settings
 
 

@@ -18,7 +18,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 import beam_taxi
 from beam_taxi import layout, storage
-from beam_taxi.ingest.plan import DataPlan, InputPlan
+from beam_taxi.ingest.plan import InputPlan
+from beam_taxi.ingest.units import DataPlan
 from beam_taxi.layout import WrittenFile
 from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.write import UnitReceipt

@@ -20,7 +20,8 @@ from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
 from beam_taxi.ingest.pieces import PieceReader, Reject
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit
+from beam_taxi.ingest.plan import InputPlan
+from beam_taxi.ingest.units import DataPlan, Unit
 from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
 

@@ -16,7 +16,8 @@ import pytest
 from beam_taxi.errors import DataError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.pieces import PieceReader
-from beam_taxi.ingest.plan import DataPlan, iter_blocks, plan_input, plan_units, scan, tasks
+from beam_taxi.ingest.plan import iter_blocks, plan_input, scan
+from beam_taxi.ingest.units import DataPlan, plan_units, tasks
 from beam_taxi.settings import Settings
 
 

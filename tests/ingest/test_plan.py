@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.pieces import PieceReader, Reject
-from beam_taxi.ingest.plan import DataPlan, InputPlan, iter_blocks, plan_input, plan_units, scan, tasks
+from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, scan
+from beam_taxi.ingest.units import DataPlan, plan_units, tasks
 from beam_taxi.settings import Settings
 
 Rows = list[tuple[str | None, ...]]

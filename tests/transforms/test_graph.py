@@ -14,7 +14,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.errors import DataError
-from beam_taxi.ingest.plan import DataPlan, InputPlan, Unit, iter_blocks, plan_input, plan_units, scan
+from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, scan
+from beam_taxi.ingest.units import DataPlan, Unit, plan_units
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings
 from beam_taxi.transforms.read import PlanInput
