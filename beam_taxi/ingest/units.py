@@ -59,8 +59,8 @@ class DataPlan:
 def plan_units(plan: InputPlan, settings: Settings, scans: Iterable[BlockScan]) -> tuple[DataPlan, list[Unit]]:
     """Join the scans of all blocks. Raises DataError with file and line on the first fault, or on too many rejects."""
     by_file: dict[int, list[BlockScan]] = {file: [] for file in range(len(plan.files))}
-    for one in scans:
-        by_file[one.block.file].append(one)
+    for block_scan in scans:
+        by_file[block_scan.block.file].append(block_scan)
     joined = [_join(plan, file, sorted(by_file[file], key=lambda s: s.block.index)) for file in by_file]
     _check_rejects(plan, settings, joined)
     kinds = dict.fromkeys(plan.columns, Kind.MISSING)
