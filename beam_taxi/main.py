@@ -22,6 +22,9 @@ from beam_taxi.errors import BeamTaxiError, find
 from beam_taxi.settings import Settings
 
 
+_FILES_SHOWN = 20
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments; returns 0 done, 1 failed, 2 bad usage or failed check, 3 data refused."""
     try:
@@ -126,8 +129,10 @@ def _record(manifest: Mapping[str, Any], store: str) -> Mapping[str, int]:
 
 
 def _print_plan(settings: Settings, plan: Any, runner: str, store: str) -> None:
-    for file in plan.files:
-        print(f"input      {file.uri}  {file.size:,} bytes")
+    for file in plan.files[:_FILES_SHOWN]:
+        print(f"input      {file.uri}  {file.size:,} bytes{', read by one worker' if file.is_one_block else ''}")
+    if len(plan.files) > _FILES_SHOWN:
+        print(f"input      … and {len(plan.files) - _FILES_SHOWN:,} more")
     print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
     print(f"output     {settings.run_uri}")
     print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")

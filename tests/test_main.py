@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -258,8 +259,12 @@ def test_an_unreadable_file_is_refused(tmp_path: Path):
 
 
 def test_dry_run_touches_nothing(sample: Path, tmp_path: Path):
-    done = run("--input", sample, "--output", tmp_path / "out", "--dry_run", "--num_shards", "4")
+    compressed = tmp_path / "taxi.csv.gz"
+    compressed.write_bytes(gzip.compress(sample.read_bytes()))
+    done = run("--input", sample, compressed, "--output", tmp_path / "out", "--dry_run", "--num_shards", "4")
     assert done.returncode == 0
+    assert f"taxi.csv.gz  {compressed.stat().st_size:,} bytes, read by one worker" in done.stdout
+    assert f"taxi.csv  {sample.stat().st_size:,} bytes\n" in done.stdout
     assert "18 columns" in done.stdout
     assert "shards     4 for each split: train:2, eval:1" in done.stdout
     assert not (tmp_path / "out").exists()
