@@ -21,7 +21,6 @@ from beam_taxi import layout, options, storage
 from beam_taxi.errors import BeamTaxiError, find
 from beam_taxi.settings import Settings
 
-
 _FILES_SHOWN = 20
 
 
