@@ -46,6 +46,7 @@ setup(
         "dill",
         "isal>=1.7",
         "google-crc32c>=1.5",
+        "rich",
         "numpy",
         "pyarrow>=10",
         "protobuf",

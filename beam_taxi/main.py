@@ -17,7 +17,7 @@ from contextlib import contextmanager, redirect_stderr
 from datetime import datetime, timezone
 from typing import Any
 
-from beam_taxi import layout, options, storage
+from beam_taxi import layout, options, progress, storage
 from beam_taxi.errors import BeamTaxiError, find
 from beam_taxi.settings import Settings
 
@@ -60,7 +60,7 @@ def _main(argv: Sequence[str]) -> None:
         from apache_beam.options.pipeline_options import PipelineOptions
 
         from beam_taxi import pipeline as graph
-    with _timed(timings, "run"), _reported(settings):
+    with _timed(timings, "run"), _reported(settings), progress.shown(plan.size):
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)
         pipeline.run().wait_until_finish()

@@ -10,15 +10,16 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-LEFT = {"errors", "settings", "storage", "taxi", "layout", "ingest", "examples"}
+LEFT = {"errors", "progress", "settings", "storage", "taxi", "layout", "ingest", "examples"}
 ALLOWED = {
     "errors": set(),
     "settings": {"errors"},
     "taxi": set(),
+    "progress": set(),
     "storage": {"errors"},
     "layout": {"errors", "settings", "storage"},
     "options": {"errors", "settings", "storage"},
-    "ingest": {"errors", "settings", "storage"},
+    "ingest": {"errors", "progress", "settings", "storage"},
     "examples": {"errors", "settings"},
     "preflight": LEFT,
     "metadata": LEFT,

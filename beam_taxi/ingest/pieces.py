@@ -21,6 +21,7 @@ from beam_taxi.ingest.records import Positions, RecordScan
 from beam_taxi.ingest.source import SourceFile
 from beam_taxi.ingest.stream import TextStream
 from beam_taxi.ingest.units import DataPlan, Piece
+from beam_taxi.progress import tick
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class PieceReader:
     def close(self) -> None:
         """Close what is open."""
         self._stack.close()
-        self._open_file = None
+        self._open_file = self._stream = None
 
     def read(self, piece: Piece) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """Yield batches of flat columns in the order of the plan's kinds, each with the rejects among its records."""
@@ -77,6 +78,7 @@ class PieceReader:
         if source.format != "csv":
             read = read_groups if source.is_parquet else read_streams
             for batch in read(source, piece.start, piece.end, self._data.kinds):
+                tick("write", 0, len(batch))
                 yield batch, []
             return
         offset, line = piece.start, piece.line
@@ -90,7 +92,9 @@ class PieceReader:
                 line_ends = RecordScan(chunk, source.dialect, 0, len(chunk)).line_ends
                 rejects = [_reject(source.uri, chunk, record, offset, line, line_ends) for record in bad]
                 offset, line = offset + len(chunk), line + len(line_ends)
-            yield parse_typed(clean, source.columns, source.dialect, self._data.kinds), rejects
+            batch = parse_typed(clean, source.columns, source.dialect, self._data.kinds)
+            tick("write", len(chunk) if self._stream is None else self._stream.take_stored(), len(batch))
+            yield batch, rejects
 
     def _at(self, piece: Piece, source: SourceFile) -> Readable:
         """Return a stream that stands at the start of the piece."""

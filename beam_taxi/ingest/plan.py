@@ -17,6 +17,7 @@ from beam_taxi.ingest.parquet import MAGIC, read_columns, scan_parquet
 from beam_taxi.ingest.scan import BlockScan, scan_block
 from beam_taxi.ingest.scan_stream import scan_stream
 from beam_taxi.ingest.source import Block, SourceFile
+from beam_taxi.progress import tick
 from beam_taxi.settings import Settings
 
 BLOCK_BYTES = 32 << 20
@@ -120,10 +121,13 @@ def iter_blocks(plan: InputPlan, file: int) -> Iterator[Block]:
 def scan(plan: InputPlan, block: Block, state: int | None = None) -> BlockScan:
     """Read a block for the first pass; `state` is that in which it begins, if known."""
     source = plan.files[block.file]
-    if source.table is not None:
-        return scan_table(source, block, plan.declared)
-    if source.is_parquet:
-        return scan_parquet(source, block, plan.declared)
     if source.decoding is not None:
         return scan_stream(source, block, plan.declared, plan.batch_bytes)
-    return scan_block(source, block, plan.declared, plan.batch_bytes, state)
+    if source.table is not None:
+        found = scan_table(source, block, plan.declared)
+    elif source.is_parquet:
+        found = scan_parquet(source, block, plan.declared)
+    else:
+        found = scan_block(source, block, plan.declared, plan.batch_bytes, state)
+    tick("scan", block.end - block.start, found.content.rows)
+    return found

@@ -14,6 +14,7 @@ from beam_taxi.ingest.records import INSIDE, OUTSIDE, Positions, RecordScan
 from beam_taxi.ingest.scan import TEXT_AFTER_QUOTE, BlockScan, Boundaries, Place, too_long
 from beam_taxi.ingest.source import Block, SourceFile
 from beam_taxi.ingest.stream import TextStream
+from beam_taxi.progress import tick
 
 _MAX_MARKS = 8192
 
@@ -76,7 +77,9 @@ def scan_stream(file: SourceFile, block: Block, declared: Mapping[str, Kind], ba
                     opening = lines_before(scan.last_opening(OUTSIDE) or 0)
                     break
                 content.blank_lines += int(is_blank(chunk, starts).sum())
+                rows = content.rows
                 content.examine(chunk, file, declared, lines_before)
+                tick("scan", stream.take_stored(), content.rows - rows)
                 marks.add(end + starts, before)
                 lines, end = lines + len(scan.line_ends), end + len(chunk)
         except TooLong:

@@ -47,6 +47,11 @@ class TextStream:
         """Digest of the stored bytes read so far."""
         return self._stored.sha256.digest()
 
+    def take_stored(self) -> int:
+        """Return how many stored bytes were read since the last call."""
+        taken, self._stored.taken = self._stored.taken, 0
+        return taken
+
     def read(self, size: int, /) -> bytes:
         """Return the next `size` bytes of text; fewer only at the end."""
         parts = [self._pending]
@@ -100,6 +105,7 @@ class _Hashed:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
+        self.taken = 0
 
     def close(self) -> None:
         self.closed = True
@@ -107,4 +113,5 @@ class _Hashed:
     def read(self, size: int) -> bytes:
         data = self._file.read(size)
         self.sha256.update(data)
+        self.taken += len(data)
         return data
