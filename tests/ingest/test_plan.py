@@ -181,3 +181,11 @@ def test_no_match_and_folder(tmp_path: Path):
         plan_of(tmp_path / "*.csv")
     with pytest.raises(UsageError, match="is a directory"):
         plan_of(tmp_path)
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 4096, 8191, 16384, 1 << 20])
+@pytest.mark.parametrize("num_shards", [1, 7])
+def test_line_breaks_in_quotes_across_the_cuts_of_the_corpus(shared_data: Path, block_bytes: int, num_shards: int):
+    path = shared_data / "csv-corpus" / "corpus" / "cases" / "straddle_small" / "in" / "trips.csv"
+    units, *_ = run(plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=5000))
+    assert [row for rows in units for row in rows] == python_rows(path.read_bytes().decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,22 @@ def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: S
     assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
 
 
-def test_a_file_that_changes_between_the_passes_is_refused(settings: Settings, plan: InputPlan):
+@pytest.mark.parametrize("change", [lambda text: text + "9,y,0.5\n", lambda text: text[:200]], ids=["grown", "shrunk"])
+def test_a_file_that_changes_between_the_passes_is_refused(
+    settings: Settings, plan: InputPlan, change: Callable[[str], str]
+):
     source = Path(plan.files[1].uri)
     data, units = planned(plan, settings)
-    source.write_bytes(source.read_bytes().replace(b"100", b"900"))
+    source.write_text(change(source.read_text()))
     outputs = chain.from_iterable(_WriteUnits(plan, settings).process((unit,), data) for unit in units)
-    with pytest.raises(DataError, match=r"1\.csv: changed while it was read"):
+    with pytest.raises(DataError, match=r"1.csv: changed while it was read"):
         deque(outputs, 0)
+
+
+def test_a_file_that_is_shorter_than_it_was_is_refused(settings: Settings, plan: InputPlan):
+    Path(plan.files[2].uri).write_text("id,note,x\n1,a,0.5\n")
+    with pytest.raises(DataError, match="2.csv: changed while it was read: shorter than"):
+        planned(plan, settings)
 
 
 def test_to_list_columns():
