@@ -6,28 +6,77 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import venv
 from pathlib import Path
 
+import pytest
 from google.cloud import storage
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_dataflow_runner_builds_the_job(cloud: dict[str, str], bucket: storage.Bucket):
-    bucket.blob("in/x.csv").upload_from_string("a,b\n1,2\n")
+@pytest.fixture(scope="module")
+def staged(cloud: dict[str, str], bucket: storage.Bucket, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Launch on Dataflow as a template, so that nothing is sent; return a folder with the files that were staged."""
+    bucket.blob("in/x.csv").upload_from_string('a,b\n1,"x\ny"\n2,z\n')
     command = [
         *(sys.executable, "-m", "beam_taxi.main", "--input", "gs://bucket/in/*.csv", "--output", "gs://bucket/out"),
         *("--runner", "DataflowRunner", "--setup_file", "./setup.py", "--project", "project", "--region", "us-east1"),
-        *("--temp_location", "gs://bucket/tmp", "--template_location", "gs://bucket/template"),
+        *("--temp_location", "gs://bucket/tmp", "--template_location", "gs://bucket/template", "--run_id", "job"),
         *("--dataflow_endpoint", "http://localhost:1"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **cloud})
     assert done.returncode == 0, done.stderr
-    assert "its manifest will be gs://bucket/out/" in done.stdout
-    job = json.loads(bucket.blob("template").download_as_bytes())
-    assert job["type"] == "JOB_TYPE_BATCH"
-    staged = {Path(blob.name).name for blob in bucket.list_blobs(prefix="tmp/")}
-    assert {"pipeline.pb", "workflow.tar.gz"} <= staged
+    assert "its manifest will be gs://bucket/out/job/manifest.json" in done.stdout
+    folder = tmp_path_factory.mktemp("staged")
+    for blob in bucket.list_blobs(prefix="tmp/"):
+        blob.download_to_filename(folder / Path(blob.name).name)
+    return folder
+
+
+def clean_environment(folder: Path) -> Path:
+    """Make a virtual environment with the libraries of this one, and without beam_taxi; return its Python."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    target = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    # A path in a .pth file is searched, but its own .pth files, such as that of an editable install, are not read.
+    Path(target, "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def execute(python: Path, staged: Path, cloud: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    script = Path(__file__).with_name("execute_job.py")
+    # Elsewhere than here, where beam_taxi would be found in the working directory.
+    command = [python, script, staged / "pipeline.pb"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, **cloud})
+
+
+def test_the_launch_stages_what_workers_need(staged: Path, bucket: storage.Bucket):
+    assert json.loads(bucket.blob("template").download_as_bytes())["type"] == "JOB_TYPE_BATCH"
+    with tarfile.open(staged / "workflow.tar.gz") as sdist:
+        packed = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "beam_taxi").rglob("*.py")}
+    assert ours <= packed
+
+
+def test_the_staged_job_runs_where_only_the_staged_package_is(
+    staged: Path, cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path
+):
+    python = clean_environment(tmp_path / "worker")
+    without = execute(python, staged, cloud, tmp_path)
+    assert without.returncode != 0
+    assert "No module named 'beam_taxi'" in without.stderr
+    install = [python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", staged / "workflow.tar.gz"]
+    subprocess.run(install, capture_output=True, check=True)
+    done = execute(python, staged, cloud, tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(bucket.blob("out/job/manifest.json").download_as_bytes())
+    assert sum(split["rows"] for split in manifest["splits"]) == 2
+    named = {f"out/job/{a['path']}/{f['path']}" for a in manifest["artifacts"].values() for f in a["files"]}
+    assert {blob.name for blob in bucket.list_blobs(prefix="out/job/")} == {*named, "out/job/manifest.json"}
 
 
 def test_the_whole_job_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):
