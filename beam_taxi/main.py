@@ -41,7 +41,7 @@ def _main(argv: Sequence[str]) -> None:
     args, beam_args = options.parse(argv)
     settings = options.to_settings(args)
     timings: dict[str, float] = {}
-    _quieten(local=args.runner == options.LOCAL_RUNNER)
+    _quieten(args.runner)
     with _timed(timings, "checks"):
         from beam_taxi import preflight
         from beam_taxi.ingest.plan import plan_input
@@ -80,12 +80,13 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
     timings[part] = time.perf_counter() - start
 
 
-def _quieten(local: bool) -> None:
+def _quieten(runner: str) -> None:
     """Keep the libraries' start-up notes, and in process the runner's traces, away from the user's terminal."""
+    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.INFO}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.ERROR)
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL if local else logging.INFO)
+    logging.getLogger("apache_beam").setLevel(levels.get(runner, logging.WARNING))
 
 
 @contextmanager

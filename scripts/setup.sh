@@ -87,7 +87,7 @@ find_uv() {
     "$uv" --version >/dev/null || die "the uv just installed does not run here: install uv by hand"
 }
 
-# Prefer a Python that is here to one that uv would have to download. 3.10 needs a compiler: pyfarmhash has no wheel for it.
+# With pip, which Beam needs to stage --requirements_file. Prefer a Python that is here to one to be downloaded. 3.10 needs a compiler: pyfarmhash has no wheel for it.
 make_venv() {
     local choice choices=("3.11 --no-python-downloads") log="" output
     if command -v g++ >/dev/null; then choices+=("3.10 --no-python-downloads"); fi
@@ -95,7 +95,7 @@ make_venv() {
     rm -rf .venv
     for choice in "${choices[@]}"; do
         # shellcheck disable=SC2086  # two words
-        if output=$("$uv" venv --python $choice .venv 2>&1); then
+        if output=$("$uv" venv --seed --python $choice .venv 2>&1); then
             say "made .venv with Python $(.venv/bin/python -c 'import platform; print(platform.python_version())')"
             return
         fi
