@@ -229,7 +229,7 @@ def top(columns: Sequence[Column], detailed: bool) -> Top | None:
     order = sorted(listed, key=lambda value: (*(-share for share in shares[value]), value))
     drawn = tuple(TopValue(printable(value, 80), shares[value]) for value in order[: _TOP if detailed else 4])
     table = tuple(Row(printable(v, 80), tuple(map(percent, shares[v]))) for v in order[:50]) if detailed else ()
-    more = max(int(c.stats.string_stats.unique) for c in columns if c.stats is not None) - len(drawn)
+    more = max(len(listed), *(int(c.stats.string_stats.unique) for c in columns if c.stats is not None)) - len(drawn)
     return Top(drawn, table, plural(more, "more value") if more > 0 else "")
 
 
