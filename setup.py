@@ -32,7 +32,7 @@ setup(
     long_description=read_long_description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["beam_taxi", "beam_taxi.*"]),
-    package_data={"beam_taxi": ["py.typed", "**/*.j2", "**/*.html", "**/*.css", "**/*.json"]},
+    package_data={"beam_taxi": ["py.typed", "**/*.j2", "**/*.css", "**/*.js", "**/*.json"]},
     python_requires=">=3.10,<3.14",
     # Ranges that admit both tested stacks; requirements.txt is the lock of the default one. What has no range
     # here follows from what the others require.
@@ -47,6 +47,8 @@ setup(
         "isal>=1.7",
         "google-crc32c>=1.5",
         "rich",
+        "jinja2>=3.1",
+        "markupsafe>=2.0",
         "numpy",
         "pyarrow>=10",
         "protobuf",

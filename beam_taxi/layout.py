@@ -12,6 +12,9 @@ from beam_taxi import storage
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 
+REPORT = "report.html"
+"""For people; under `files` in the manifest, since it is no artifact of ML Metadata."""
+
 
 @dataclass(frozen=True)
 class WrittenFile:
@@ -45,17 +48,18 @@ SCHEMA_PATH = "schema/schema.pbtxt"
 def artifact_entry(type_name: str, files: list[WrittenFile]) -> dict[str, Any]:
     """Return an artifact as the manifest lists it; all files lie in the folder that their paths begin with."""
     folder = files[0].path.split("/")[0]
-    entries = []
-    for file in sorted(files, key=lambda f: f.path):
-        entry: dict[str, Any] = {
-            "path": file.path.removeprefix(folder + "/"),
-            "bytes": file.bytes,
-            "sha256": file.sha256,
-        }
-        entry |= {} if file.split is None else {"split": file.split}
-        entry |= {} if file.rows is None else {"rows": file.rows}
-        entries.append(entry)
+    entries = [file_entry(file) for file in sorted(files, key=lambda f: f.path)]
+    for entry in entries:
+        entry["path"] = entry["path"].removeprefix(folder + "/")
     return {"type": type_name, "path": folder, "files": entries}
+
+
+def file_entry(file: WrittenFile) -> dict[str, Any]:
+    """Return a file as the manifest lists it."""
+    entry: dict[str, Any] = {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
+    entry |= {} if file.split is None else {"split": file.split}
+    entry |= {} if file.rows is None else {"rows": file.rows}
+    return entry
 
 
 def write_manifest(run_uri: str, manifest: Mapping[str, Any]) -> None:

@@ -156,6 +156,7 @@ def _print_summary(
     for name, artifact in manifest["artifacts"].items():
         known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
         print(f"{name:<10} {manifest['run_uri']}/{artifact['path']}  {len(artifact['files'])} file(s){known}")
+    print(f"report     {manifest['run_uri']}/{layout.REPORT}")
     print(f"manifest   {manifest['run_uri']}/{layout.MANIFEST}")
     print(f"record     {store}")
     for warning in manifest["warnings"]:

@@ -24,8 +24,9 @@ ALLOWED = {
     "preflight": LEFT,
     "metadata": LEFT,
     "rejects": LEFT,
+    "report": {"errors", "settings", "storage", "layout"},
     "record": LEFT | {"metadata"},
-    "transforms": LEFT,
+    "transforms": LEFT | {"report"},
     "pipeline": LEFT | {"transforms"},
     "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
 }

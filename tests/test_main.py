@@ -55,7 +55,7 @@ def check_files(folder: Path) -> None:
         folder / artifact["path"] / file["path"]: file
         for artifact in manifest["artifacts"].values()
         for file in artifact["files"]
-    }
+    } | {folder / file["path"]: file for file in manifest["files"]}
     assert {p for p in folder.rglob("*") if p.is_file()} == {*named, folder / "manifest.json"}
     for path, file in named.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]

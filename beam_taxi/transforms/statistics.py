@@ -21,6 +21,7 @@ from beam_taxi import layout, storage
 from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.units import DataPlan
 from beam_taxi.layout import WrittenFile
+from beam_taxi.report import html, model, source
 from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.write import UnitReceipt
 
@@ -107,7 +108,7 @@ def _publish(run_uri: str, path: str, content: bytes, split: str | None = None, 
 
 
 class _CloseRun(beam.DoFn):
-    """Writes statistics and schema, checks the counts and writes the manifest, in this order, once."""
+    """Checks the counts and writes statistics, schema, report and manifest, in this order, once."""
 
     def __init__(self, plan: InputPlan, settings: Settings, started: str) -> None:
         self._plan = plan
@@ -129,10 +130,15 @@ class _CloseRun(beam.DoFn):
             reconcile(f"statistics of split {name}", count, int(_overall(one).num_examples))
             content = in_order(one).SerializeToString(deterministic=True)
             files.append(_publish(settings.run_uri, layout.statistics_path(name), content, name, count))
-        schema = text_format.MessageToString(infer_schema(statistics)).encode()
+        schema = infer_schema(statistics)
+        text = text_format.MessageToString(schema).encode()
         artifacts = manifest["artifacts"]
         artifacts["statistics"] = layout.artifact_entry("ExampleStatistics", files)
-        artifacts["schema"] = layout.artifact_entry("Schema", [_publish(settings.run_uri, layout.SCHEMA_PATH, schema)])
+        artifacts["schema"] = layout.artifact_entry("Schema", [_publish(settings.run_uri, layout.SCHEMA_PATH, text)])
+        overall = {name: _overall(in_order(one)) for name, one in zip(rows, statistics, strict=True)}
+        shown = source.Source(overall, manifest, schema, name=settings.run_id)
+        report = _publish(settings.run_uri, layout.REPORT, html.render(model.build(shown)))
+        manifest["files"] = [layout.file_entry(report)]
         storage.remove_staging(settings.run_uri)
         layout.write_manifest(settings.run_uri, manifest)
         storage.remove_staging(settings.run_uri)
@@ -206,7 +212,7 @@ def _versions() -> Mapping[str, str]:
 
 
 class CloseRun(beam.PTransform):
-    """Write statistics, schema and, last, the manifest; one element comes out, the manifest.
+    """Write statistics, schema, report and, last, the manifest; one element comes out, the manifest.
 
     manifest = pipeline | CloseRun(input_plan, settings, started, planned.plan, receipts, statistics)
     """

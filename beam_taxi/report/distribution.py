@@ -1,0 +1,156 @@
+"""Distributions of numeric features from TFDV's buckets: shares, quantiles, and bins that show the shape."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+BINS = 24
+"""Bars of a histogram."""
+
+_TAIL = 0.02
+"""Share of the values at either end that may be left out of the drawing: one of 50 quantile buckets."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """So many values from `low` to `high`, evenly spread; where they are equal, all at one point."""
+
+    low: float
+    high: float
+    count: float
+
+
+class Distribution:
+    """A cumulative distribution: linear inside buckets, with a jump where a bucket is a point."""
+
+    def __init__(self, buckets: Iterable[Bucket]) -> None:
+        found = sorted((b for b in buckets if b.count > 0), key=lambda b: (b.low, b.high))
+        self.total = sum(b.count for b in found)
+        self.points = sorted({x for b in found for x in (b.low, b.high)})
+        self._before, self._upto = self._accumulate(found)
+
+    def _accumulate(self, buckets: Sequence[Bucket]) -> tuple[list[float], list[float]]:
+        """Return the share of values below each point, and at or below it."""
+        index = {x: i for i, x in enumerate(self.points)}
+        jumps = [0.0] * len(self.points)
+        slopes = [0.0] * (len(self.points) + 1)
+        for b in buckets:
+            if b.low == b.high:
+                jumps[index[b.low]] += b.count / self.total
+            else:
+                slopes[index[b.low]] += b.count / self.total / (b.high - b.low)
+                slopes[index[b.high]] -= b.count / self.total / (b.high - b.low)
+        before: list[float] = []
+        upto: list[float] = []
+        slope = 0.0
+        for i, x in enumerate(self.points):
+            below = upto[-1] + slope * (x - self.points[i - 1]) if i else 0.0
+            before.append(below)
+            upto.append(below + jumps[i])
+            slope += slopes[i]
+        return before, upto
+
+    @property
+    def coarseness(self) -> float:
+        """The greatest share of values that is only known to lie between two points."""
+        return max((self._before[i] - self._upto[i - 1] for i in range(1, len(self.points))), default=0.0)
+
+    def share(self, x: float, inclusive: bool) -> float:
+        """Return the share of values below `x`, or at or below it."""
+        i = bisect_left(self.points, x)
+        if i == len(self.points):
+            return 1.0
+        if self.points[i] == x:
+            return self._upto[i] if inclusive else self._before[i]
+        if i == 0:
+            return 0.0
+        left, right = self.points[i - 1], self.points[i]
+        return self._upto[i - 1] + (self._before[i] - self._upto[i - 1]) * (x - left) / (right - left)
+
+    def quantile(self, q: float) -> float:
+        """Return the least value that a share of at least `q` does not exceed."""
+        i = bisect_left(self._upto, q)
+        if i == len(self.points):
+            return self.points[-1]
+        if i == 0 or q > self._before[i]:
+            return self.points[i]
+        low, high = self._upto[i - 1], self._before[i]
+        return self.points[i - 1] + (self.points[i] - self.points[i - 1]) * (q - low) / (high - low)
+
+
+def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | None:
+    """Return the distribution by the quantile buckets, or by those of equal width; None where there are no values."""
+    by_type = {histogram.type: histogram for histogram in stats.histograms}
+    quantiles, standard = statistics_pb2.Histogram.QUANTILES, statistics_pb2.Histogram.STANDARD
+    histogram = by_type.get(quantiles) or by_type.get(standard)
+    if histogram is None:
+        return None
+    buckets = [Bucket(b.low_value, b.high_value, b.sample_count) for b in histogram.buckets]
+    finite = [b for b in buckets if math.isfinite(b.low) and math.isfinite(b.high) and math.isfinite(b.high - b.low)]
+    distribution = Distribution(finite)
+    return distribution if distribution.total > 0 else None
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Equal bins over the part that is drawn: `shares[s][i]` of the values of series s lie in bin i.
+
+    `below` and `above` hold the share of each series that lies outside.
+    """
+
+    edges: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
+    below: tuple[float, ...]
+    above: tuple[float, ...]
+
+
+def bins(series: Sequence[Distribution], whole: bool) -> Bins:
+    """Cut the range of all series into bins. `whole`: the values are integers, so that a bin holds whole ones."""
+    low, high = _drawn_range(series)
+    edges = _edges(low, high, whole)
+    shares = tuple(tuple(_between(one, a, b, b == edges[-1]) for a, b in pairwise(edges)) for one in series)
+    below = tuple(one.share(edges[0], inclusive=False) for one in series)
+    above = tuple(_rest(one.share(edges[-1], inclusive=True)) for one in series)
+    return Bins(edges, shares, below, above)
+
+
+def _rest(share: float) -> float:
+    """Return what is left of the whole; sums of floats miss it by a little."""
+    return 0.0 if share > 1 - 1e-9 else 1 - share
+
+
+def _between(one: Distribution, low: float, high: float, closed: bool) -> float:
+    return max(0.0, one.share(high, inclusive=closed) - one.share(low, inclusive=False))
+
+
+def _drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
+    """Return the range without an end where 2% of the values would take a third of the width or more."""
+    low, high = min(one.points[0] for one in series), max(one.points[-1] for one in series)
+    inner_low = min(one.quantile(_TAIL) for one in series)
+    inner_high = max(one.quantile(1 - _TAIL) for one in series)
+    width = inner_high - inner_low
+    if width <= 0:
+        return low, high
+    return (
+        inner_low if inner_low - low > width / 2 else low,
+        inner_high if high - inner_high > width / 2 else high,
+    )
+
+
+def _edges(low: float, high: float, whole: bool) -> tuple[float, ...]:
+    if whole and abs(low) < 2**52 and abs(high) < 2**52:
+        width = max(1, math.ceil((math.floor(high) - math.floor(low) + 1) / BINS))
+        if high - low <= 2 * BINS:
+            width = 1
+        count = math.ceil((math.floor(high) - math.floor(low) + 1) / width)
+        return tuple(math.floor(low) - 0.5 + width * i for i in range(count + 1))
+    if low == high:
+        margin = abs(low) * 0.01 or 0.5
+        low, high = low - margin, high + margin
+    return (*(low + (high - low) * i / BINS for i in range(BINS)), high)

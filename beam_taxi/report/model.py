@@ -1,0 +1,236 @@
+"""The view model: everything that a report says, as text and numbers, without a word of how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from beam_taxi.report import features, overview
+from beam_taxi.report.features import Column, Comparison, Feature, Finding
+from beam_taxi.report.figures import percent, plural, printable
+from beam_taxi.report.overview import Counts, Provenance, Verdict
+from beam_taxi.report.source import Source
+
+DETAILED = 300
+"""Up to so many features, each has tables of its histogram and values; beyond, the file would be too large to use."""
+
+_DRAWN = 3
+"""Splits that are drawn on top of each other."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings of one reason; each is (number of the feature, its name, detail)."""
+
+    reason: str
+    problem: bool
+    members: tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report. `drawn` are the labels and rows of the shapes: the first is filled, the others are outlines."""
+
+    title: str
+    subtitle: str
+    verdict: Verdict
+    counts: Counts | None
+    groups: tuple[Group, ...]
+    features: tuple[Feature, ...]
+    drawn: tuple[tuple[str, int], ...]
+    detailed: bool
+    baseline: str
+    provenance: Provenance | None
+
+
+def build(source: Source, baseline: Source | None = None) -> Report:
+    """Return the report of a run, a split or a file, compared with a baseline or, without one, split by split."""
+    samples = _samples(source, baseline)
+    names = _names(source, [stats for _, stats in samples])
+    detailed = len(names) <= DETAILED
+    by_path = [{_name(one): one for one in stats.features} for _, stats in samples]
+    columns = {
+        name: [
+            Column(label, int(stats.num_examples), found.get(name))
+            for (label, stats), found in zip(samples, by_path, strict=True)
+        ]
+        for name in names
+    }
+    pairs = _pairs(len(samples), baseline is not None)
+    context = _Context(source, pairs, detailed)
+    shown = tuple(context.feature(index, name, columns[name]) for index, name in enumerate(names))
+    manifest = source.manifest
+    return Report(
+        printable(source.name),
+        _subtitle(manifest, samples),
+        overview.verdict(source.anomalies, manifest),
+        None if manifest is None else overview.count(manifest),
+        _groups(shown, source.anomalies),
+        shown,
+        tuple((printable(label), int(stats.num_examples)) for label, stats in samples[: 2 if baseline else _DRAWN]),
+        detailed,
+        "" if baseline is None else printable(baseline.name),
+        None if manifest is None else overview.provenance(manifest),
+    )
+
+
+def _samples(source: Source, baseline: Source | None) -> list[tuple[str, statistics_pb2.DatasetFeatureStatistics]]:
+    """Return the data sets by label: the splits, or each split after its namesake in the baseline."""
+    if baseline is None:
+        return list(source.statistics.items())
+    shared = [name for name in source.statistics if name in baseline.statistics]
+    if not shared:
+        (one, before), (two, now) = next(iter(baseline.statistics.items())), next(iter(source.statistics.items()))
+        return [(f"baseline {one}", before), (two, now)]
+    both = ((f"baseline {name}", baseline.statistics[name]) for name in shared)
+    own = ((name, source.statistics[name]) for name in shared)
+    return [sample for pair in zip(both, own, strict=True) for sample in pair]
+
+
+def _pairs(count: int, has_baseline: bool) -> list[tuple[int, int]]:
+    """Return which samples are compared: each with its baseline, or the first with every other."""
+    return [(i, i + 1) for i in range(0, count, 2)] if has_baseline else [(0, i) for i in range(1, count)]
+
+
+def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
+    return ".".join(feature.path.step) or feature.name
+
+
+def _names(source: Source, datasets: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> list[str]:
+    """Return the features in the order of the columns of the CSV, where that is known, then by name."""
+    found = {_name(one) for dataset in datasets for one in dataset.features}
+    order = list(source.manifest["columns"]) if source.manifest is not None else []
+    first = [name for name in order if name in found]
+    return first + sorted(found.difference(first))
+
+
+def _subtitle(manifest: Mapping[str, Any] | None, samples: Sequence[tuple[str, Any]]) -> str:
+    if manifest is None:
+        rows = sum(int(stats.num_examples) for _, stats in samples[-1:])
+        return plural(rows, "row")
+    return printable(f"{manifest['pipeline_name']} · {manifest['started'].replace('T', ' ').replace('+00:00', ' UTC')}")
+
+
+class _Context:
+    """What the cards of all features share."""
+
+    def __init__(self, source: Source, pairs: Sequence[tuple[int, int]], detailed: bool) -> None:
+        schema = source.schema or schema_pb2.Schema()
+        self._schema = {one.name: one for one in schema.feature}
+        self._domains = {one.name: len(one.value) for one in schema.string_domain}
+        self._anomalies = source.anomalies
+        self._measured = _measurements(source.anomalies)
+        self._pairs = pairs
+        self._detailed = detailed
+
+    def feature(self, index: int, name: str, columns: Sequence[Column]) -> Feature:
+        """Return what the card of a feature shows."""
+        schema = self._schema.get(name)
+        drawn = columns[: 2 if columns[0].label.startswith("baseline ") else _DRAWN]
+        compared = [features.compare(columns[one], columns[two], schema) for one, two in self._pairs]
+        comparisons = tuple(
+            replace(one, pair=printable(one.pair), measured=self._measured.get(name, ""))
+            for one in compared
+            if one is not None
+        )
+        return Feature(
+            index,
+            printable(name),
+            features.kind(columns),
+            features.describe(schema, self._domains),
+            tuple(printable(column.label) for column in columns),
+            tuple(printable(column.label) for column in drawn),
+            features.figures(columns),
+            features.histogram(drawn, self._detailed),
+            features.top(drawn, self._detailed),
+            comparisons,
+            (*_anomalies(name, self._anomalies), *_findings(columns, comparisons)),
+            max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0),
+            max((one.distance.value for one in comparisons), default=0.0),
+        )
+
+
+def _measurements(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, str]:
+    """Return TFDV's own distances by feature, in words, where its validation measured any."""
+    words: dict[str, str] = {}
+    for one in anomalies.values():
+        for info in one.drift_skew_info:
+            parts = [
+                f"{anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(m.type).replace('_', ' ').title()}"
+                f" {m.value:.3g} (limit {m.threshold:.3g})"
+                for m in (*info.drift_measurements, *info.skew_measurements)
+            ]
+            words[".".join(info.path.step)] = ", ".join(parts)
+    return words
+
+
+def _anomalies(name: str, anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[Finding]:
+    """Return what the validation found in a feature."""
+    found = []
+    for split, one in anomalies.items():
+        for key, info in one.anomaly_info.items():
+            if (".".join(info.path.step) or key) == name:
+                reasons = info.reason or [info]
+                found += [
+                    Finding(printable(reason.short_description), printable(f"{split}: {reason.description}", 400))
+                    for reason in reasons
+                ]
+    return found
+
+
+def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> list[Finding]:
+    """Return what the statistics alone show. None of it is a verdict: no schema was consulted."""
+    if not any(features.present(column) for column in columns):
+        return [Finding("No values", "every cell is absent")]
+    found = []
+    for one in comparisons:
+        if one.exceeds:
+            bar = f"noise {one.distance.floor:.3f}" if one.limit is None else f"limit {one.limit:.3g}"
+            found.append(Finding("Differs", f"{one.pair}: {one.distance.method} {one.distance.value:.3f}, {bar}"))
+    missing = [column.label for column in columns if column.rows and not features.present(column)]
+    if missing:
+        found.append(Finding("No values in one sample", printable(", ".join(missing))))
+    if _is_constant(columns):
+        found.append(Finding("Constant", "one value in all rows that have any", problem=False))
+    most = max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0)
+    if most >= 0.5:
+        found.append(Finding("Mostly absent", f"{percent(most)} of the cells", problem=False))
+    return found
+
+
+def _is_constant(columns: Sequence[Column]) -> bool:
+    values = set()
+    for column in columns:
+        if column.stats is None or not features.present(column):
+            continue
+        if column.stats.HasField("num_stats"):
+            values |= {column.stats.num_stats.min, column.stats.num_stats.max}
+        elif column.stats.HasField("string_stats"):
+            values |= set(features.counts(column)) if column.stats.string_stats.unique == 1 else {"", " "}
+        else:
+            return False
+    return len(values) == 1
+
+
+def _groups(shown: Sequence[Feature], anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> tuple[Group, ...]:
+    """Return the findings by reason, problems first, then by how many features they touch."""
+    by_reason: dict[tuple[bool, str], list[tuple[int, str, str]]] = {}
+    for feature in shown:
+        for finding in feature.findings:
+            key = (not finding.problem, finding.reason)
+            by_reason.setdefault(key, []).append((feature.index, feature.name, finding.detail))
+    known = {feature.name for feature in shown}
+    for split, one in anomalies.items():
+        for key, info in one.anomaly_info.items():
+            name = printable(".".join(info.path.step) or key)
+            if name not in known:
+                reason = (False, printable(info.short_description))
+                by_reason.setdefault(reason, []).append((-1, name, printable(f"{split}: {info.description}", 400)))
+        for reason_ in one.dataset_anomaly_info.reason:
+            reason = (False, printable(reason_.short_description))
+            by_reason.setdefault(reason, []).append((-1, split, printable(reason_.description, 400)))
+    order = sorted(by_reason.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+    return tuple(Group(reason, not note, tuple(members)) for (note, reason), members in order)

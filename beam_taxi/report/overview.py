@@ -1,0 +1,197 @@
+"""What a report says of the run as a whole, from its manifest."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from beam_taxi.report.figures import number, percent, plural, printable, size
+from beam_taxi.settings import Dialect, StatisticsSettings
+
+_FLAGS = {
+    "pipeline_name": "beam_taxi",
+    "split_key": None,
+    "max_rejects": None,
+    "max_reject_ratio": None,
+    "num_shards": None,
+    "unit_bytes": None,
+    "gzip_level": 1,
+}
+"""Settings whose flags have their names, with the defaults."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`state` is `anomalies`, `none` or `unvalidated`: nothing was compared, which does not mean that all is well."""
+
+    state: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """So many records: a split, or what was rejected."""
+
+    name: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class InputRow:
+    """What became of an input file."""
+
+    uri: str
+    size: str
+    records: str
+    parts: tuple[str, ...]
+    blank_lines: str
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records read, and the parts that they went to, which add up to them."""
+
+    records: int
+    parts: tuple[Part, ...]
+    blank_lines: int
+    inputs: tuple[InputRow, ...]
+    rejects: tuple[tuple[str, int, str], ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact of the run, its folder, and what it consists of."""
+
+    name: str
+    type_name: str
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the run came from; `command` makes it again."""
+
+    facts: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    artifacts: tuple[Artifact, ...]
+    command: str
+    command_note: str
+
+
+def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: Mapping[str, Any] | None) -> Verdict:
+    """Return the verdict in three states."""
+    if not anomalies:
+        if manifest is None:
+            why = "These are statistics alone, with no schema to compare them with."
+        elif manifest["settings"].get("schema"):
+            why = "The given schema set the types of the columns; the values were not compared with it."
+        else:
+            why = "The schema was inferred from these very rows, so there was nothing to compare them with."
+        return Verdict("unvalidated", "Not validated", why)
+    features = {name for one in anomalies.values() for name in one.anomaly_info}
+    empty = [split for split, one in anomalies.items() if one.data_missing]
+    splits = ", ".join(anomalies)
+    if features or empty or any(one.HasField("dataset_anomaly_info") for one in anomalies.values()):
+        count = sum(len(info.reason) or 1 for one in anomalies.values() for info in one.anomaly_info.values())
+        count += sum(one.HasField("dataset_anomaly_info") for one in anomalies.values()) + len(empty)
+        text = f"In {plural(len(features), 'feature')}; compared with the schema: {splits}."
+        text += f" No rows in: {', '.join(empty)}." if empty else ""
+        return Verdict("anomalies", plural(count, "anomaly", "anomalies"), text)
+    return Verdict("none", "No anomalies", f"Compared with the schema: {splits}.")
+
+
+def count(manifest: Mapping[str, Any]) -> Counts:
+    """Return the counts of a run; rejects are counted as records that were read."""
+    inputs = manifest["inputs"]
+    rejects: Counter[str] = Counter()
+    for one in inputs:
+        rejects.update(one["rejects"])
+    records = sum(one["rows"] for one in inputs) + rejects.total()
+    parts = [
+        Part(printable(split["name"]), split["rows"], split["rows"] / max(records, 1)) for split in manifest["splits"]
+    ]
+    parts.append(Part("rejected", rejects.total(), rejects.total() / max(records, 1)))
+    return Counts(
+        records,
+        tuple(parts),
+        sum(one["blank_lines"] for one in inputs),
+        tuple(_input(one, [split["name"] for split in manifest["splits"]]) for one in inputs),
+        tuple(
+            (printable(code), n, percent(n / records)) for code, n in sorted(rejects.items(), key=lambda x: (-x[1], x))
+        ),
+        tuple(printable(warning, 500) for warning in manifest["warnings"]),
+    )
+
+
+def _input(one: Mapping[str, Any], splits: Sequence[str]) -> InputRow:
+    rejected = sum(one["rejects"].values())
+    return InputRow(
+        printable(one["uri"], 500),
+        size(one["size"]),
+        number(one["rows"] + rejected),
+        (*(number(one["split_rows"][split]) for split in splits), number(rejected)),
+        number(one["blank_lines"]),
+        one["content_hash"],
+    )
+
+
+def provenance(manifest: Mapping[str, Any]) -> Provenance:
+    """Return where the run came from."""
+    uri = manifest["run_uri"]
+    facts = (
+        ("run", manifest["run_id"]),
+        ("pipeline", manifest["pipeline_name"]),
+        ("started", manifest["started"]),
+        ("folder", uri),
+        ("settings", f"sha256:{manifest['settings_sha256']}"),
+    )
+    artifacts = []
+    for name, one in manifest["artifacts"].items():
+        total = sum(file["bytes"] for file in one["files"])
+        artifacts.append(
+            Artifact(name, one["type"], one["path"], f"{plural(len(one['files']), 'file')}, {size(total)}")
+        )
+    note = (
+        "Save settings.schema of manifest.json as given_schema.pbtxt first." if manifest["settings"]["schema"] else ""
+    )
+    return Provenance(
+        tuple((label, printable(value, 500)) for label, value in facts),
+        tuple(manifest["versions"].items()),
+        tuple(artifacts),
+        printable(command(manifest["settings"]), 2000),
+        note,
+    )
+
+
+def command(settings: Mapping[str, Any]) -> str:
+    """Return the command line that runs the job again with the same settings, into the same folder, as a new run."""
+    words = ["--input", *settings["input"], "--output", settings["run_uri"].rsplit("/", 1)[0]]
+    words += ["--schema", "given_schema.pbtxt"] if settings["schema"] else []
+    splits = ",".join(f"{split['name']}:{split['weight']}" for split in settings["splits"])
+    words += ["--splits", splits] if splits != "train:2,eval:1" else []
+    values = {name: (settings[name], default) for name, default in _FLAGS.items()}
+    flags = {"columns": "column_names"}
+    for part, defaults in ((settings["dialect"], Dialect()), (settings["statistics"], StatisticsSettings())):
+        for one in fields(defaults):
+            values[flags.get(one.name, one.name)] = (part[one.name], getattr(defaults, one.name))
+        flags = {"features": "stats_features"}
+    for name, (value, default) in values.items():
+        text = _join(value) if isinstance(value, (list, tuple)) else str(value)
+        if value != default and not (isinstance(default, tuple) and not value):
+            words += [f"--{name}", text] if not text.startswith("-") else [f"--{name}={text}"]
+    return shlex.join(["python", "-m", "beam_taxi.main", *words])
+
+
+def _join(names: Sequence[str]) -> str:
+    """Return names as one CSV record, as the flags take them."""
+    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)

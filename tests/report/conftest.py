@@ -1,0 +1,57 @@
+"""Pages and a browser for the tests of the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+
+from beam_taxi.report import html, model
+from tests.report import make
+from tests.report.browser import MISSING, chromium, is_missing
+
+HOSTILE = (
+    "<script>document.title='run'</script>",
+    '"><img src=x onerror="document.title=\'run\'">',
+    "</style><style>*{display:none}",
+    "</script><script>document.title='run'</script>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:document.title='run'",
+    "https://example.com/x.js",
+    "' onfocus=alert(1) autofocus='",
+    "\u202egnp.exe",
+    "\x00\x1b[31m",
+    "long " + "x" * 500,
+    "",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chrome]:
+    """Yield a browser; without one, skip, but fail on CI, where scripts/test.sh installs it."""
+    if is_missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the pages by name: 18 features, 2,000, and hostile text wherever text can stand."""
+    folder = tmp_path_factory.mktemp("pages")
+    bad = [make.strings(name or "empty", dict.fromkeys(HOSTILE, 10)) for name in HOSTILE]
+    hostile = make.source(
+        bad, bad, run_id=HOSTILE[0], pipeline_name=HOSTILE[1], warnings=list(HOSTILE), versions={HOSTILE[0]: HOSTILE[1]}
+    )
+    hostile.manifest["inputs"][0]["uri"] = HOSTILE[1]
+    hostile.manifest["inputs"][0]["rejects"] = {HOSTILE[0]: 3}
+    made = {}
+    for name, source in {"small": make.wide(18), "wide": make.wide(2000), "hostile": hostile}.items():
+        made[name] = folder / f"{name}.html"
+        made[name].write_bytes(html.render(model.build(source)))
+    return made

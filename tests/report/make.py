@@ -1,0 +1,112 @@
+"""Statistics, schemas and manifests for the tests, made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from beam_taxi.report.source import Source
+from beam_taxi.settings import Settings
+
+Feature = statistics_pb2.FeatureNameStatistics
+Dataset = statistics_pb2.DatasetFeatureStatistics
+
+
+def numeric(
+    name: str,
+    buckets: Sequence[tuple[float, float, float]],
+    missing: int = 0,
+    kind: int = Feature.FLOAT,
+    **figures: Any,
+) -> Feature:
+    """Return a numeric feature by its quantile buckets (low, high, count)."""
+    feature = Feature(type=kind)
+    feature.path.step.append(name)
+    count = int(sum(bucket[2] for bucket in buckets))
+    stats = feature.num_stats
+    stats.common_stats.num_non_missing = stats.common_stats.tot_num_values = count
+    stats.common_stats.num_missing = missing
+    stats.min, stats.max = (buckets[0][0], buckets[-1][1]) if buckets else (0, 0)
+    for figure, value in figures.items():
+        setattr(stats, figure, value)
+    histogram = stats.histograms.add(type=statistics_pb2.Histogram.QUANTILES)
+    for low, high, n in buckets:
+        histogram.buckets.add(low_value=low, high_value=high, sample_count=n)
+    return feature
+
+
+def strings(name: str, values: Mapping[str, int], missing: int = 0) -> Feature:
+    """Return a string feature by its counts."""
+    feature = Feature(type=Feature.STRING)
+    feature.path.step.append(name)
+    stats = feature.string_stats
+    stats.unique = len(values)
+    stats.common_stats.num_non_missing = stats.common_stats.tot_num_values = sum(values.values())
+    stats.common_stats.num_missing = missing
+    for rank, (value, count) in enumerate(values.items()):
+        stats.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=value, sample_count=count)
+        stats.top_values.add(value=value, frequency=count)
+    return feature
+
+
+def dataset(rows: int, *features: Feature) -> Dataset:
+    """Return the statistics of so many rows."""
+    return Dataset(num_examples=rows, features=features)
+
+
+def manifest(columns: Sequence[str], rows: Mapping[str, int], **changes: Any) -> dict[str, Any]:
+    """Return a manifest with one input file."""
+    settings = Settings(("/data/trips.csv",), "/out/run-1", "run-1").to_json()
+    one = {
+        "uri": "/data/trips.csv",
+        "size": 123456,
+        "content_hash": "sha256:00",
+        "rows": sum(rows.values()),
+        "blank_lines": 0,
+        "rejects": {},
+        "split_rows": dict(rows),
+    }
+    return {
+        "run_id": "run-1",
+        "pipeline_name": "beam_taxi",
+        "started": "2026-01-02T03:04:05+00:00",
+        "run_uri": "/out/run-1",
+        "settings": settings,
+        "settings_sha256": "ab" * 32,
+        "versions": {"beam_taxi": "0.1.0"},
+        "inputs": [one],
+        "columns": list(columns),
+        "splits": [{"name": name, "weight": 1, "rows": count} for name, count in rows.items()],
+        "warnings": [],
+        "artifacts": {"examples": {"type": "Examples", "path": "examples", "files": [{"bytes": 10}]}},
+        **changes,
+    }
+
+
+def source(
+    train: Sequence[Feature], evaluation: Sequence[Feature], schema: schema_pb2.Schema | None = None, **changes: Any
+) -> Source:
+    """Return a run of 1,000 rows for training and 500 for evaluation."""
+    columns = list(dict.fromkeys(one.path.step[0] for one in (*train, *evaluation)))
+    made = manifest(columns, {"train": 1000, "eval": 500}, **changes)
+    return Source({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
+
+
+def wide(count: int) -> Source:
+    """Return a run of so many features: two thirds numeric, a third strings; every hundredth has no values."""
+    splits: dict[str, list[Feature]] = {"train": [], "eval": []}
+    for split, features in splits.items():
+        rows = 1000 if split == "train" else 500
+        for i in range(count):
+            name = f"feature_{i:04d}"
+            if i % 100 == 99:
+                features.append(strings(name, {}, missing=rows))
+            elif i % 3 == 2:
+                features.append(strings(name, {f"value {k}": rows // 20 for k in range(20)}))
+            else:
+                low = float(i % 7)
+                buckets = [(low + k * k / 9, low + (k + 1) ** 2 / 9, rows / 50) for k in range(50)]
+                features.append(numeric(name, buckets, kind=i % 3, mean=low + 90.0, median=low + 70.0, std_dev=12.5))
+    return source(splits["train"], splits["eval"])
