@@ -97,7 +97,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--metadata_store",
         metavar="URI",
-        help="sqlite:///PATH or none (default: metadata.sqlite in --output)",
+        help="sqlite:///PATH, mysql://USER@HOST:PORT/DB, mysql+socket:///SOCKET?user=USER&db=DB, grpc://HOST:PORT or "
+        "none (default: metadata.sqlite in --output)",
+    )
+    run.add_argument(
+        "--metadata_password_file", metavar="FILE", help="its password (default: BEAM_TAXI_METADATA_PASSWORD's)"
     )
     run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
     return p

@@ -13,8 +13,8 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from beam_taxi.errors import UsageError
-from beam_taxi.metadata.recorder import record
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata.recorder import fail, record, start
 
 
 def manifest(run_id: str) -> dict[str, Any]:
@@ -99,16 +99,15 @@ def test_recorded_twice_is_recorded_once(tmp_path: Path):
     assert record_run(uri, "r1") == record_run(uri, "r1")
     store = opened(tmp_path / "m.sqlite")
     assert len(store.get_executions()) == 3
-    assert len(store.get_artifacts()) == 6
+    assert len(store.get_artifacts()) == 7
     assert len(store.get_events_by_execution_ids([e.id for e in store.get_executions()])) == 8
 
 
-def test_runs_share_pipeline_and_csv_files_and_the_latest_schema_is_found(tmp_path: Path):
+def test_runs_share_the_pipeline_and_the_latest_schema_is_found(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
     record_run(uri, "r1")
     second = record_run(uri, "r2")
     store = opened(tmp_path / "m.sqlite")
-    assert len(store.get_artifacts_by_type("CsvFile")) == 2
     pipeline = store.get_context_by_type_and_name("pipeline", "taxi")
     schemas = [a for a in store.get_artifacts_by_context(pipeline.id) if a.type == "Schema"]
     assert max(schemas, key=lambda a: (a.create_time_since_epoch, a.id)).id == second["schema"]
@@ -123,10 +122,73 @@ def test_processes_that_record_at_once_lose_nothing(tmp_path: Path):
     assert len(opened(tmp_path / "m.sqlite").get_executions()) == 12
 
 
-@pytest.mark.parametrize("uri", ["postgresql://x/y", "sqlite:///", "m.sqlite"])
-def test_other_stores_are_refused(uri: str):
-    with pytest.raises(UsageError, match="give sqlite:///PATH"):
+def planned(run_id: str) -> dict[str, Any]:
+    """What is known of a run when it starts."""
+    told = manifest(run_id)
+    return {**told, "artifacts": {}, "inputs": [{"uri": one["uri"], "size": one["size"]} for one in told["inputs"]]}
+
+
+def states(store: MetadataStore, run_id: str) -> tuple[set[int], set[int]]:
+    """Return the states of the executions and of the artifacts of a run."""
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    artifacts = [a for a in store.get_artifacts_by_context(context.id) if a.type != "RunEnd"]
+    executions = store.get_executions_by_context(context.id)
+    return {e.last_known_state for e in executions}, {a.state for a in artifacts}
+
+
+def test_a_started_run_is_running_with_its_csv_files_and_then_complete(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    start(planned("r1"), uri, "FnApiRunner")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.RUNNING}, {pb.Artifact.PENDING})
+    assert [a.uri for a in store.get_artifacts()] == ["/data/1.csv", "/data/2.csv"]
+    (execution,) = store.get_executions_by_type("tfx.components.example_gen.csv_example_gen.component.CsvExampleGen")
+    assert len(store.get_events_by_execution_ids([execution.id])) == 2
+    with pytest.raises(UsageError, match="the store has a run of this id"):
+        start(planned("r1"), uri, "FnApiRunner")
+    del store
+    ids = record_run(uri, "r1")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.COMPLETE}, {pb.Artifact.LIVE})
+    assert ids["CsvExampleGen"] == execution.id
+    assert len(store.get_artifacts_by_type("CsvFile")) == 2
+    (done,) = store.get_executions_by_id([execution.id])
+    assert done.custom_properties["process_pid"].int_value > 0
+    assert len(store.get_events_by_execution_ids([execution.id])) == 4
+
+
+def test_a_run_has_one_end(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    with pytest.raises(BeamTaxiError, match="r1 was not started in this store"):
+        fail("r1", uri, "x")
+    start(planned("r1"), uri, "FnApiRunner")
+    fail("r1", uri, "line 3: has 3 fields" + "!" * 70_000)
+    fail("r1", uri, "again")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.FAILED}, {pb.Artifact.ABANDONED})
+    assert {e.custom_properties["error"].string_value[:20] for e in store.get_executions()} == {"line 3: has 3 fields"}
+    del store
+    with pytest.raises(BeamTaxiError, match="r1 is FAILED in the store already, and cannot become COMPLETE"):
         record_run(uri, "r1")
+    record_run(uri, "r2")
+    with pytest.raises(BeamTaxiError, match="r2 is COMPLETE"):
+        fail("r2", uri, "x")
+
+
+def test_a_validator_that_ran_has_an_execution(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    start(planned("r1"), uri, "FnApiRunner")
+    told = manifest("r1")
+    files = [{"path": "Split-train/SchemaDiff.pb", "bytes": 1, "sha256": "ab"}]
+    told["artifacts"]["anomalies"] = {"type": "ExampleAnomalies", "path": "anomalies", "files": files}
+    ids = record(told, uri)
+    store = opened(tmp_path / "m.sqlite")
+    events = store.get_events_by_execution_ids([ids["ExampleValidator"]])
+    assert {e.path.steps[0].key: e.artifact_id for e in events} == {
+        key: ids[key] for key in ("statistics", "schema", "anomalies")
+    }
+    node = store.get_context_by_type_and_name("node", "taxi.ExampleValidator")
+    assert [e.id for e in store.get_executions_by_context(node.id)] == [ids["ExampleValidator"]]
 
 
 def test_the_command(tmp_path: Path):
