@@ -24,6 +24,7 @@ ALLOWED = {
     "metadata": LEFT,
     "rejects": LEFT,
     "record": LEFT | {"metadata"},
+    "runs": LEFT | {"metadata"},
     "transforms": LEFT,
     "pipeline": LEFT | {"transforms"},
     "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
