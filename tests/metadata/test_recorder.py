@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ml_metadata import MetadataStore
@@ -15,34 +13,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.recorder import fail, record, start
-
-
-def manifest(run_id: str) -> dict[str, Any]:
-    def files(*paths: str) -> list[dict[str, Any]]:
-        return [{"path": path, "bytes": 1, "sha256": "ab", "split": "train", "rows": 1} for path in paths]
-
-    return {
-        "run_id": run_id,
-        "pipeline_name": "taxi",
-        "run_uri": f"/out/{run_id}",
-        "settings": {"input": ["/data/*.csv"]},
-        "settings_sha256": "cd",
-        "inputs": [
-            {"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3, "rejects": {"fields": n}}
-            for n in (1, 2)
-        ],
-        "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
-        "artifacts": {
-            "examples": {"type": "Examples", "path": "examples", "files": files("Split-train/x.gz", "Split-eval/x.gz")},
-            "statistics": {
-                "type": "ExampleStatistics",
-                "path": "statistics",
-                "files": files("Split-train/FeatureStats.pb"),
-            },
-            "schema": {"type": "Schema", "path": "schema", "files": files("schema.pbtxt")},
-            "rejects": {"type": "Rejects", "path": "rejects", "files": files("rejects-00000-of-00001.jsonl")},
-        },
-    }
+from tests.metadata.runs import manifest, planned, record_run
 
 
 def opened(path: Path) -> MetadataStore:
@@ -50,10 +21,6 @@ def opened(path: Path) -> MetadataStore:
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
-
-
-def record_run(store: str, run_id: str) -> dict[str, int]:
-    return record(manifest(run_id), store)
 
 
 def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
@@ -111,21 +78,6 @@ def test_runs_share_the_pipeline_and_the_latest_schema_is_found(tmp_path: Path):
     pipeline = store.get_context_by_type_and_name("pipeline", "taxi")
     schemas = [a for a in store.get_artifacts_by_context(pipeline.id) if a.type == "Schema"]
     assert max(schemas, key=lambda a: (a.create_time_since_epoch, a.id)).id == second["schema"]
-
-
-def test_processes_that_record_at_once_lose_nothing(tmp_path: Path):
-    uri = f"sqlite:///{tmp_path}/m.sqlite"
-    runs = [f"r{n // 2}" for n in range(8)]
-    with ProcessPoolExecutor(4) as pool:
-        found = list(pool.map(record_run, [uri] * len(runs), runs))
-    assert len({ids["schema"] for ids in found}) == 4
-    assert len(opened(tmp_path / "m.sqlite").get_executions()) == 12
-
-
-def planned(run_id: str) -> dict[str, Any]:
-    """What is known of a run when it starts."""
-    told = manifest(run_id)
-    return {**told, "artifacts": {}, "inputs": [{"uri": one["uri"], "size": one["size"]} for one in told["inputs"]]}
 
 
 def states(store: MetadataStore, run_id: str) -> tuple[set[int], set[int]]:
