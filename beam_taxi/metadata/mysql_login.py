@@ -17,7 +17,8 @@ _SECONDS = 4.0
 _CAPABILITIES = 0x1 | 0x200 | 0x8000 | 0x80000  # long password, protocol 4.1, secure connection, plugin auth
 _NATIVE = "mysql_native_password"
 _ADVICE = {
-    1045: "check the user, and the password in BEAM_TAXI_METADATA_PASSWORD or --metadata_password_file",
+    1045: "check the user, and the password in BEAM_TAXI_METADATA_PASSWORD or --metadata_password_file; "
+    "and that the server requires no TLS, which this client has not",
     1044: "grant the user all rights on the database",
     1130: "allow the user to come from this host: CREATE USER name@'%'",
     1698: f"let the user log in by password: ALTER USER ... IDENTIFIED VIA {_NATIVE} USING PASSWORD('...')",
