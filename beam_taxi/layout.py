@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from beam_taxi import storage
+from beam_taxi.settings import Settings
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -60,6 +61,20 @@ def file_entry(file: WrittenFile) -> dict[str, Any]:
     entry |= {} if file.split is None else {"split": file.split}
     entry |= {} if file.rows is None else {"rows": file.rows}
     return entry
+
+
+def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    """Return what the manifest will say, as far as it is known before the run; `files` are URIs and sizes."""
+    return {
+        "run_id": settings.run_id,
+        "pipeline_name": settings.pipeline_name,
+        "run_uri": settings.run_uri,
+        "settings": settings.to_json(),
+        "settings_sha256": settings.sha256(),
+        "inputs": [{"uri": uri, "size": size} for uri, size in files],
+        "splits": [{"name": split.name, "weight": split.weight} for split in settings.splits],
+        "artifacts": {},
+    }
 
 
 def write_manifest(run_uri: str, manifest: Mapping[str, Any]) -> None:

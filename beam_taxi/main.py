@@ -45,14 +45,19 @@ def _main(argv: Sequence[str]) -> None:
     with _timed(timings, "checks"):
         from beam_taxi import preflight
         from beam_taxi.ingest.plan import plan_input
+        from beam_taxi.metadata.address import parse_address
+        from beam_taxi.metadata.launch import RunRecord
 
+        store = options.metadata_uri(args)
+        address = parse_address(store, args.metadata_password_file)
         preflight.check_output(settings)
         plan = plan_input(settings, preflight.declared_kinds(settings))
         preflight.check_columns(settings, plan)
-    store = options.metadata_uri(args)
     if args.dry_run:
         _print_plan(settings, plan, args.runner, store)
         return
+    planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
+    run_record = RunRecord(address, planned, args.runner, args.runner == options.LOCAL_RUNNER)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     # TFDV writes to stderr that IPython is not there.
     with _timed(timings, "imports"), redirect_stderr(io.StringIO()):
@@ -60,7 +65,9 @@ def _main(argv: Sequence[str]) -> None:
         from apache_beam.options.pipeline_options import PipelineOptions
 
         from beam_taxi import pipeline as graph
-    with _timed(timings, "run"), _reported(settings), progress.shown(plan.size):
+    with _timed(timings, "record"):
+        run_record.start()
+    with _timed(timings, "run"), run_record.watched(), _reported(settings), progress.shown(plan.size):
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)
         pipeline.run().wait_until_finish()
@@ -69,7 +76,7 @@ def _main(argv: Sequence[str]) -> None:
         return
     manifest = layout.read_manifest(settings.run_uri)
     with _timed(timings, "record"):
-        ids = _record(manifest, store)
+        ids = run_record.complete(manifest)
     _print_summary(manifest, ids, store, timings)
 
 
@@ -77,7 +84,7 @@ def _main(argv: Sequence[str]) -> None:
 def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    timings[part] = time.perf_counter() - start
+    timings[part] = timings.get(part, 0.0) + time.perf_counter() - start
 
 
 def _quieten(runner: str) -> None:
@@ -112,20 +119,6 @@ def _reported(settings: Settings) -> Iterator[None]:
 def _remove(settings: Settings) -> None:
     if not storage.is_remote(settings.run_uri):
         shutil.rmtree(settings.run_uri, ignore_errors=True)
-
-
-def _record(manifest: Mapping[str, Any], store: str) -> Mapping[str, int]:
-    if store == "none":
-        return {}
-    from beam_taxi.metadata.recorder import record
-
-    try:
-        return record(manifest, store)
-    except (OSError, RuntimeError, BeamTaxiError) as error:
-        later = (
-            f"python -m beam_taxi.record --manifest {manifest['run_uri']}/{layout.MANIFEST} --metadata_store {store}"
-        )
-        raise BeamTaxiError(f"the run is whole, but not recorded: {error}; record it later: {later}") from None
 
 
 def _print_plan(settings: Settings, plan: Any, runner: str, store: str) -> None:

@@ -98,7 +98,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--metadata_store",
         metavar="URI",
-        help="sqlite:///PATH or none (default: metadata.sqlite in --output)",
+        help="sqlite:///PATH, mysql://USER@HOST:PORT/DB, mysql+socket:///SOCKET?user=USER&db=DB, grpc://HOST:PORT or "
+        "none (default: metadata.sqlite in --output)",
+    )
+    run.add_argument(
+        "--metadata_password_file", metavar="FILE", help="its password (default: BEAM_TAXI_METADATA_PASSWORD's)"
     )
     run.add_argument("--project", help="Google Cloud project that pays for Dataflow and BigQuery")
     run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
@@ -109,7 +113,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return our options, and Beam's as they came. Raises UsageError on a flag that neither knows."""
     args, rest = parser().parse_known_args(argv)
     ours = [option for action in parser()._actions for option in action.option_strings]
-    known = {*ours, *_beam_flags()}
+    known = {*ours, *beam_flags()}
     if known > set(ours):
         for flag in (word.split("=")[0] for word in rest if word.startswith("--")):
             if flag.removeprefix("--no_") not in known and flag not in known:
@@ -122,7 +126,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     return args, rest
 
 
-def _beam_flags() -> set[str]:
+def beam_flags() -> set[str]:
     """Read the flags from the source of Beam's options, since importing them takes seconds."""
     spec = find_spec("apache_beam")
     folders = list(spec.submodule_search_locations or []) if spec else []

@@ -17,15 +17,19 @@ step() {
     passed+=("$name")
 }
 
-# Chromium for the tests of the report; elsewhere than on a CI machine they skip where it is missing, and say so.
-find_browser() {
-    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi
-    if [ "${CI-}" != true ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return; fi
-    apt-get update -q=2 && DEBIAN_FRONTEND=noninteractive apt-get install -q=2 --no-install-recommends chromium chromium-driver
+# What the tests of the report and of ML Metadata need from Debian. Elsewhere than on a CI machine they are skipped where it is
+# missing, and say how to get it.
+install_packages() {
+    local missing=()
+    if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then missing+=(chromium chromium-driver); fi
+    if ! PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null; then missing+=(mariadb-server); fi
+    if [ "${#missing[@]}" = 0 ] || [ "${CI-}" != true ] || [ "$(id -u)" != 0 ]; then return; fi
+    apt-get update -q=2 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 step "set-up" bash scripts/setup.sh --dev
-step "browser" find_browser
+step "packages" install_packages
 step "ruff check" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
 step "mypy" .venv/bin/mypy

@@ -27,6 +27,7 @@ ALLOWED = {
     "report": {"errors", "settings", "storage", "layout"},
     "record": LEFT | {"metadata"},
     "transforms": LEFT | {"report"},
+    "runs": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
     "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
 }

@@ -1,4 +1,4 @@
-"""A finished run, told by its manifest, as ML Metadata that TFX's own readers understand.
+"""The life of a run in ML Metadata: start, then one of complete, fail, cancel and cached.
 
 The types, properties, contexts and event paths are those of TFX 1.16, whose readers go by them; beyond TFX's
 record the CSV files are artifacts too, and everything has a content hash.
@@ -6,246 +6,283 @@ record the CSV files are artifacts too, and everything has a content hash.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from beam_taxi import layout
-from beam_taxi.metadata.store import open_for_writing
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata import nodes
+from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.metadata.process import this_process
+from beam_taxi.metadata.store import open_store
+from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
 
-TFX_VERSION = "1.16.0"
-"""Says which layout of artifacts this is: readers look for another below 0.29."""
-
-_CSV_EXAMPLE_GEN = "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen"
-_STATISTICS_GEN = "tfx.components.statistics_gen.component.StatisticsGen"
-_SCHEMA_GEN = "tfx.components.schema_gen.component.SchemaGen"
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A logical step: its node, execution type, input and outputs (keys of artifacts), and parameters."""
-
-    node: str
-    type_name: str
-    input: str
-    outputs: tuple[str, ...]
-    parameters: Mapping[str, Any]
+Store = StoreAddress | str
 
 
-def record(manifest: Mapping[str, Any], uri: str) -> dict[str, int]:
+def init(store: Store) -> None:
+    """Make the schema and the types, where they are not there yet. Raises StoreError."""
+    with open_store(store, write=True) as connection:
+        put_types(connection)
+
+
+def start(planned: Mapping[str, Any], store: Store, runner: str, in_process: bool = True) -> None:
+    """Record that a run begins: RUNNING executions, which have the CSV files as inputs; a transaction.
+
+    `planned` is a manifest without artifacts; its inputs have uri and size. `in_process` tells that the run ends with
+    this process. Raises StoreError, and UsageError where the store has a run of this id.
+    """
+    with open_store(store, write=True) as connection:
+        run = _Run(connection, planned["run_id"])
+        if run.executions():
+            raise UsageError(f"--run_id {planned['run_id']}: the store has a run of this id; give another one")
+        run.stage(planned, {"runner": runner, **(this_process() if in_process else {})})
+
+
+def record(manifest: Mapping[str, Any], store: Store) -> dict[str, int]:
     """Record a run as complete; returns the ids of its executions, artifacts and pipeline_run context.
 
-    A run is one transaction, so a kill leaves all or nothing; recorded again, the ids are those of before.
-    Raises UsageError for a store that cannot be used, and RuntimeError as ML Metadata's own errors.
+    Works whether the run was started in this store or not. A kill leaves it whole or not complete; recorded again,
+    the ids are those of before. Raises StoreError, and BeamTaxiError where the run has another end already.
     """
-    with open_for_writing(uri) as store:
-        return _Recorder(store, manifest).record()
+    with open_store(store, write=True) as connection:
+        run = _Run(connection, manifest["run_id"])
+        with run.ending("COMPLETE") as first:
+            if first:
+                run.stage(manifest, {})
+                run.complete(manifest)
+        return run.ids()
 
 
-class _Recorder:
-    def __init__(self, store: Any, manifest: Mapping[str, Any]) -> None:
+def fail(run_id: str, store: Store, error: str, state: str = "FAILED") -> None:
+    """Record that a started run FAILED, or was CANCELED, and why.
+
+    Raises StoreError, and BeamTaxiError where the run was not started or has another end.
+    """
+    with open_store(store, write=True) as connection:
+        run = _Run(connection, run_id)
+        with run.ending(state) as first:
+            if first:
+                run.abandon(state, error)
+
+
+def record_cached(manifest: Mapping[str, Any], earlier: Mapping[str, Any], store: Store) -> dict[str, int]:
+    """Record a run as CACHED: its outputs are the artifacts of an earlier run, whose manifest is given.
+
+    `manifest` has the new run's id and inputs with content hashes. Raises StoreError and BeamTaxiError.
+    """
+    with open_store(store, write=True) as connection:
+        run = _Run(connection, manifest["run_id"])
+        with run.ending("CACHED") as first:
+            if first:
+                run.stage({**manifest, "artifacts": {}}, {})
+                run.complete(manifest, "CACHED", earlier["run_id"])
+        return run.ids()
+
+
+def artifact_name(pipeline: str, run_id: str, key: str) -> str:
+    """Return the name of an artifact or execution of a run."""
+    return f"{pipeline}:{run_id}:{key}"
+
+
+class _Run:
+    """A run in an open store."""
+
+    def __init__(self, store: Any, run_id: str) -> None:
+        from ml_metadata import errors
         from ml_metadata.proto import metadata_store_pb2
 
         self._pb: Any = metadata_store_pb2
+        self._exists: Any = errors.AlreadyExistsError
         self._store = store
-        self._manifest = manifest
-        self._pipeline: str = manifest["pipeline_name"]
-        self._run: str = manifest["run_id"]
+        self._run_id = run_id
+        self._types: Types = put_types(store)
 
-    def record(self) -> dict[str, int]:
-        steps = self._steps()
-        types = self._put_artifact_types()
-        ids = self._recorded(steps) or self._put(steps, types)
-        self._attribute_to_nodes(steps, ids)
-        return ids
+    def executions(self) -> dict[str, Any]:
+        """Return the executions by name, read in one call; empty where the store has no such run."""
+        context = self._store.get_context_by_type_and_name("pipeline_run", self._run_id)
+        return {one.name: one for one in self._store.get_executions_by_context(context.id)} if context else {}
 
-    def _put(self, steps: list[_Step], types: Mapping[str, int]) -> dict[str, int]:
-        """Write the whole run in one call, which ML Metadata makes one transaction."""
-        keys, artifacts = self._artifacts(types)
-        edges = []
-        for number, step in enumerate(steps):
-            inputs = [key for key in keys if key.split("/")[0] == step.input]
-            for index, key in enumerate(inputs):
-                edges.append((number, keys.index(key), self._event(self._pb.Event.INPUT, step.input, index)))
-            for key in step.outputs:
-                edges.append((number, keys.index(key), self._event(self._pb.Event.OUTPUT, key, 0)))
-        self._store.put_lineage_subgraph(
-            [self._execution(step) for step in steps],
-            artifacts,
-            [self._context("pipeline", self._pipeline), self._context("pipeline_run", self._run)],
-            edges,
-            reuse_context_if_already_exist=True,
-        )
-        ids = self._recorded(steps)
-        if ids is None:
-            raise RuntimeError(f"run {self._run} is not in the store after it was written")
-        return ids
+    def _artifacts(self) -> dict[str, Any]:
+        context = self._store.get_context_by_type_and_name("pipeline_run", self._run_id)
+        return {one.name: one for one in self._store.get_artifacts_by_context(context.id)} if context else {}
 
-    def _attribute_to_nodes(self, steps: list[_Step], ids: Mapping[str, int]) -> None:
-        """Join each step and its artifacts to its node, and the run to the pipeline; does no harm when repeated.
+    @contextmanager
+    def ending(self, state: str) -> Iterator[bool]:
+        """Yield whether the run has no end yet. Raises BeamTaxiError where its end is not `state`."""
+        first = self._store.get_artifact_by_type_and_name(RUN_END, self._run_id) is None
+        # Where another process was first, the database has refused this whole transaction.
+        with suppress(self._exists):
+            yield first
+        end = self._store.get_artifact_by_type_and_name(RUN_END, self._run_id)
+        found = end.custom_properties["state"].string_value if end else "no end"
+        if found != state:
+            raise BeamTaxiError(f"run {self._run_id} is {found} in the store already, and cannot become {state}")
 
-        Apart from the run itself, since a lineage subgraph joins all that it has to all of its contexts.
-        """
-        pb = self._pb
-        run = self._store.get_context_by_type_and_name("pipeline_run", self._run)
-        pipeline = self._store.get_context_by_type_and_name("pipeline", self._pipeline)
-        if not self._store.get_parent_contexts_by_context(run.id):
-            self._store.put_parent_contexts([pb.ParentContext(child_id=run.id, parent_id=pipeline.id)])
-        for step in steps:
-            name = f"{self._pipeline}.{step.node}"
-            node = self._store.get_context_by_type_and_name("node", name)
-            node_id = node.id if node else self._store.put_contexts([self._context("node", name)])[0]
-            events = self._store.get_events_by_execution_ids([ids[step.node]])
-            self._store.put_attributions_and_associations(
-                [pb.Attribution(artifact_id=event.artifact_id, context_id=node_id) for event in events],
-                [pb.Association(execution_id=ids[step.node], context_id=node_id)],
+    def stage(self, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+        """Put what is not there yet: RUNNING executions, PENDING artifacts, and both in the contexts of their nodes."""
+        steps, pb = nodes.steps(manifest), self._pb
+        found = [*nodes.inputs(manifest), *nodes.outputs(manifest)]
+        # A process that was faster has written the same.
+        for _ in range(2):
+            executions, artifacts = self.executions(), self._artifacts()
+            new_steps = [step for step in steps if self._name(manifest, step.node) not in executions]
+            new_nodes = [node for node in found if self._name(manifest, node.key) not in artifacts]
+            edges = []
+            if new_steps and new_steps[0].inputs == ("csv",):
+                csv = [number for number, node in enumerate(new_nodes) if node.key.startswith("csv/")]
+                edges = [(0, number, self._event(pb.Event.INPUT, "csv", i)) for i, number in enumerate(csv)]
+            if not new_steps and not new_nodes:
+                break
+            try:
+                self._put(
+                    manifest,
+                    [self._execution(manifest, step, pb.Execution.RUNNING, None, told) for step in new_steps],
+                    [self._artifact(manifest, node, pb.Artifact.PENDING, None) for node in new_nodes],
+                    edges,
+                )
+            except self._exists:
+                continue
+        self._join_nodes(manifest, steps)
+
+    def complete(self, manifest: Mapping[str, Any], state: str = "COMPLETE", cached_from: str | None = None) -> None:
+        """Give the staged run its end, in one transaction: states, artifacts, events and the mark that it has ended."""
+        pb, steps = self._pb, nodes.steps(manifest)
+        stored, artifacts = self.executions(), self._artifacts()
+        told = {} if cached_from is None else {"cached_from": cached_from}
+        executions = [
+            self._execution(
+                manifest, step, pb.Execution.State.Value(state), stored[self._name(manifest, step.node)], told
             )
+            for step in steps
+        ]
+        found = {}
+        for node in [*nodes.inputs(manifest), *([] if cached_from else nodes.outputs(manifest))]:
+            known = artifacts[self._name(manifest, node.key)]
+            found[node.key] = self._artifact(manifest, node, pb.Artifact.LIVE, known)
+        if cached_from is not None:
+            for key, entry in manifest["artifacts"].items():
+                name = artifact_name(manifest["pipeline_name"], cached_from, key)
+                found[key] = self._store.get_artifact_by_type_and_name(entry["type"], name)
+        events = self._store.get_events_by_execution_ids([one.id for one in executions])
+        known_events = {(event.execution_id, event.artifact_id) for event in events}
+        keys, edges = list(found), []
+        for number, step in enumerate(steps):
+            for name, index, key, kind in self._paths(step, keys):
+                if (executions[number].id, found[key].id) not in known_events:
+                    edges.append((number, keys.index(key), self._event(kind, name, index)))
+        self._put(manifest, executions, [*found.values(), self._end(state)], edges)
+
+    def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, Any]]:
+        """Yield name and index of an event's path, the key of its artifact, and its kind."""
+        for name in step.inputs:
+            for index, key in enumerate(key for key in keys if key.split("/")[0] == name):
+                yield name, index, key, self._pb.Event.INPUT
+        for name in step.outputs:
+            yield name, 0, name, self._pb.Event.OUTPUT
+
+    def abandon(self, state: str, error: str) -> None:
+        """End a started run without its outputs, in one transaction. Raises BeamTaxiError where it was not started."""
+        executions = list(self.executions().values())
+        if not executions:
+            raise BeamTaxiError(f"run {self._run_id} was not started in this store")
+        for one in executions:
+            one.last_known_state = self._pb.Execution.State.Value(state)
+            nodes.set_properties(one.custom_properties, {"error": error})
+        pending = [one for one in self._artifacts().values() if one.state == self._pb.Artifact.PENDING]
+        for one in pending:
+            one.state = self._pb.Artifact.ABANDONED
+        told = executions[0].custom_properties["pipeline_name"].string_value
+        self._put({"pipeline_name": told}, executions, [*pending, self._end(state)], [])
+
+    def ids(self) -> dict[str, int]:
+        """Return the ids of the executions by node, of their outputs by key, and of the run's context."""
+        executions = {one.name.rsplit(":", 1)[1]: one.id for one in self.executions().values()}
+        ids = {node: executions[node] for node in NODES if node in executions}
+        for event in self._store.get_events_by_execution_ids(list(ids.values())):
+            if event.type == self._pb.Event.OUTPUT:
+                ids[event.path.steps[0].key] = event.artifact_id
+        ids["pipeline_run"] = self._store.get_context_by_type_and_name("pipeline_run", self._run_id).id
+        return ids
+
+    def _name(self, manifest: Mapping[str, Any], key: str) -> str:
+        return artifact_name(manifest["pipeline_name"], self._run_id, key)
+
+    def _put(self, manifest: Mapping[str, Any], executions: list[Any], artifacts: list[Any], edges: list[Any]) -> None:
+        """Write in one call, which ML Metadata makes one transaction, and join all of it to pipeline and run."""
+        contexts = [self._context("pipeline", manifest["pipeline_name"]), self._context("pipeline_run", self._run_id)]
+        self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
+
+    def _join_nodes(self, manifest: Mapping[str, Any], steps: Iterable[nodes.Step]) -> None:
+        """Join executions and artifacts to their nodes, and the run to the pipeline; does no harm when repeated.
+
+        Before the end, since a lineage subgraph joins all that it has to all of its contexts.
+        """
+        pb, pipeline = self._pb, manifest["pipeline_name"]
+        run_id, pipeline_id = (
+            self._store.get_context_by_type_and_name(*one).id
+            for one in (("pipeline_run", self._run_id), ("pipeline", pipeline))
+        )
+        if not self._store.get_parent_contexts_by_context(run_id):
+            with suppress(self._exists):
+                self._store.put_parent_contexts([pb.ParentContext(child_id=run_id, parent_id=pipeline_id)])
+        executions, artifacts = self.executions(), self._artifacts()
+        keys = {name.rsplit(":", 1)[1]: one.id for name, one in artifacts.items() if name != self._run_id}
+        attributions, associations = [], []
+        for step in steps:
+            node_id = self._node_id(f"{pipeline}.{step.node}")
+            execution_id = executions[self._name(manifest, step.node)].id
+            associations.append(pb.Association(execution_id=execution_id, context_id=node_id))
+            mine = [id_ for key, id_ in keys.items() if key.split("/")[0] in (*step.inputs, *step.outputs)]
+            attributions += [pb.Attribution(artifact_id=id_, context_id=node_id) for id_ in mine]
+        self._store.put_attributions_and_associations(attributions, associations)
+
+    def _node_id(self, name: str) -> int:
+        node = self._store.get_context_by_type_and_name("node", name)
+        if node is None:
+            try:
+                return int(self._store.put_contexts([self._context("node", name)])[0])
+            except self._exists:
+                node = self._store.get_context_by_type_and_name("node", name)
+        return int(node.id)
 
     def _context(self, type_name: str, name: str) -> Any:
-        """Return a context with its type in the store."""
-        type_ = self._pb.ContextType(name=type_name)
-        type_id = self._store.put_context_type(type_, can_add_fields=True, can_omit_fields=True)
-        return self._pb.Context(type_id=type_id, name=name)
+        return self._pb.Context(type_id=self._types.contexts[type_name], name=name)
 
-    def _steps(self) -> list[_Step]:
-        settings = self._manifest["settings"]
-        splits = [{"name": s["name"], "hash_buckets": s["weight"]} for s in self._manifest["splits"]]
-        fingerprint = _fingerprint(self._manifest["inputs"])
-        ingest = {
-            "input_base": ",".join(settings["input"]),
-            "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in settings["input"]]}),
-            "output_config": json.dumps({"split_config": {"splits": splits}}),
-            "output_data_format": 6,
-            "output_file_format": 5,
-            "span": 0,
-            "input_fingerprint": fingerprint,
-        }
-        outputs = tuple(key for key in ("examples", "rejects") if key in self._manifest["artifacts"])
-        all_splits = {"exclude_splits": "[]"}
-        return [
-            _Step("CsvExampleGen", _CSV_EXAMPLE_GEN, "csv", outputs, ingest),
-            _Step("StatisticsGen", _STATISTICS_GEN, "examples", ("statistics",), all_splits),
-            _Step("SchemaGen", _SCHEMA_GEN, "statistics", ("schema",), {**all_splits, "infer_feature_shape": 1}),
-        ]
-
-    def _put_artifact_types(self) -> dict[str, int]:
-        pb = self._pb
-        with_splits = {"span": pb.INT, "split_names": pb.STRING}
-        types = {
-            "Examples": (pb.ArtifactType.DATASET, {**with_splits, "version": pb.INT}),
-            "ExampleStatistics": (pb.ArtifactType.STATISTICS, with_splits),
-            "Schema": (None, {}),
-            "CsvFile": (None, {}),
-            "Rejects": (None, {}),
-        }
-        ids = {}
-        for name, (base, properties) in types.items():
-            artifact_type = pb.ArtifactType(name=name, properties=properties)
-            if base is not None:
-                artifact_type.base_type = base
-            ids[name] = self._store.put_artifact_type(artifact_type, can_add_fields=True, can_omit_fields=True)
-        return ids
-
-    def _recorded(self, steps: list[_Step]) -> dict[str, int] | None:
-        """Return the ids of this run where the store has it."""
-        ids = {}
-        for step in steps:
-            execution = self._store.get_execution_by_type_and_name(step.type_name, self._name(step.node))
-            if execution is None:
-                return None
-            ids[step.node] = execution.id
-            for event in self._store.get_events_by_execution_ids([execution.id]):
-                if event.type == self._pb.Event.OUTPUT:
-                    ids[event.path.steps[0].key] = event.artifact_id
-        ids["pipeline_run"] = self._store.get_context_by_type_and_name("pipeline_run", self._run).id
-        return ids
-
-    def _name(self, key: str) -> str:
-        return f"{self._pipeline}:{self._run}:{key}"
-
-    def _artifacts(self, types: Mapping[str, int]) -> tuple[list[str], list[Any]]:
-        """Return the artifacts and their keys: the CSV files, which may be in the store already, then the outputs."""
-        keys, artifacts = [], []
-        for number, one in enumerate(self._manifest["inputs"]):
-            name = f"{one['uri']}:{one['content_hash']}"
-            artifact = self._store.get_artifact_by_type_and_name("CsvFile", name)
-            if artifact is None:
-                artifact = self._pb.Artifact(
-                    type_id=types["CsvFile"], name=name, uri=one["uri"], state=self._pb.Artifact.LIVE
-                )
-                self._set(artifact.custom_properties, {k: one[k] for k in ("content_hash", "size", "rows")})
-            keys.append(f"csv/{number}")
-            artifacts.append(artifact)
-        for key, one in self._manifest["artifacts"].items():
-            keys.append(key)
-            artifacts.append(self._output(key, one, types))
-        return keys, artifacts
-
-    def _output(self, key: str, entry: Mapping[str, Any], types: Mapping[str, int]) -> Any:
-        artifact = self._pb.Artifact(
-            type_id=types[entry["type"]],
-            name=self._name(key),
-            uri=f"{self._manifest['run_uri']}/{entry['path']}",
-            state=self._pb.Artifact.LIVE,
-        )
-        custom: dict[str, Any] = {"is_external": 0, "tfx_version": TFX_VERSION, "producer": "beam_taxi"}
-        custom["content_sha256"] = _hash_of_files(entry["files"])
-        splits = [split["name"] for split in self._manifest["splits"]]
-        if key in ("examples", "statistics"):
-            self._set(artifact.properties, {"split_names": json.dumps(splits), "span": 0})
-            custom["span"] = 0
-        if key == "examples":
-            custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
-            custom["input_fingerprint"] = _fingerprint(self._manifest["inputs"])
-        if key == "rejects":
-            counts = sum((Counter(one["rejects"]) for one in self._manifest["inputs"]), Counter[str]())
-            custom |= {f"rejects_{code}": count for code, count in counts.items()}
-        if key == "statistics":
-            custom["stats_dashboard_link"] = ""
-            rates = json.dumps(dict.fromkeys(splits, 1.0))
-            artifact.custom_properties["sample_rate_by_split"].struct_value["__value__"] = rates
-        self._set(artifact.custom_properties, custom)
-        return artifact
-
-    def _execution(self, step: _Step) -> Any:
-        type_id = self._execution_type(step)
+    def _execution(
+        self, manifest: Mapping[str, Any], step: nodes.Step, state: Any, known: Any, told: Mapping[str, Any]
+    ) -> Any:
+        """Return an execution; of one that is known the id, and what it was told at its start."""
         execution = self._pb.Execution(
-            type_id=type_id, name=self._name(step.node), last_known_state=self._pb.Execution.COMPLETE
+            type_id=self._types.executions[NODES[step.node]], name=self._name(manifest, step.node)
         )
-        manifest_uri = f"{self._manifest['run_uri']}/{layout.MANIFEST}"
-        told = {"producer": "beam_taxi", "manifest": manifest_uri, "settings_sha256": self._manifest["settings_sha256"]}
-        self._set(execution.custom_properties, {**step.parameters, **told})
+        if known is not None:
+            execution.CopyFrom(known)
+        execution.last_known_state = state
+        values = {**step.parameters, **nodes.run_properties(manifest), **told}
+        nodes.set_properties(execution.custom_properties, values)
         return execution
 
-    def _execution_type(self, step: _Step) -> int:
-        execution_type = self._pb.ExecutionType(name=step.type_name)
-        if step.node != "CsvExampleGen":
-            execution_type.base_type = self._pb.ExecutionType.PROCESS
-        return int(self._store.put_execution_type(execution_type, can_add_fields=True, can_omit_fields=True))
+    def _artifact(self, manifest: Mapping[str, Any], node: nodes.Node, state: Any, known: Any) -> Any:
+        artifact = self._pb.Artifact(
+            type_id=self._types.artifacts[node.type_name],
+            name=self._name(manifest, node.key),
+            uri=node.uri,
+            state=state,
+        )
+        if known is not None:
+            artifact.id = known.id
+        nodes.set_properties(artifact.properties, node.properties)
+        nodes.set_properties(artifact.custom_properties, node.custom)
+        return artifact
+
+    def _end(self, state: str) -> Any:
+        end = self._pb.Artifact(type_id=self._types.artifacts[RUN_END], name=self._run_id, state=self._pb.Artifact.LIVE)
+        nodes.set_properties(end.custom_properties, {"state": state})
+        return end
 
     def _event(self, kind: Any, key: str, index: int) -> Any:
         event = self._pb.Event(type=kind)
         event.path.steps.add().key = key
         event.path.steps.add().index = index
         return event
-
-    @staticmethod
-    def _set(properties: Any, values: Mapping[str, Any]) -> None:
-        for key, value in values.items():
-            if isinstance(value, int):
-                properties[key].int_value = value
-            else:
-                properties[key].string_value = value
-
-
-def _hash_of_files(files: Iterable[Mapping[str, Any]]) -> str:
-    lines = sorted(f"{file['path']} {file['sha256']}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _fingerprint(inputs: Iterable[Mapping[str, Any]]) -> str:
-    lines = sorted(f"{one['uri']} {one['content_hash']}\n" for one in inputs)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

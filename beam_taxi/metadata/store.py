@@ -1,47 +1,199 @@
-"""A connection to an ML Metadata store from a URI."""
+"""An open ML Metadata store; whatever goes wrong in it is one of our errors."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata import sqlite_probe
+from beam_taxi.metadata.address import StoreAddress, StoreError, parse_address
+from beam_taxi.metadata.mysql_login import check_login
 
-_SQLITE = "sqlite:///"
-
-
-def sqlite_path(uri: str) -> str:
-    """Return the absolute path of `sqlite:///PATH`; an absolute PATH makes four slashes. Raises UsageError."""
-    if not uri.startswith(_SQLITE) or uri == _SQLITE:
-        raise UsageError(f"--metadata_store {uri}: give sqlite:///PATH or none")
-    return os.path.abspath(uri.removeprefix(_SQLITE))
+_LOCK_SECONDS = 6.0
+_PROBE_SECONDS = 3.0
+_GRPC_PROBE_SECONDS = 4.0
+_GRPC_CALL_SECONDS = 60.0
+_SQLITE_FAULTS = {
+    "missing": "there is no such file; a run with this --metadata_store, or `python -m beam_taxi.runs init`, makes it",
+    "empty": "the file has no ML Metadata in it",
+    "readonly": "the file cannot be written; give yourself write permission, or another store",
+    "foreign": "the SQLite file is that of another program; give another path",
+    "version": "the store has another schema version than this ml-metadata (10): use the ml-metadata that made it, or "
+    "upgrade a copy of it",
+}
 
 
 @contextmanager
-def open_for_writing(uri: str) -> Iterator[Any]:
-    """Yield a MetadataStore that no other writer of this package has at the same time.
+def open_store(store: StoreAddress | str, write: bool = False) -> Iterator[Any]:
+    """Yield a MetadataStore for one operation; it is never used again after an error, since it may crash then.
 
-    ML Metadata gives up on a busy SQLite file with "Concurrent writes aborted", so writers queue at a lock file.
-    Raises UsageError where the path cannot be written.
+    To write an SQLite file writers queue, since ML Metadata gives up on a busy one. Raises StoreError where the store
+    cannot be used, and BeamTaxiError where it fails within the operation.
     """
-    from ml_metadata import MetadataStore
+    address = parse_address(store) if isinstance(store, str) else store
+    if address is None:
+        raise UsageError("--metadata_store none: there is no record")
+    from ml_metadata import errors
+
+    with file_lock(address, write) if address.kind == "sqlite" else nullcontext():
+        connection = connect(address, write)
+        try:
+            yield connection
+        except (RuntimeError, errors.StatusError) as error:
+            raise BeamTaxiError(f"{address.uri}: the store failed: {_one_line(error)}; is it still up?") from None
+
+
+def connect(address: StoreAddress, write: bool) -> Any:
+    """Return a MetadataStore. Raises StoreError, within 10 seconds."""
+    from ml_metadata import MetadataStore, errors
+
+    if address.kind == "sqlite":
+        _probe_sqlite(address, write)
+    elif address.kind == "grpc":
+        _probe_grpc(address)
+    else:
+        check_login(address)
+    # It logs its configuration, with the password, for those who debug.
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        return MetadataStore(_config(address, write))
+    except (RuntimeError, errors.StatusError) as error:
+        raise _refusal(address, error) from None
+    finally:
+        absl.setLevel(level)
+
+
+def _refusal(address: StoreAddress, error: Exception) -> StoreError:
+    text = _one_line(error)
+    if "schema_version" in text or "MLMD library version" in text or "library version" in text:
+        return StoreError(f"{address.uri}: {_SQLITE_FAULTS['version']}: {text}")
+    advice = "look into it, or give another store"
+    if address.kind in ("mysql", "socket"):
+        advice = "if a first `python -m beam_taxi.runs init` was killed, drop the database and run that again"
+    return StoreError(f"{address.uri}: ML Metadata cannot use it: {text}; {advice}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def _config(address: StoreAddress, write: bool) -> Any:
     from ml_metadata.proto import metadata_store_pb2
 
     pb: Any = metadata_store_pb2
-    path = sqlite_path(uri)
+    if address.kind == "grpc":
+        return _grpc_config(address, _GRPC_CALL_SECONDS)
+    config = pb.ConnectionConfig()
+    if address.kind == "sqlite":
+        modes = pb.SqliteMetadataSourceConfig
+        config.sqlite.filename_uri = address.path
+        config.sqlite.connection_mode = modes.READWRITE_OPENCREATE if write else modes.READONLY
+        return config
+    mysql = config.mysql
+    mysql.user, mysql.password, mysql.database = address.user, address.password, address.database
+    # Exactly one of host and socket, or the process aborts.
+    if address.kind == "socket":
+        mysql.socket = address.path
+    else:
+        mysql.host, mysql.port = address.host, address.port
+    return config
+
+
+def _grpc_config(address: StoreAddress, seconds: float) -> Any:
+    from ml_metadata.proto import metadata_store_pb2
+
+    pb: Any = metadata_store_pb2
+    config = pb.MetadataStoreClientConfig()
+    config.host, config.port, config.client_timeout_sec = address.host, address.port, seconds
+    config.channel_arguments.max_receive_message_length = -1
+    return config
+
+
+@contextmanager
+def file_lock(address: StoreAddress, write: bool) -> Iterator[None]:
+    """Hold the lock file beside an SQLite store, alone or with other readers. Raises StoreError."""
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        lock = os.open(path + ".lock", os.O_CREAT | os.O_WRONLY, 0o644)
+        if write:
+            os.makedirs(os.path.dirname(address.path), exist_ok=True)
+        lock = os.open(address.path + ".lock", os.O_CREAT | os.O_RDWR, 0o666)
     except OSError as error:
-        raise UsageError(f"--metadata_store {uri}: {error.strerror}: {error.filename}") from None
+        if not write:
+            # A reader may come where it cannot write.
+            yield
+            return
+        raise StoreError(
+            f"{address.uri}: {error.strerror}: {error.filename}; the folder must be writable for the file and its lock"
+        ) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = path
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        yield MetadataStore(config)
+        _acquire(lock, fcntl.LOCK_EX if write else fcntl.LOCK_SH, address)
+        yield
     finally:
         os.close(lock)
+
+
+def _acquire(lock: int, kind: int, address: StoreAddress) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"{address.uri}: another process of this package has locked the store for {_LOCK_SECONDS:.0f} s "
+                    f"(see `fuser {address.path}.lock`); try again when it is done"
+                ) from None
+            time.sleep(0.01)
+
+
+def _probe_sqlite(address: StoreAddress, write: bool) -> None:
+    if os.path.isdir(address.path):
+        raise StoreError(f"{address.uri}: is a folder; give a file")
+    mode = "write" if write else "read"
+    command = [sys.executable, "-I", "-S", sqlite_probe.__file__, address.path, mode, str(_PROBE_SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    fault = done.stdout.strip()
+    name = fault.split(" ")[0]
+    if not fault or (name == "empty" and write):
+        return
+    if "locked" in fault:
+        told = f"another program has locked the file (see `fuser {address.path}`); end it, then try again"
+    elif name in _SQLITE_FAULTS:
+        told = _SQLITE_FAULTS[name]
+    else:
+        told = f"SQLite cannot use the file: {fault.removeprefix('error ')}; give another path"
+    raise StoreError(f"{address.uri}: {told}")
+
+
+def _probe_grpc(address: StoreAddress) -> None:
+    """Connect and make one call, both with a short time limit."""
+    from ml_metadata import MetadataStore, errors
+
+    try:
+        socket.create_connection((address.host, address.port), _GRPC_PROBE_SECONDS).close()
+    except OSError as error:
+        known = "the host is not known; check its name" if isinstance(error, socket.gaierror) else error.strerror
+        reason = known or "no answer"
+        raise StoreError(
+            f"{address.uri}: {reason}: is `python -m beam_taxi.metadata.server` or another server of ML Metadata there?"
+        ) from None
+    try:
+        MetadataStore(_grpc_config(address, _GRPC_PROBE_SECONDS)).get_context_type("pipeline")
+    except errors.NotFoundError:
+        return
+    except errors.StatusError as error:
+        raise StoreError(
+            f"{address.uri}: what listens there does not answer as a server of ML Metadata: {_one_line(error)}; "
+            "check host and port"
+        ) from None

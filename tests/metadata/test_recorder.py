@@ -5,44 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from beam_taxi.errors import UsageError
-from beam_taxi.metadata.recorder import record
-
-
-def manifest(run_id: str) -> dict[str, Any]:
-    def files(*paths: str) -> list[dict[str, Any]]:
-        return [{"path": path, "bytes": 1, "sha256": "ab", "split": "train", "rows": 1} for path in paths]
-
-    return {
-        "run_id": run_id,
-        "pipeline_name": "taxi",
-        "run_uri": f"/out/{run_id}",
-        "settings": {"input": ["/data/*.csv"]},
-        "settings_sha256": "cd",
-        "inputs": [
-            {"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3, "rejects": {"fields": n}}
-            for n in (1, 2)
-        ],
-        "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
-        "artifacts": {
-            "examples": {"type": "Examples", "path": "examples", "files": files("Split-train/x.gz", "Split-eval/x.gz")},
-            "statistics": {
-                "type": "ExampleStatistics",
-                "path": "statistics",
-                "files": files("Split-train/FeatureStats.pb"),
-            },
-            "schema": {"type": "Schema", "path": "schema", "files": files("schema.pbtxt")},
-            "rejects": {"type": "Rejects", "path": "rejects", "files": files("rejects-00000-of-00001.jsonl")},
-        },
-    }
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata.recorder import fail, record, start
+from tests.metadata.runs import manifest, planned, record_run
 
 
 def opened(path: Path) -> MetadataStore:
@@ -50,10 +21,6 @@ def opened(path: Path) -> MetadataStore:
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
     return MetadataStore(config)
-
-
-def record_run(store: str, run_id: str) -> dict[str, int]:
-    return record(manifest(run_id), store)
 
 
 def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
@@ -99,34 +66,81 @@ def test_recorded_twice_is_recorded_once(tmp_path: Path):
     assert record_run(uri, "r1") == record_run(uri, "r1")
     store = opened(tmp_path / "m.sqlite")
     assert len(store.get_executions()) == 3
-    assert len(store.get_artifacts()) == 6
+    assert len(store.get_artifacts()) == 7
     assert len(store.get_events_by_execution_ids([e.id for e in store.get_executions()])) == 8
 
 
-def test_runs_share_pipeline_and_csv_files_and_the_latest_schema_is_found(tmp_path: Path):
+def test_runs_share_the_pipeline_and_the_latest_schema_is_found(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
     record_run(uri, "r1")
     second = record_run(uri, "r2")
     store = opened(tmp_path / "m.sqlite")
-    assert len(store.get_artifacts_by_type("CsvFile")) == 2
     pipeline = store.get_context_by_type_and_name("pipeline", "taxi")
     schemas = [a for a in store.get_artifacts_by_context(pipeline.id) if a.type == "Schema"]
     assert max(schemas, key=lambda a: (a.create_time_since_epoch, a.id)).id == second["schema"]
 
 
-def test_processes_that_record_at_once_lose_nothing(tmp_path: Path):
+def states(store: MetadataStore, run_id: str) -> tuple[set[int], set[int]]:
+    """Return the states of the executions and of the artifacts of a run."""
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    artifacts = [a for a in store.get_artifacts_by_context(context.id) if a.type != "RunEnd"]
+    executions = store.get_executions_by_context(context.id)
+    return {e.last_known_state for e in executions}, {a.state for a in artifacts}
+
+
+def test_a_started_run_is_running_with_its_csv_files_and_then_complete(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
-    runs = [f"r{n // 2}" for n in range(8)]
-    with ProcessPoolExecutor(4) as pool:
-        found = list(pool.map(record_run, [uri] * len(runs), runs))
-    assert len({ids["schema"] for ids in found}) == 4
-    assert len(opened(tmp_path / "m.sqlite").get_executions()) == 12
+    start(planned("r1"), uri, "FnApiRunner")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.RUNNING}, {pb.Artifact.PENDING})
+    assert [a.uri for a in store.get_artifacts()] == ["/data/1.csv", "/data/2.csv"]
+    (execution,) = store.get_executions_by_type("tfx.components.example_gen.csv_example_gen.component.CsvExampleGen")
+    assert len(store.get_events_by_execution_ids([execution.id])) == 2
+    with pytest.raises(UsageError, match="the store has a run of this id"):
+        start(planned("r1"), uri, "FnApiRunner")
+    del store
+    ids = record_run(uri, "r1")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.COMPLETE}, {pb.Artifact.LIVE})
+    assert ids["CsvExampleGen"] == execution.id
+    assert len(store.get_artifacts_by_type("CsvFile")) == 2
+    (done,) = store.get_executions_by_id([execution.id])
+    assert done.custom_properties["process_pid"].int_value > 0
+    assert len(store.get_events_by_execution_ids([execution.id])) == 4
 
 
-@pytest.mark.parametrize("uri", ["postgresql://x/y", "sqlite:///", "m.sqlite"])
-def test_other_stores_are_refused(uri: str):
-    with pytest.raises(UsageError, match="give sqlite:///PATH"):
+def test_a_run_has_one_end(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    with pytest.raises(BeamTaxiError, match="r1 was not started in this store"):
+        fail("r1", uri, "x")
+    start(planned("r1"), uri, "FnApiRunner")
+    fail("r1", uri, "line 3: has 3 fields" + "!" * 70_000)
+    fail("r1", uri, "again")
+    store = opened(tmp_path / "m.sqlite")
+    assert states(store, "r1") == ({pb.Execution.FAILED}, {pb.Artifact.ABANDONED})
+    assert {e.custom_properties["error"].string_value[:20] for e in store.get_executions()} == {"line 3: has 3 fields"}
+    del store
+    with pytest.raises(BeamTaxiError, match="r1 is FAILED in the store already, and cannot become COMPLETE"):
         record_run(uri, "r1")
+    record_run(uri, "r2")
+    with pytest.raises(BeamTaxiError, match="r2 is COMPLETE"):
+        fail("r2", uri, "x")
+
+
+def test_a_validator_that_ran_has_an_execution(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    start(planned("r1"), uri, "FnApiRunner")
+    told = manifest("r1")
+    files = [{"path": "Split-train/SchemaDiff.pb", "bytes": 1, "sha256": "ab"}]
+    told["artifacts"]["anomalies"] = {"type": "ExampleAnomalies", "path": "anomalies", "files": files}
+    ids = record(told, uri)
+    store = opened(tmp_path / "m.sqlite")
+    events = store.get_events_by_execution_ids([ids["ExampleValidator"]])
+    assert {e.path.steps[0].key: e.artifact_id for e in events} == {
+        key: ids[key] for key in ("statistics", "schema", "anomalies")
+    }
+    node = store.get_context_by_type_and_name("node", "taxi.ExampleValidator")
+    assert [e.id for e in store.get_executions_by_context(node.id)] == [ids["ExampleValidator"]]
 
 
 def test_the_command(tmp_path: Path):

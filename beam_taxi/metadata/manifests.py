@@ -1,0 +1,96 @@
+"""Manifests of runs: read them, hold their files against them, compare two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from beam_taxi import storage
+from beam_taxi.errors import UsageError
+from beam_taxi.metadata.nodes import hash_of_files
+
+_CHUNK = 1 << 20
+
+
+def read_manifest(uri: str) -> dict[str, Any]:
+    """Return the manifest. Raises UsageError where it cannot be read or is none."""
+    try:
+        manifest = json.loads(storage.read_bytes(uri))
+    except OSError as error:
+        raise UsageError(f"--manifest {uri}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UsageError(f"--manifest {uri}: is not JSON: {error}") from None
+    if not isinstance(manifest, dict) or "artifacts" not in manifest:
+        raise UsageError(f"--manifest {uri}: is not the manifest of a run")
+    return manifest
+
+
+def verify_files(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is not as the manifest says: a file that is missing, changed, or should not be there."""
+    for entry in manifest["artifacts"].values():
+        folder = storage.join(manifest["run_uri"], entry["path"])
+        expected = {storage.join(folder, file["path"]): file for file in entry["files"]}
+        found = {
+            file.uri for place in {os.path.dirname(uri) for uri in expected} for file in storage.match(place + "/*")
+        }
+        yield from (f"{uri}: is not in the manifest" for uri in sorted(found - expected.keys()))
+        for uri, file in sorted(expected.items()):
+            if uri not in found:
+                yield f"{uri}: is missing"
+                continue
+            size, sha256 = _hash(uri)
+            if (size, sha256) != (file["bytes"], file["sha256"]):
+                yield f"{uri}: has {size} bytes, SHA-256 {sha256}; the manifest: {file['bytes']}, {file['sha256']}"
+
+
+def _hash(uri: str) -> tuple[int, str]:
+    size, sha256 = 0, hashlib.sha256()
+    with storage.open_input(uri) as file:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            sha256.update(chunk)
+    return size, sha256.hexdigest()
+
+
+def what_decides(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return, field by field, what decides the content of a run's artifacts: settings, inputs and versions."""
+    settings = {key: value for key, value in manifest["settings"].items() if key not in _NO_INFLUENCE}
+    files = {one["uri"]: one["content_hash"] for one in manifest["inputs"]}
+    return {
+        **dict(_flat("settings", settings)),
+        **{f"inputs.{uri}": content for uri, content in sorted(files.items())},
+        **dict(_flat("versions", manifest["versions"])),
+    }
+
+
+_NO_INFLUENCE = ("run_uri", "run_id", "batch_bytes")
+
+
+def what_came_out(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return, field by field, what a run has made: rows, types and content hashes."""
+    return {
+        **{f"rows.{one['uri']}": str(one["rows"]) for one in manifest["inputs"]},
+        **{f"splits.{one['name']}": str(one["rows"]) for one in manifest["splits"]},
+        **{f"features.{one['name']}": one["type"] for one in manifest["features"]},
+        **{f"artifacts.{key}": hash_of_files(entry["files"]) for key, entry in manifest["artifacts"].items()},
+    }
+
+
+def differences(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return field, first and second value where they differ; `-` where one has no such field."""
+    return [
+        (field, first.get(field, "-"), second.get(field, "-"))
+        for field in {**first, **second}
+        if first.get(field) != second.get(field)
+    ]
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)

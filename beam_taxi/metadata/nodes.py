@@ -1,0 +1,135 @@
+"""What a manifest says, as executions and artifacts with TFX's properties."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beam_taxi import layout, storage
+from beam_taxi.metadata.types import CSV
+
+TFX_VERSION = "1.16.0"
+"""Says which layout of artifacts this is: readers look for another below 0.29."""
+
+MAX_TEXT = 16_000
+"""Characters of a property; MySQL's TEXT has 65,535 bytes."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A logical step: its node, the keys of its input and output artifacts, and TFX's parameters."""
+
+    node: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    parameters: Mapping[str, Any]
+
+
+def steps(manifest: Mapping[str, Any]) -> list[Step]:
+    """Return the steps of a run; of one that has only begun the manifest has no artifacts and no content hashes."""
+    settings = manifest["settings"]
+    splits = [{"name": s["name"], "hash_buckets": s["weight"]} for s in manifest["splits"]]
+    ingest = {
+        "input_base": ",".join(settings["input"]),
+        "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in settings["input"]]}),
+        "output_config": json.dumps({"split_config": {"splits": splits}}),
+        "output_data_format": 6,
+        "output_file_format": 5,
+        "span": 0,
+    }
+    if all("content_hash" in one for one in manifest["inputs"]):
+        ingest["input_fingerprint"] = fingerprint(manifest["inputs"])
+    artifacts = manifest["artifacts"]
+    outputs = ("examples", "rejects") if "rejects" in artifacts else ("examples",)
+    all_splits = {"exclude_splits": "[]"}
+    found = [
+        Step("CsvExampleGen", ("csv",), outputs, ingest),
+        Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+        Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}),
+    ]
+    if "anomalies" in artifacts:
+        found.append(Step("ExampleValidator", ("statistics", "schema"), ("anomalies",), all_splits))
+    return found
+
+
+def run_properties(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every execution of a run says of it."""
+    return {
+        "producer": "beam_taxi",
+        "pipeline_name": manifest["pipeline_name"],
+        "run_id": manifest["run_id"],
+        "manifest": storage.join(manifest["run_uri"], layout.MANIFEST),
+        "settings_sha256": manifest["settings_sha256"],
+    }
+
+
+@dataclass(frozen=True)
+class Node:
+    """An artifact to be: `properties` are those that its type declares."""
+
+    key: str
+    type_name: str
+    uri: str
+    properties: Mapping[str, Any]
+    custom: Mapping[str, Any]
+
+
+def inputs(manifest: Mapping[str, Any]) -> list[Node]:
+    """Return the CSV files; keys csv/0, csv/1, …"""
+    told = ("size", "content_hash", "rows")
+    return [
+        Node(f"csv/{number}", CSV, one["uri"], {}, {key: one[key] for key in told if key in one})
+        for number, one in enumerate(manifest["inputs"])
+    ]
+
+
+def outputs(manifest: Mapping[str, Any]) -> list[Node]:
+    """Return what the run has made, with the keys of the manifest."""
+    splits = [split["name"] for split in manifest["splits"]]
+    found = []
+    for key, entry in manifest["artifacts"].items():
+        properties: dict[str, Any] = {}
+        custom: dict[str, Any] = {"is_external": 0, "tfx_version": TFX_VERSION, "producer": "beam_taxi"}
+        custom["content_sha256"] = hash_of_files(entry["files"])
+        if key in ("examples", "statistics", "anomalies"):
+            properties = {"split_names": json.dumps(splits), "span": 0}
+            custom["span"] = 0
+        if key == "examples":
+            custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
+            custom["input_fingerprint"] = fingerprint(manifest["inputs"])
+        if key == "rejects":
+            counts = sum((Counter(one["rejects"]) for one in manifest["inputs"]), Counter[str]())
+            custom |= {f"rejects_{code}": count for code, count in counts.items()}
+        if key == "statistics":
+            custom |= {"stats_dashboard_link": "", "sample_rate_by_split": dict.fromkeys(splits, 1.0)}
+        uri = storage.join(manifest["run_uri"], entry["path"])
+        found.append(Node(key, entry["type"], uri, properties, custom))
+    return found
+
+
+def set_properties(properties: Any, values: Mapping[str, Any]) -> None:
+    """Set integers, texts and, as TFX does, JSON values in a struct of one key."""
+    for key, value in values.items():
+        if isinstance(value, int):
+            properties[key].int_value = value
+        elif isinstance(value, str):
+            # A NUL would end the text in the store.
+            properties[key].string_value = value.replace("\0", "\ufffd")[:MAX_TEXT]
+        else:
+            properties[key].struct_value["__value__"] = json.dumps(value)
+
+
+def hash_of_files(files: Iterable[Mapping[str, Any]]) -> str:
+    """Return one hash for the files of an artifact: SHA-256 of their sorted paths and hashes."""
+    lines = sorted(f"{file['path']} {file['sha256']}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def fingerprint(files: Iterable[Mapping[str, Any]]) -> str:
+    """Return one hash for the inputs: SHA-256 of their sorted URIs and content hashes."""
+    lines = sorted(f"{one['uri']} {one['content_hash']}\n" for one in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,225 @@
+"""Questions to a store: runs, their latest artifacts, and lineage. For notebooks as for `python -m beam_taxi.runs`.
+
+schema = latest_schema("sqlite:///out/metadata.sqlite", "beam_taxi")
+tfdv.load_schema_text(f"{schema.uri}/schema.pbtxt")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from beam_taxi.errors import UsageError
+from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.metadata.store import open_store
+from beam_taxi.metadata.types import CSV, RUN_END
+
+Store = StoreAddress | str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: `state` is that of its executions; `properties` are those of its first one; times in ISO 8601, UTC."""
+
+    run_id: str
+    pipeline: str
+    state: str
+    started: str
+    updated: str
+    properties: Mapping[str, str | int]
+    executions: Mapping[str, int]
+
+    @property
+    def manifest(self) -> str:
+        """URI of the manifest, which is there once the run is whole; of a CACHED run that of the earlier one."""
+        return str(self.properties["manifest"])
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact; `run_id` is the run that made it, or read it in the case of a CSV file."""
+
+    id: int
+    type: str
+    uri: str
+    state: str
+    run_id: str
+    created: str
+    properties: Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A step from `source` to `target`, artifact ids, by an execution."""
+
+    source: int
+    execution: int
+    node: str
+    run_id: str
+    state: str
+    target: int
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What artifacts came from and what came of them: the edges in the order of the executions."""
+
+    artifacts: Mapping[int, Artifact]
+    edges: tuple[Edge, ...]
+
+
+def list_runs(store: Store) -> list[Run]:
+    """Return the runs of this package, the latest last. Raises StoreError."""
+    with open_store(store) as connection:
+        return _runs(connection.get_executions())
+
+
+def get_run(store: Store, run_id: str) -> Run:
+    """Return a run. Raises UsageError where the store has no such run, and StoreError."""
+    with open_store(store) as connection:
+        context = connection.get_context_by_type_and_name("pipeline_run", run_id)
+        # One call: several would see a run between two states.
+        runs = _runs(connection.get_executions_by_context(context.id)) if context else []
+    if not runs:
+        raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi.runs list`")
+    return runs[0]
+
+
+def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
+    """Return what a run has read and made, by the keys csv/0, examples, statistics, schema, …"""
+    with open_store(store) as connection:
+        events = connection.get_events_by_execution_ids(list(run.executions.values()))
+        keys = {}
+        for event in events:
+            key, index = event.path.steps[0].key, event.path.steps[1].index
+            keys[event.artifact_id] = f"{key}/{index}" if key == "csv" else key
+        found = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(list(keys)))}
+    return {keys[id_]: found[id_] for id_ in sorted(found)}
+
+
+def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
+    """Return the newest LIVE artifact of a type of a pipeline, None where there is none. Raises StoreError."""
+    with open_store(store) as connection:
+        context = connection.get_context_by_type_and_name("pipeline", pipeline)
+        found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
+    live = [one for one in found if one.type == type_name and one.state == "LIVE"]
+    return max(live, key=lambda one: (one.created, one.id), default=None)
+
+
+def latest_schema(store: Store, pipeline: str) -> Artifact | None:
+    """Return the newest Schema of a pipeline: `schema.pbtxt` lies under its uri."""
+    return latest_artifact(store, pipeline, "Schema")
+
+
+def latest_statistics(store: Store, pipeline: str) -> Artifact | None:
+    """Return the newest ExampleStatistics of a pipeline: `Split-NAME/FeatureStats.pb` lie under its uri."""
+    return latest_artifact(store, pipeline, "ExampleStatistics")
+
+
+def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
+    """Return what led to artifacts, back to the CSV files, and what came of them. Raises StoreError.
+
+    A CSV file is one with every artifact of the same uri and content hash: each run has its own.
+    """
+    from ml_metadata.proto import metadata_store_pb2
+
+    pb: Any = metadata_store_pb2
+    event = pb.Event
+    with open_store(store) as connection:
+        start = list(artifact_ids)
+        back = _walk(connection, start, event.OUTPUT, event.INPUT)
+        forward = _walk(connection, _same_files(connection, start), event.INPUT, event.OUTPUT)
+        events = connection.get_events_by_execution_ids(sorted(back | forward)) if back | forward else []
+        executions = {one.id: one for one in connection.get_executions_by_id(sorted(back | forward))}
+        ids = sorted({one.artifact_id for one in events} | set(start))
+        artifacts = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(ids))}
+    edges = []
+    for id_, execution in sorted(executions.items()):
+        mine = [one for one in events if one.execution_id == id_]
+        told = _properties(execution.custom_properties)
+        state = _state(execution)
+        for source in (one.artifact_id for one in mine if one.type == event.INPUT):
+            for target in (one.artifact_id for one in mine if one.type == event.OUTPUT):
+                edges.append(Edge(source, id_, _node(execution), str(told.get("run_id", "")), state, target))
+    return Lineage(artifacts, tuple(edges))
+
+
+def _walk(connection: Any, artifact_ids: Iterable[int], into: Any, out: Any) -> set[int]:
+    """Return the executions that are reached from artifacts by events `into` executions and `out` of them."""
+    executions: set[int] = set()
+    seen, frontier = set(artifact_ids), set(artifact_ids)
+    while frontier:
+        events = connection.get_events_by_artifact_ids(sorted(frontier))
+        new = {one.execution_id for one in events if one.type == into} - executions
+        executions |= new
+        events = connection.get_events_by_execution_ids(sorted(new)) if new else []
+        frontier = {one.artifact_id for one in events if one.type == out} - seen
+        seen |= frontier
+    return executions
+
+
+def _same_files(connection: Any, artifact_ids: list[int]) -> set[int]:
+    found = set(artifact_ids)
+    for artifact in connection.get_artifacts_by_id(artifact_ids):
+        content = artifact.custom_properties["content_hash"].string_value
+        if artifact.type == CSV and content:
+            others = connection.get_artifacts_by_uri(artifact.uri)
+            found |= {one.id for one in others if one.custom_properties["content_hash"].string_value == content}
+    return found
+
+
+def _runs(executions: Iterable[Any]) -> list[Run]:
+    by_run: dict[str, list[Any]] = {}
+    for one in executions:
+        if one.custom_properties["producer"].string_value == "beam_taxi":
+            by_run.setdefault(one.custom_properties["run_id"].string_value, []).append(one)
+    runs = []
+    for run_id, its in by_run.items():
+        its.sort(key=lambda one: one.id)
+        first = its[0]
+        told = _properties(first.custom_properties)
+        runs.append(
+            Run(
+                run_id=run_id,
+                pipeline=str(told["pipeline_name"]),
+                state=_state(first),
+                started=_time(first.create_time_since_epoch),
+                updated=_time(max(one.last_update_time_since_epoch for one in its)),
+                properties=told,
+                executions={_node(one): one.id for one in its},
+            )
+        )
+    return sorted(runs, key=lambda run: (run.started, run.run_id))
+
+
+def _artifacts(found: Iterable[Any]) -> Iterator[Artifact]:
+    for one in found:
+        if one.type == RUN_END:
+            continue
+        properties = {**_properties(one.properties), **_properties(one.custom_properties)}
+        run_id = one.name.split(":")[1] if one.name.count(":") == 2 else ""
+        created = _time(one.create_time_since_epoch)
+        yield Artifact(one.id, one.type, one.uri, type(one).State.Name(one.state), run_id, created, properties)
+
+
+def _properties(values: Any) -> dict[str, str | int]:
+    found: dict[str, str | int] = {}
+    for key, value in sorted(values.items()):
+        kind = value.WhichOneof("value")
+        if kind in ("int_value", "string_value"):
+            found[key] = getattr(value, kind)
+    return found
+
+
+def _state(execution: Any) -> str:
+    return str(type(execution).State.Name(execution.last_known_state))
+
+
+def _node(execution: Any) -> str:
+    return str(execution.name.rsplit(":", 1)[-1])
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")

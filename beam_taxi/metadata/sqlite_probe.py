@@ -1,0 +1,32 @@
+"""Look at an SQLite file before ML Metadata does: `python -I -S sqlite_probe.py PATH read|write SECONDS`.
+
+A process of its own, since SQLite and ML Metadata in one process ignore each other's locks. ML Metadata itself takes
+over 40 seconds to give up on a locked file, and names no reason. Prints one line where something is wrong.
+"""
+
+import os
+import sqlite3
+import sys
+
+
+def probe(path: str, mode: str, seconds: float) -> str:
+    """Return what is wrong with the file, nothing where it can be used."""
+    if not os.path.exists(path):
+        return "" if mode == "write" else "missing"
+    if mode == "write" and not os.access(path, os.W_OK):
+        return "readonly"
+    try:
+        file = sqlite3.connect(f"file:{path}?mode={'rw' if mode == 'write' else 'ro'}", timeout=seconds, uri=True)
+        file.isolation_level = None
+        file.execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
+        tables = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "MLMDEnv" not in tables:
+            return "empty" if not tables else "foreign"
+        versions = [str(row[0]) for row in file.execute("SELECT schema_version FROM MLMDEnv")]
+        return "" if versions == ["10"] else "version " + " ".join(versions)
+    except sqlite3.Error as error:
+        return f"error {error}"
+
+
+if __name__ == "__main__":
+    print(probe(sys.argv[1], sys.argv[2], float(sys.argv[3])))

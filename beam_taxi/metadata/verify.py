@@ -1,0 +1,71 @@
+"""Hold a recorded run against its files, and end the records of runs that have died."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from beam_taxi import storage
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata import recorder
+from beam_taxi.metadata.manifests import read_manifest, verify_files
+from beam_taxi.metadata.nodes import hash_of_files
+from beam_taxi.metadata.process import is_gone
+from beam_taxi.metadata.queries import Run, Store, artifacts_of, get_run, list_runs
+
+
+def verify(store: Store, run_id: str) -> list[str]:
+    """Return what is wrong with the artifacts of a run: record, manifest and files must agree.
+
+    Raises UsageError where there is no such run or it is not whole, and StoreError.
+    """
+    run = get_run(store, run_id)
+    if run.state not in ("COMPLETE", "CACHED"):
+        raise UsageError(f"{run_id}: is {run.state}, it has no artifacts")
+    manifest = read_manifest(run.manifest)
+    recorded = artifacts_of(store, run)
+    faults = []
+    for key, entry in manifest["artifacts"].items():
+        expected = recorded[key].properties.get("content_sha256") if key in recorded else None
+        if hash_of_files(entry["files"]) != expected:
+            faults.append(f"{run.manifest}: {key} is not what the store has recorded")
+    return faults + list(verify_files(manifest))
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """A run that was RUNNING: what has become of it, and why."""
+
+    run_id: str
+    state: str
+    reason: str
+
+
+def reap(store: Store, run_ids: Collection[str] = ()) -> list[Reaped]:
+    """End the RUNNING records whose process is gone: COMPLETE where the manifest is there after all, else CANCELED.
+
+    A job on a cluster or on another host outlives what this host can see: it is left RUNNING, unless it is named in
+    `run_ids`. Nothing ends the record of a process that lives. Raises StoreError, and UsageError for an unknown id.
+    """
+    for run_id in run_ids:
+        get_run(store, run_id)
+    running = [run for run in list_runs(store) if run.state == "RUNNING" and (not run_ids or run.run_id in run_ids)]
+    return [_reap(store, run, run.run_id in run_ids) for run in running]
+
+
+def _reap(store: Store, run: Run, named: bool) -> Reaped:
+    gone = is_gone(run.properties)
+    try:
+        if gone is not False and storage.exists(run.manifest):
+            recorder.record(read_manifest(run.manifest), store)
+            return Reaped(run.run_id, "COMPLETE", f"the run is whole: {run.manifest}")
+        if gone is False:
+            return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} lives")
+        if gone is None and not named:
+            place = run.properties.get("process_host", run.properties.get("runner", "elsewhere"))
+            return Reaped(run.run_id, "RUNNING", f"runs on {place}; name the run to cancel it if it does not")
+        reason = "canceled by hand" if gone is None else f"process {run.properties['process_pid']} is gone"
+        recorder.fail(run.run_id, store, reason, "CANCELED")
+        return Reaped(run.run_id, "CANCELED", reason)
+    except BeamTaxiError as error:
+        return Reaped(run.run_id, get_run(store, run.run_id).state, str(error))

@@ -1,0 +1,111 @@
+"""A MariaDB server of the tests' own, and runs to record."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+HOW_TO_GET_IT = "MariaDB is not here: apt-get install -y mariadb-server (Debian 12's is 10.11)"
+
+
+class MariaDB:
+    """A server in a folder of its own, on a free port and a socket; user `mlmd` with a password."""
+
+    password = "S3cret:p/w@?"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "s"
+        self.port = 0
+        self._server: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start, and return when the server answers; on the same port as before."""
+        self.port = self.port or free_port()
+        command = ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}"]
+        command += [
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--log-warnings=0",
+            "--innodb-flush-log-at-trx-commit=2",
+        ]
+        command += ["--user=root"] if os.geteuid() == 0 else []
+        self._server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self._server.stderr is not None
+        log = []
+        for line in self._server.stderr:
+            log.append(line)
+            if "ready for connections" in line:
+                break
+        else:
+            raise RuntimeError("".join(log))
+
+    def stop(self) -> None:
+        """Kill, and return when it is gone."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.communicate()
+            self._server = None
+
+    def sql(self, text: str) -> str:
+        """Run SQL as the administrator."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "-e", text]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def tcp(self, database: str) -> str:
+        return f"mysql://mlmd@127.0.0.1:{self.port}/{database}"
+
+    def local(self, database: str) -> str:
+        return f"mysql+socket://{self.socket}?user=mlmd&db={database}"
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def running() -> Iterator[MariaDB]:
+    # The path of a socket has 107 bytes at most.
+    folder = Path(tempfile.mkdtemp(prefix="mdb"))
+    root = ["--user=root"] if os.geteuid() == 0 else []
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", *root]
+    server = MariaDB(folder)
+    try:
+        subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+        server.start()
+        server.sql(
+            f"CREATE USER mlmd@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('{MariaDB.password}');"
+            "GRANT ALL ON *.* TO mlmd@'%'"
+        )
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    os.environ["PATH"] += ":/usr/sbin"
+    if shutil.which("mariadbd") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(HOW_TO_GET_IT)
+        pytest.skip(HOW_TO_GET_IT)
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(mariadb_server: MariaDB, monkeypatch: pytest.MonkeyPatch) -> MariaDB:
+    monkeypatch.setenv("BEAM_TAXI_METADATA_PASSWORD", MariaDB.password)
+    return mariadb_server
