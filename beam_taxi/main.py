@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import shutil
@@ -26,15 +27,23 @@ _FILES_SHOWN = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments; returns 0 done, 1 failed, 2 bad usage or failed check, 3 data refused."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        _main(sys.argv[1:] if argv is None else argv)
+        _main(argv)
     except BeamTaxiError as error:
-        print(f"beam_taxi: error: {error}", file=sys.stderr)
+        _print_error(argv, str(error), error.exit_status)
         return error.exit_status
     except KeyboardInterrupt:
-        print("beam_taxi: error: interrupted", file=sys.stderr)
+        _print_error(argv, "interrupted", 1)
         return 1
     return 0
+
+
+def _print_error(argv: Sequence[str], message: str, status: int) -> None:
+    if options.wants_json(argv):
+        print(json.dumps({"error": message, "exit_status": status}), file=sys.stderr)
+    else:
+        print(f"beam_taxi: error: {message}", file=sys.stderr)
 
 
 def _main(argv: Sequence[str]) -> None:
@@ -67,7 +76,7 @@ def _main(argv: Sequence[str]) -> None:
         from beam_taxi import pipeline as graph
     with _timed(timings, "record"):
         run_record.start()
-    with _timed(timings, "run"), run_record.watched(), _reported(settings), progress.shown(plan.size):
+    with _timed(timings, "run"), run_record.watched(), _reported(settings), progress.shown(plan.size, args.log_format):
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)
         pipeline.run().wait_until_finish()
@@ -77,7 +86,10 @@ def _main(argv: Sequence[str]) -> None:
     manifest = layout.read_manifest(settings.run_uri)
     with _timed(timings, "record"):
         ids = run_record.complete(manifest)
-    _print_summary(manifest, ids, store, timings)
+    if args.log_format == "json":
+        print(json.dumps({"manifest": manifest, "ml_metadata_ids": ids, "seconds": timings}))
+    else:
+        _print_summary(manifest, ids, store, timings)
 
 
 @contextmanager

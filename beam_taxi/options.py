@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -105,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
         "--metadata_password_file", metavar="FILE", help="its password (default: BEAM_TAXI_METADATA_PASSWORD's)"
     )
     run.add_argument("--project", help="Google Cloud project that pays for Dataflow and BigQuery")
+    run.add_argument(
+        "--log_format", choices=["text", "json"], default="text", help="json: the end or the error as one line of JSON"
+    )
     run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
     return p
 
@@ -124,6 +128,11 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     if args.project:
         rest = ["--project", args.project, *rest]
     return args, rest
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether `--log_format json` is in the arguments, which may be wrong otherwise."""
+    return "--log_format=json" in argv or ("--log_format", "json") in pairwise(argv)
 
 
 def beam_flags() -> set[str]:

@@ -27,9 +27,9 @@ def tick(stage: str, size: int, rows: int) -> None:
 
 
 @contextmanager
-def shown(total: int) -> Iterator[None]:
-    """Show bars for the two passes over `total` bytes while the block runs, where stderr is a terminal."""
-    if not sys.stderr.isatty():
+def shown(total: int, log_format: str) -> Iterator[None]:
+    """Show bars for the two passes over `total` bytes while the block runs, if stderr is a terminal and wants text."""
+    if log_format != "text" or not sys.stderr.isatty():
         yield
         return
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener, _bars() as bars:

@@ -248,6 +248,15 @@ def test_refused_in_one_line(tmp_path: Path, args: list[str], status: int, messa
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file() and "metadata.sqlite" not in p.name]
 
 
+def test_json_for_machines(sample: Path, tmp_path: Path):
+    done = run("--input", sample, "--output", tmp_path, "--log_format", "json")
+    told = json.loads(done.stdout)
+    assert told["manifest"] == manifest_of(tmp_path / told["manifest"]["run_id"])
+    assert told["ml_metadata_ids"]["examples"]
+    refused = run("--input", tmp_path / "none", "--output", tmp_path, "--log_format=json")
+    assert json.loads(refused.stderr) == {"error": f"--input {tmp_path}/none: no file matches", "exit_status": 2}
+
+
 def test_an_unreadable_file_is_refused(tmp_path: Path):
     (tmp_path / "x.csv").write_text("a\n1\n")
     (tmp_path / "x.csv").chmod(0)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -41,6 +42,11 @@ def _asset(name: str) -> str:
 def _source_hash(content: str) -> str:
     """Return content as a Content-Security-Policy names it (CSP Level 3, hash-source)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def render_fragment(template: str, **values: Any) -> str:
+    """Return a part of a page from a template, with everything in it escaped."""
+    return _environment().get_template(template).render(**values)
 
 
 def render(report: Report) -> bytes:
