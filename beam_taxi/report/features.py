@@ -253,7 +253,8 @@ def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comp
     else:
         return None
     absence = drift.absence((absent(one), one.rows), (absent(two), two.rows))
-    return Comparison(f"{one.label} → {two.label}", distance, limit, absence)
+    first_label = "baseline" if one.label == f"baseline {two.label}" else one.label
+    return Comparison(f"{first_label} → {two.label}", distance, limit, absence)
 
 
 def _limit(schema: schema_pb2.Feature | None) -> float | None:

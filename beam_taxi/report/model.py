@@ -187,19 +187,30 @@ def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> l
     if not any(features.present(column) for column in columns):
         return [Finding("No values", "every cell is absent")]
     found = []
-    for one in comparisons:
-        if one.exceeds:
-            bar = f"noise {one.distance.floor:.3f}" if one.limit is None else f"limit {one.limit:.3g}"
-            found.append(Finding("Differs", f"{one.pair}: {one.distance.method} {one.distance.value:.3f}, {bar}"))
+    differing = "; ".join(_difference(one) for one in comparisons if one.exceeds)
+    if differing:
+        found.append(Finding("Differs", differing))
     missing = [column.label for column in columns if column.rows and not features.present(column)]
     if missing:
-        found.append(Finding("No values in one sample", printable(", ".join(missing))))
+        found.append(Finding("No values in a sample", printable(", ".join(missing))))
     if _is_constant(columns):
         found.append(Finding("Constant", "one value in all rows that have any", "note"))
     most = max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0)
     if most >= 0.5:
         found.append(Finding("Mostly absent", f"{percent(most)} of the cells", "note"))
     return found
+
+
+def _difference(one: Comparison) -> str:
+    """Return what differs, in words: the distribution, the share of absent cells, or both."""
+    bar = one.distance.floor if one.limit is None else one.limit
+    words = []
+    if one.distance.value > bar:
+        name = "noise" if one.limit is None else "limit"
+        words.append(f"{one.distance.method} {one.distance.value:.3f} ({name} {bar:.3f})")
+    if one.absence is not None and one.absence.beyond_noise:
+        words.append(f"absent by {100 * one.absence.value:.1f} points (noise {100 * one.absence.floor:.1f})")
+    return f"{one.pair}: {', '.join(words)}"
 
 
 def _is_constant(columns: Sequence[Column]) -> bool:

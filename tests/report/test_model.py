@@ -149,7 +149,7 @@ FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, str]]]] 
     "only in one split": (
         [numeric("x", TRAIN)],
         [],
-        [("No values in one sample", "problem"), ("Mostly absent", "note")],
+        [("No values in a sample", "problem"), ("Mostly absent", "note")],
     ),
     "constant": ([strings("x", {"a": 1000})], [strings("x", {"a": 500})], [("Constant", "note")]),
     "two constants": ([strings("x", {"a": 1000})], [strings("x", {"b": 500})], [("Differs", "problem")]),
@@ -235,7 +235,7 @@ def test_a_baseline_is_compared_split_by_split():
     report = model.build(run, before)
     assert [label for label, _ in report.drawn] == ["baseline train", "train"]
     pairs = {one.pair: one.exceeds for one in report.features[0].comparisons}
-    assert pairs == {"baseline train → train": False, "baseline eval → eval": True}
+    assert pairs == {"baseline → train": False, "baseline → eval": True}
 
 
 COMMANDS: dict[str, dict[str, Any]] = {
