@@ -18,7 +18,7 @@ from beam_taxi.report import distribution, drift, figures, html, model, overview
 from beam_taxi.report.distribution import Bucket, Distribution
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from tests.report import make
-from tests.report.make import Feature, numeric, strings
+from tests.report.make import Feature, anomalies, numeric, strings
 
 NUMBERS = {
     "zero": (0.0, "0"),
@@ -190,15 +190,6 @@ def test_a_limit_of_the_schema_decides_where_there_is_one():
     comparison = report.features[0].comparisons[0]
     assert (comparison.distance.beyond_noise, comparison.limit) == (True, 0.5)
     assert comparison.distance.value == pytest.approx(0.4)
-
-
-def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
-    found = anomalies_pb2.Anomalies(data_missing=empty)
-    for name in features:
-        info = found.anomaly_info[name]
-        info.path.step.append(name)
-        info.reason.add(short_description="Out-of-range values", description="Unexpectedly high value: <9>")
-    return found
 
 
 VERDICTS: dict[str, tuple[dict[str, anomalies_pb2.Anomalies], str]] = {
