@@ -18,6 +18,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import taxi
+from beam_taxi.report.__main__ import main as report
 
 
 def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -85,6 +86,12 @@ def test_the_sample_gives_whole_artifacts(sample: Path, sample_run: Path):
         assert statistics_of(sample_run, split).num_examples == count
     schema = tfdv.load_schema_text(str(sample_run / "schema" / "schema.pbtxt"))
     assert {feature.name for feature in schema.feature} == set(taxi.COLUMNS)
+
+
+def test_the_report_of_a_run_is_the_one_that_the_command_makes(sample_run: Path, tmp_path: Path):
+    assert report([str(sample_run), "--out", str(tmp_path / "report.html")]) == 0
+    assert (sample_run / "report.html").read_bytes() == (tmp_path / "report.html").read_bytes()
+    assert all(name in (sample_run / "report.html").read_text() for name in taxi.COLUMNS)
 
 
 def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):

@@ -30,7 +30,7 @@ class Distribution:
     """A cumulative distribution: linear inside buckets, with a jump where a bucket is a point."""
 
     def __init__(self, buckets: Iterable[Bucket]) -> None:
-        found = sorted((b for b in buckets if b.count > 0), key=lambda b: (b.low, b.high))
+        found = sorted((b for b in buckets if b.count > 0 and b.low <= b.high), key=lambda b: (b.low, b.high))
         self.total = sum(b.count for b in found)
         self.points = sorted({x for b in found for x in (b.low, b.high)})
         self._before, self._upto = self._accumulate(found)
@@ -50,9 +50,10 @@ class Distribution:
         upto: list[float] = []
         slope = 0.0
         for i, x in enumerate(self.points):
-            below = upto[-1] + slope * (x - self.points[i - 1]) if i else 0.0
+            # Slopes are added and taken off again: what rounding leaves of one may meet a very wide bucket.
+            below = min(1.0, upto[-1] + max(0.0, slope * (x - self.points[i - 1]))) if i else 0.0
             before.append(below)
-            upto.append(below + jumps[i])
+            upto.append(min(1.0, below + jumps[i]))
             slope += slopes[i]
         return before, upto
 
@@ -71,7 +72,7 @@ class Distribution:
         if i == 0:
             return 0.0
         left, right = self.points[i - 1], self.points[i]
-        return self._upto[i - 1] + (self._before[i] - self._upto[i - 1]) * (x - left) / (right - left)
+        return self._upto[i - 1] + (self._before[i] - self._upto[i - 1]) * ((x - left) / (right - left))
 
     def quantile(self, q: float) -> float:
         """Return the least value that a share of at least `q` does not exceed."""
@@ -81,7 +82,7 @@ class Distribution:
         if i == 0 or q > self._before[i]:
             return self.points[i]
         low, high = self._upto[i - 1], self._before[i]
-        return self.points[i - 1] + (self.points[i] - self.points[i - 1]) * (q - low) / (high - low)
+        return self.points[i - 1] + (self.points[i] - self.points[i - 1]) * ((q - low) / (high - low))
 
 
 def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | None:
@@ -92,7 +93,8 @@ def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | N
     if histogram is None:
         return None
     buckets = [Bucket(b.low_value, b.high_value, b.sample_count) for b in histogram.buckets]
-    finite = [b for b in buckets if math.isfinite(b.low) and math.isfinite(b.high) and math.isfinite(b.high - b.low)]
+    # Not only infinities: the width of a range must be a number, too.
+    finite = [b for b in buckets if abs(b.low) < 1e300 and abs(b.high) < 1e300]
     distribution = Distribution(finite)
     return distribution if distribution.total > 0 else None
 

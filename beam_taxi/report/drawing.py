@@ -58,7 +58,7 @@ def draw_parts(counts: Counts) -> Markup:
     return Markup('<svg class="parts" role="img" aria-label="{}">{}</svg>').format(text, Markup("").join(rects))
 
 
-_BOX, _GAP, _TALL = 132, 34, 52
+_BOX, _GAP, _TALL = 158, 34, 52
 
 
 def draw_lineage(provenance: Provenance, inputs: int) -> Markup:

@@ -85,11 +85,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at, by reason; `problem` where it is more than a note."""
+    """Something to look at, by reason: an `anomaly` by the schema, else a `problem` or a `note` by the statistics."""
 
     reason: str
     detail: str
-    problem: bool = True
+    kind: str = "problem"
+
+    @property
+    def problem(self) -> bool:
+        """Tell whether it is more than a note."""
+        return self.kind != "note"
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def present(column: Column) -> int:
 
 def absent(column: Column) -> float:
     """Return the rows without a value: the cells that are missing, and the strings that are empty."""
-    return column.rows - present(column) + counts(column).get("", 0.0)
+    return min(column.rows - present(column) + counts(column).get("", 0.0), column.rows)
 
 
 def counts(column: Column) -> dict[str, float]:
@@ -248,7 +253,8 @@ def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comp
     else:
         return None
     absence = drift.absence((absent(one), one.rows), (absent(two), two.rows))
-    return Comparison(f"{one.label} → {two.label}", distance, limit, absence)
+    first_label = "baseline" if one.label == f"baseline {two.label}" else one.label
+    return Comparison(f"{first_label} → {two.label}", distance, limit, absence)
 
 
 def _limit(schema: schema_pb2.Feature | None) -> float | None:
@@ -264,7 +270,7 @@ def describe(schema: schema_pb2.Feature | None, domains: dict[str, int]) -> str:
     """Return a feature's schema in words."""
     if schema is None:
         return ""
-    words = [schema_pb2.FeatureType.Name(schema.type)]
+    words = [schema_pb2.FeatureType.Name(schema.type)] if schema.type else []
     if schema.presence.min_fraction == 1:
         words.append("required in every row")
     elif schema.presence.min_fraction > 0:

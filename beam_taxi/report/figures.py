@@ -57,4 +57,4 @@ def printable(text: str, longest: int = 200) -> str:
 def _escape(char: str) -> str:
     code = ord(char)
     short = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(char)
-    return short or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return short or (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")

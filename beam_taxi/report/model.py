@@ -23,11 +23,11 @@ _DRAWN = 3
 
 @dataclass(frozen=True)
 class Group:
-    """Findings of one reason; each is (number of the feature, its name, detail)."""
+    """Findings of one kind and reason; each is (number of the feature or None, its name, detail)."""
 
     reason: str
-    problem: bool
-    members: tuple[tuple[int, str, str], ...]
+    kind: str
+    members: tuple[tuple[int | None, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def build(source: Source, baseline: Source | None = None) -> Report:
         _subtitle(manifest, samples),
         overview.verdict(source.anomalies, manifest),
         None if manifest is None else overview.count(manifest),
-        _groups(shown, source.anomalies),
+        _groups(shown, context.anomalies),
         shown,
         tuple((printable(label), int(stats.num_examples)) for label, stats in samples[: 2 if baseline else _DRAWN]),
         detailed,
@@ -121,7 +121,7 @@ class _Context:
         schema = source.schema or schema_pb2.Schema()
         self._schema = {one.name: one for one in schema.feature}
         self._domains = {one.name: len(one.value) for one in schema.string_domain}
-        self._anomalies = source.anomalies
+        self.anomalies = _anomalies(source.anomalies)
         self._measured = _measurements(source.anomalies)
         self._pairs = pairs
         self._detailed = detailed
@@ -147,7 +147,7 @@ class _Context:
             features.histogram(drawn, self._detailed),
             features.top(drawn, self._detailed),
             comparisons,
-            (*_anomalies(name, self._anomalies), *_findings(columns, comparisons)),
+            (*self.anomalies.get(name, ()), *_findings(columns, comparisons)),
             max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0),
             max((one.distance.value for one in comparisons), default=0.0),
         )
@@ -167,17 +167,18 @@ def _measurements(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str,
     return words
 
 
-def _anomalies(name: str, anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[Finding]:
-    """Return what the validation found in a feature."""
-    found = []
+def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, list[Finding]]:
+    """Return what the validation found, by feature, or by split where it concerns the whole of it."""
+    found: dict[str, list[Finding]] = {}
     for split, one in anomalies.items():
-        for key, info in one.anomaly_info.items():
-            if (".".join(info.path.step) or key) == name:
-                reasons = info.reason or [info]
-                found += [
-                    Finding(printable(reason.short_description), printable(f"{split}: {reason.description}", 400))
-                    for reason in reasons
-                ]
+        infos = [(".".join(info.path.step) or key, info) for key, info in sorted(one.anomaly_info.items())]
+        if one.HasField("dataset_anomaly_info"):
+            infos.append((f"split {split}", one.dataset_anomaly_info))
+        for name, info in infos:
+            for reason in info.reason or [info]:
+                words = printable(reason.short_description or "Anomaly")
+                detail = printable(f"{split}: {reason.description}", 400)
+                found.setdefault(name, []).append(Finding(words, detail, "anomaly"))
     return found
 
 
@@ -186,19 +187,30 @@ def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> l
     if not any(features.present(column) for column in columns):
         return [Finding("No values", "every cell is absent")]
     found = []
-    for one in comparisons:
-        if one.exceeds:
-            bar = f"noise {one.distance.floor:.3f}" if one.limit is None else f"limit {one.limit:.3g}"
-            found.append(Finding("Differs", f"{one.pair}: {one.distance.method} {one.distance.value:.3f}, {bar}"))
+    differing = "; ".join(_difference(one) for one in comparisons if one.exceeds)
+    if differing:
+        found.append(Finding("Differs", differing))
     missing = [column.label for column in columns if column.rows and not features.present(column)]
     if missing:
-        found.append(Finding("No values in one sample", printable(", ".join(missing))))
+        found.append(Finding("No values in a sample", printable(", ".join(missing))))
     if _is_constant(columns):
-        found.append(Finding("Constant", "one value in all rows that have any", problem=False))
+        found.append(Finding("Constant", "one value in all rows that have any", "note"))
     most = max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0)
     if most >= 0.5:
-        found.append(Finding("Mostly absent", f"{percent(most)} of the cells", problem=False))
+        found.append(Finding("Mostly absent", f"{percent(most)} of the cells", "note"))
     return found
+
+
+def _difference(one: Comparison) -> str:
+    """Return what differs, in words: the distribution, the share of absent cells, or both."""
+    bar = one.distance.floor if one.limit is None else one.limit
+    words = []
+    if one.distance.value > bar:
+        name = "noise" if one.limit is None else "limit"
+        words.append(f"{one.distance.method} {one.distance.value:.3f} ({name} {bar:.3f})")
+    if one.absence is not None and one.absence.beyond_noise:
+        words.append(f"absent by {100 * one.absence.value:.1f} points (noise {100 * one.absence.floor:.1f})")
+    return f"{one.pair}: {', '.join(words)}"
 
 
 def _is_constant(columns: Sequence[Column]) -> bool:
@@ -215,22 +227,14 @@ def _is_constant(columns: Sequence[Column]) -> bool:
     return len(values) == 1
 
 
-def _groups(shown: Sequence[Feature], anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> tuple[Group, ...]:
-    """Return the findings by reason, problems first, then by how many features they touch."""
-    by_reason: dict[tuple[bool, str], list[tuple[int, str, str]]] = {}
-    for feature in shown:
-        for finding in feature.findings:
-            key = (not finding.problem, finding.reason)
-            by_reason.setdefault(key, []).append((feature.index, feature.name, finding.detail))
+def _groups(shown: Sequence[Feature], anomalies: Mapping[str, Sequence[Finding]]) -> tuple[Group, ...]:
+    """Return the findings by reason: anomalies, problems, notes, and of each first what touches most features."""
     known = {feature.name for feature in shown}
-    for split, one in anomalies.items():
-        for key, info in one.anomaly_info.items():
-            name = printable(".".join(info.path.step) or key)
-            if name not in known:
-                reason = (False, printable(info.short_description))
-                by_reason.setdefault(reason, []).append((-1, name, printable(f"{split}: {info.description}", 400)))
-        for reason_ in one.dataset_anomaly_info.reason:
-            reason = (False, printable(reason_.short_description))
-            by_reason.setdefault(reason, []).append((-1, split, printable(reason_.description, 400)))
-    order = sorted(by_reason.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
-    return tuple(Group(reason, not note, tuple(members)) for (note, reason), members in order)
+    lost = [(None, printable(name), found) for name, found in anomalies.items() if printable(name) not in known]
+    by_reason: dict[tuple[str, str], list[tuple[int | None, str, str]]] = {}
+    for index, name, findings in [*((one.index, one.name, one.findings) for one in shown), *lost]:
+        for finding in findings:
+            by_reason.setdefault((finding.kind, finding.reason), []).append((index, name, finding.detail))
+    kinds = ("anomaly", "problem", "note")
+    order = sorted(by_reason.items(), key=lambda item: (kinds.index(item[0][0]), -len(item[1]), item[0][1]))
+    return tuple(Group(reason, kind, tuple(members)) for (kind, reason), members in order)

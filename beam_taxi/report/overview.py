@@ -168,7 +168,7 @@ def provenance(manifest: Mapping[str, Any]) -> Provenance:
         tuple((label, printable(value, 500)) for label, value in facts),
         tuple(manifest["versions"].items()),
         tuple(artifacts),
-        printable(command(manifest["settings"]), 2000),
+        command(manifest["settings"]),
         note,
     )
 
@@ -189,7 +189,13 @@ def command(settings: Mapping[str, Any]) -> str:
         text = _join(value) if isinstance(value, (list, tuple)) else str(value)
         if value != default and not (isinstance(default, tuple) and not value):
             words += [f"--{name}", text] if not text.startswith("-") else [f"--{name}={text}"]
-    return shlex.join(["python", "-m", "beam_taxi.main", *words])
+    return " ".join(["python -m beam_taxi.main", *map(_quote, words)])
+
+
+def _quote(word: str) -> str:
+    """Return a word for a shell; what would not be seen is written as the escapes of bash's $'…'."""
+    shown = printable(word.replace("\\", "\\\\").replace("'", "\\'"), len(word) * 2)
+    return shlex.quote(word) if printable(word, len(word)) == word else f"$'{shown}'"
 
 
 def _join(names: Sequence[str]) -> str:

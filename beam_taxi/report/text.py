@@ -32,7 +32,8 @@ def _lines(report: Report, width: int) -> Iterator[str]:
             yield f"  warning: {warning}"
     for group in report.groups:
         yield ""
-        yield f"{'!' if group.problem else '-'} {group.reason} ({plural(len(group.members), 'feature')})"
+        kind = "anomaly: " if group.kind == "anomaly" else ""
+        yield f"{'-' if group.kind == 'note' else '!'} {kind}{group.reason} ({plural(len(group.members), 'feature')})"
         for _, name, detail in group.members[:_LISTED]:
             yield _cut(f"    {name}  {detail}", width)
         if len(group.members) > _LISTED:

@@ -91,7 +91,11 @@ def test_the_whole_job_in_cloud_storage(cloud: dict[str, str], bucket: storage.B
     manifest = json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes())
     assert sum(one["rows"] for one in manifest["inputs"]) == 2
     named = {f"out/whole/{a['path']}/{f['path']}" for a in manifest["artifacts"].values() for f in a["files"]}
+    named |= {f"out/whole/{file['path']}" for file in manifest["files"]}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == {*named, "out/whole/manifest.json"}
+    report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]
+    subprocess.run(report, check=True, env={**os.environ, **cloud})
+    assert (tmp_path / "r.html").read_bytes() == bucket.blob("out/whole/report.html").download_as_bytes()
     again = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **cloud})
     assert again.returncode == 2
     assert "gs://bucket/out/whole exists" in again.stderr

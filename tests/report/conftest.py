@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def browser() -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the pages by name: 18 features, 2,000, and hostile text wherever text can stand."""
+    """Return the pages by name: 18 features, 2,000, hostile text wherever text can stand, and anomalies beside a baseline."""
     folder = tmp_path_factory.mktemp("pages")
     bad = [make.strings(name or "empty", dict.fromkeys(HOSTILE, 10)) for name in HOSTILE]
     hostile = make.source(
@@ -50,8 +51,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     hostile.manifest["inputs"][0]["uri"] = HOSTILE[1]
     hostile.manifest["inputs"][0]["rejects"] = {HOSTILE[0]: 3}
+    anomalous = replace(
+        make.wide(12), anomalies={"train": make.anomalies("feature_0001", "lost"), "eval": make.anomalies()}
+    )
+    sources = {"small": make.wide(18), "wide": make.wide(2000), "hostile": hostile}
+    reports = {name: model.build(source) for name, source in sources.items()}
+    reports["anomalous"] = model.build(anomalous, make.wide(18))
     made = {}
-    for name, source in {"small": make.wide(18), "wide": make.wide(2000), "hostile": hostile}.items():
+    for name, report in reports.items():
         made[name] = folder / f"{name}.html"
-        made[name].write_bytes(html.render(model.build(source)))
+        made[name].write_bytes(html.render(report))
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from beam_taxi.report.source import Source
 from beam_taxi.settings import Settings
@@ -92,6 +92,16 @@ def source(
     columns = list(dict.fromkeys(one.path.step[0] for one in (*train, *evaluation)))
     made = manifest(columns, {"train": 1000, "eval": 500}, **changes)
     return Source({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
+
+
+def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
+    """Return what a validation says that found these features out of range."""
+    found = anomalies_pb2.Anomalies(data_missing=empty)
+    for name in features:
+        info = found.anomaly_info[name]
+        info.path.step.append(name)
+        info.reason.add(short_description="Out-of-range values", description="Unexpectedly high value: <9>")
+    return found
 
 
 def wide(count: int) -> Source:

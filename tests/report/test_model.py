@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import shlex
+import subprocess
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi import options
@@ -16,7 +18,7 @@ from beam_taxi.report import distribution, drift, figures, html, model, overview
 from beam_taxi.report.distribution import Bucket, Distribution
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from tests.report import make
-from tests.report.make import Feature, numeric, strings
+from tests.report.make import Feature, anomalies, numeric, strings
 
 NUMBERS = {
     "zero": (0.0, "0"),
@@ -103,6 +105,17 @@ def test_integers_get_bins_of_whole_numbers():
     assert cut.shares[0] == pytest.approx([1 / 7] * 7)
 
 
+@given(st.lists(st.tuples(st.floats(), st.floats(), st.floats(0, 1e9)), max_size=9), st.booleans())
+def test_any_buckets_are_shown(buckets: list[tuple[float, float, float]], whole: bool):
+    feature = numeric("x", [(0, 1, 10)], kind=0 if whole else 1, mean=buckets[0][0] if buckets else 0)
+    feature.num_stats.histograms[0].ClearField("buckets")
+    for low, high, count in buckets:
+        feature.num_stats.histograms[0].buckets.add(low_value=low, high_value=high, sample_count=count)
+    report = model.build(make.source([feature], [numeric("x", [(0, 1, 10)])]))
+    assert html.render(report)
+    assert text.render(report, 80)
+
+
 def test_one_value_is_drawn():
     cut = distribution.bins([Distribution([Bucket(3, 3, 5)])], whole=False)
     assert sum(cut.shares[0]) == pytest.approx(1)
@@ -130,30 +143,30 @@ def test_a_moved_distribution_is_beyond_the_noise():
 TRAIN = [(0.0, 1.0, 400.0), (1.0, 2.0, 600.0)]
 EVAL = [(0.0, 1.0, 200.0), (1.0, 2.0, 300.0)]
 MOVED = [(2.0, 3.0, 500.0)]
-FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, bool]]]] = {
+FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, str]]]] = {
     "nothing": ([numeric("x", TRAIN)], [numeric("x", EVAL)], []),
-    "empty": ([strings("x", {}, missing=1000)], [strings("x", {}, missing=500)], [("No values", True)]),
+    "empty": ([strings("x", {}, missing=1000)], [strings("x", {}, missing=500)], [("No values", "problem")]),
     "only in one split": (
         [numeric("x", TRAIN)],
         [],
-        [("No values in one sample", True), ("Mostly absent", False)],
+        [("No values in a sample", "problem"), ("Mostly absent", "note")],
     ),
-    "constant": ([strings("x", {"a": 1000})], [strings("x", {"a": 500})], [("Constant", False)]),
-    "two constants": ([strings("x", {"a": 1000})], [strings("x", {"b": 500})], [("Differs", True)]),
-    "moved": ([numeric("x", TRAIN)], [numeric("x", MOVED)], [("Differs", True)]),
+    "constant": ([strings("x", {"a": 1000})], [strings("x", {"a": 500})], [("Constant", "note")]),
+    "two constants": ([strings("x", {"a": 1000})], [strings("x", {"b": 500})], [("Differs", "problem")]),
+    "moved": ([numeric("x", TRAIN)], [numeric("x", MOVED)], [("Differs", "problem")]),
     "absent more often": (
         [numeric("x", TRAIN)],
         [numeric("x", [(a, b, n / 2) for a, b, n in EVAL], missing=250)],
-        [("Differs", True), ("Mostly absent", False)],
+        [("Differs", "problem"), ("Mostly absent", "note")],
     ),
 }
 
 
 @pytest.mark.parametrize(("train", "evaluation", "expected"), FINDINGS.values(), ids=FINDINGS)
-def test_findings(train: list[Feature], evaluation: list[Feature], expected: list[tuple[str, bool]]):
+def test_findings(train: list[Feature], evaluation: list[Feature], expected: list[tuple[str, str]]):
     report = model.build(make.source(train, evaluation))
-    assert [(one.reason, one.problem) for one in report.features[0].findings] == expected
-    assert {(group.reason, group.problem) for group in report.groups} == set(expected)
+    assert [(one.reason, one.kind) for one in report.features[0].findings] == expected
+    assert {(group.reason, group.kind) for group in report.groups} == set(expected)
 
 
 def test_a_distance_that_was_not_computed_is_not_shown_as_zero():
@@ -177,15 +190,6 @@ def test_a_limit_of_the_schema_decides_where_there_is_one():
     comparison = report.features[0].comparisons[0]
     assert (comparison.distance.beyond_noise, comparison.limit) == (True, 0.5)
     assert comparison.distance.value == pytest.approx(0.4)
-
-
-def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
-    found = anomalies_pb2.Anomalies(data_missing=empty)
-    for name in features:
-        info = found.anomaly_info[name]
-        info.path.step.append(name)
-        info.reason.add(short_description="Out-of-range values", description="Unexpectedly high value: <9>")
-    return found
 
 
 VERDICTS: dict[str, tuple[dict[str, anomalies_pb2.Anomalies], str]] = {
@@ -222,7 +226,7 @@ def test_a_baseline_is_compared_split_by_split():
     report = model.build(run, before)
     assert [label for label, _ in report.drawn] == ["baseline train", "train"]
     pairs = {one.pair: one.exceeds for one in report.features[0].comparisons}
-    assert pairs == {"baseline train → train": False, "baseline eval → eval": True}
+    assert pairs == {"baseline → train": False, "baseline → eval": True}
 
 
 COMMANDS: dict[str, dict[str, Any]] = {
@@ -230,6 +234,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "splits": {"splits": (Split("a_b", 3), Split("z", 1)), "split_key": "company; rm -rf /"},
     "dialect": {"dialect": Dialect(delimiter=";", quote="", null_values=("NA", "a,b"), columns=("x", "y"))},
     "statistics": {"statistics": StatisticsSettings(top_k=3, weight_feature="w", features=("a", 'b"c'))},
+    "unseen": {"dialect": Dialect(delimiter="\t", null_values=("\x1b\u202e'\\", "-"))},
     "numbers": {"num_shards": 4, "max_rejects": 0, "max_reject_ratio": 0.5, "gzip_level": 0},
 }
 
@@ -237,7 +242,9 @@ COMMANDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("changes", COMMANDS.values(), ids=COMMANDS)
 def test_the_command_makes_the_same_settings(changes: dict[str, Any]):
     settings = Settings(("/data/a b.csv", "/data/*.csv"), "/out/run", "run", **changes)
-    words = shlex.split(overview.command(settings.to_json()))
+    shell = ["bash", "-c", f"printf '%s\\0' {overview.command(settings.to_json())}"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    words = done.stdout.split("\0")[:-1]
     args, rest = options.parse(words[3:])
     assert words[:3] == ["python", "-m", "beam_taxi.main"]
     assert not rest

@@ -38,10 +38,10 @@ def wait_for(browser: Chrome, script: str) -> None:
     WebDriverWait(browser, 10, 0.05).until(lambda one: one.execute_script(f"return {script}"))
 
 
-@pytest.mark.parametrize("page", ["small", "wide", "hostile"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("page", ["small", "wide", "hostile", "anomalous"])
+@pytest.mark.parametrize("dark", [False, True], ids=["wide and light", "phone and dark"])
 def test_accessible(browser: Chrome, pages: dict[str, Path], page: str, dark: bool):
-    show(browser, pages[page], dark=dark)
+    show(browser, pages[page], width=390 if dark else 1200, dark=dark)
     browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     # The cards are alike: of many, the first ones stand for all.
     browser.execute_script("[...document.querySelectorAll('article')].slice(20).forEach((card) => card.remove())")
@@ -65,7 +65,7 @@ def test_nothing_is_requested_and_nothing_complains(browser: Chrome, pages: dict
 
 
 @pytest.mark.parametrize("width", [320, 390, 1200])
-@pytest.mark.parametrize("page", ["small", "hostile"])
+@pytest.mark.parametrize("page", ["small", "hostile", "anomalous"])
 def test_nothing_sticks_out(browser: Chrome, pages: dict[str, Path], page: str, width: int):
     show(browser, pages[page], width=width)
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
