@@ -52,13 +52,49 @@ def _main(argv: Sequence[str]) -> None:
         preflight.check_columns(settings, plan)
     if args.dry_run:
         _print_plan(settings, plan, args.runner, store)
-        return
-    local = args.runner == options.LOCAL_RUNNER
     planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
-    run_record = RunRecord(address, planned, args.runner, local)
+    record = RunRecord(address, planned, args.runner, args.runner == options.LOCAL_RUNNER)
+    earlier = _earlier_run(args, plan, record, timings)
+    if args.dry_run:
+        return
+    if args.cache and earlier is not None:
+        with _timed(timings, "record"):
+            ids = record.cached(earlier)
+        _print_summary(earlier, ids, store, timings, settings.run_id)
+        return
+    if not _run(args.runner, beam_args, settings, plan, record, timings):
+        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
+        return
+    manifest = layout.read_manifest(settings.run_uri)
+    with _timed(timings, "record"):
+        ids = record.complete(manifest)
+    _print_summary(manifest, ids, store, timings)
+
+
+def _earlier_run(args: Any, plan: Any, record: Any, timings: dict[str, float]) -> Mapping[str, Any] | None:
+    """Return the manifest of a run that has made what this one would, and say why there is none, if so asked."""
+    if not args.cache and not args.explain_cache:
+        return None
+    from beam_taxi.ingest.fingerprint import content_hashes
+
+    with _timed(timings, "cache"):
+        found = record.look_up(lambda: content_hashes(plan), args.explain_cache)
+    if args.explain_cache:
+        if found.earlier is not None:
+            print(f"cache      hit: run {found.earlier['run_id']}")
+        for reason in found.reasons:
+            print(f"cache      missed: {reason}")
+    earlier: Mapping[str, Any] | None = found.earlier
+    return earlier
+
+
+def _run(
+    runner: str, beam_args: Sequence[str], settings: Settings, plan: Any, record: Any, timings: dict[str, float]
+) -> bool:
+    """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with _timed(timings, "imports"):
-        _quieten(local)
+        _quieten(runner == options.LOCAL_RUNNER)
         # TFDV writes to stderr that IPython is not there.
         with redirect_stderr(io.StringIO()):
             import apache_beam as beam
@@ -66,18 +102,12 @@ def _main(argv: Sequence[str]) -> None:
 
             from beam_taxi import pipeline as graph
     with _timed(timings, "record"):
-        run_record.start()
-    with _timed(timings, "run"), run_record.watched(), _reported(settings):
-        pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
+        record.start()
+    with _timed(timings, "run"), record.watched(), _reported(settings):
+        pipeline = beam.Pipeline(options=PipelineOptions(["--runner", runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)
         pipeline.run().wait_until_finish()
-    if not storage.exists(storage.join(settings.run_uri, layout.MANIFEST)):
-        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
-        return
-    manifest = layout.read_manifest(settings.run_uri)
-    with _timed(timings, "record"):
-        ids = run_record.complete(manifest)
-    _print_summary(manifest, ids, store, timings)
+    return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 
 @contextmanager
@@ -131,11 +161,16 @@ def _print_plan(settings: Settings, plan: Any, runner: str, store: str) -> None:
 
 
 def _print_summary(
-    manifest: Mapping[str, Any], ids: Mapping[str, int], store: str, timings: Mapping[str, float]
+    manifest: Mapping[str, Any],
+    ids: Mapping[str, int],
+    store: str,
+    timings: Mapping[str, float],
+    cached: str | None = None,
 ) -> None:
     inputs, splits = manifest["inputs"], manifest["splits"]
     rows = ", ".join(f"{split['name']} {split['rows']:,}" for split in splits)
-    print(f"run        {manifest['run_id']}")
+    told = f"{cached} (CACHED: it has the artifacts of {manifest['run_id']})" if cached else manifest["run_id"]
+    print(f"run        {told}")
     read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
     rejects = sum((Counter(one["rejects"]) for one in inputs), Counter[str]())
     print(f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines")
