@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import beam_taxi
 from beam_taxi import storage
 from beam_taxi.settings import Settings
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+_VERSIONS = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
 
 REPORT = "report.html"
 """For people; under `files` in the manifest, since it is no artifact of ML Metadata."""
@@ -63,6 +69,21 @@ def file_entry(file: WrittenFile) -> dict[str, Any]:
     return entry
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of what decides the content of a run; `code` is a hash of this package's source."""
+    code = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        code.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    found = {name: version(name) for name in _VERSIONS}
+    return {
+        "beam_taxi": beam_taxi.__version__,
+        "code": f"sha256:{code.hexdigest()}",
+        "python": platform.python_version(),
+        **found,
+    }
+
+
 def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:
     """Return what the manifest will say, as far as it is known before the run; `files` are URIs and sizes."""
     return {
@@ -71,6 +92,7 @@ def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> di
         "run_uri": settings.run_uri,
         "settings": settings.to_json(),
         "settings_sha256": settings.sha256(),
+        "versions": versions(),
         "inputs": [{"uri": uri, "size": size} for uri, size in files],
         "splits": [{"name": split.name, "weight": split.weight} for split in settings.splits],
         "artifacts": {},

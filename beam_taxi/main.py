@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import shutil
@@ -12,17 +11,14 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from datetime import datetime, timezone
 from typing import Any
 
-from beam_taxi import layout, options, progress, storage
+from beam_taxi import layout, options, progress, storage, summary
 from beam_taxi.errors import BeamTaxiError, find
 from beam_taxi.settings import Settings
-
-_FILES_SHOWN = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,19 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _main(argv)
     except BeamTaxiError as error:
-        _print_error(argv, str(error), error.exit_status)
+        summary.print_error(str(error), error.exit_status, options.wants_json(argv))
         return error.exit_status
     except KeyboardInterrupt:
-        _print_error(argv, "interrupted", 1)
+        summary.print_error("interrupted", 1, options.wants_json(argv))
         return 1
     return 0
-
-
-def _print_error(argv: Sequence[str], message: str, status: int) -> None:
-    if options.wants_json(argv):
-        print(json.dumps({"error": message, "exit_status": status}), file=sys.stderr)
-    else:
-        print(f"beam_taxi: error: {message}", file=sys.stderr)
 
 
 def _main(argv: Sequence[str]) -> None:
@@ -63,10 +52,47 @@ def _main(argv: Sequence[str]) -> None:
         plan = plan_input(settings, preflight.declared_kinds(settings))
         preflight.check_columns(settings, plan)
     if args.dry_run:
-        _print_plan(settings, plan, args.runner, store)
-        return
+        summary.print_plan(settings, plan, args.runner, store)
     planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
-    run_record = RunRecord(address, planned, args.runner, args.runner == options.LOCAL_RUNNER)
+    record = RunRecord(address, planned, args.runner, args.runner == options.LOCAL_RUNNER)
+    earlier = _earlier_run(args, plan, record, timings)
+    if args.dry_run:
+        return
+    if args.cache and earlier is not None:
+        with _timed(timings, "record"):
+            ids = record.cached(earlier)
+        summary.print_end(earlier, ids, store, timings, args.log_format, settings.run_id)
+        return
+    if not _run(args, beam_args, settings, plan, record, timings):
+        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
+        return
+    manifest = layout.read_manifest(settings.run_uri)
+    with _timed(timings, "record"):
+        ids = record.complete(manifest)
+    summary.print_end(manifest, ids, store, timings, args.log_format)
+
+
+def _earlier_run(args: Any, plan: Any, record: Any, timings: dict[str, float]) -> Mapping[str, Any] | None:
+    """Return the manifest of a run that has made what this one would, and say why there is none, if so asked."""
+    if not args.cache and not args.explain_cache:
+        return None
+    from beam_taxi.ingest.fingerprint import content_hashes
+
+    with _timed(timings, "cache"):
+        found = record.look_up(lambda: content_hashes(plan), args.explain_cache)
+    if args.explain_cache:
+        if found.earlier is not None:
+            print(f"cache      hit: run {found.earlier['run_id']}")
+        for reason in found.reasons:
+            print(f"cache      missed: {reason}")
+    earlier: Mapping[str, Any] | None = found.earlier
+    return earlier
+
+
+def _run(
+    args: Any, beam_args: Sequence[str], settings: Settings, plan: Any, record: Any, timings: dict[str, float]
+) -> bool:
+    """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     # TFDV writes to stderr that IPython is not there.
     with _timed(timings, "imports"), redirect_stderr(io.StringIO()):
@@ -75,21 +101,13 @@ def _main(argv: Sequence[str]) -> None:
 
         from beam_taxi import pipeline as graph
     with _timed(timings, "record"):
-        run_record.start()
-    with _timed(timings, "run"), run_record.watched(), _reported(settings), progress.shown(plan.size, args.log_format):
+        record.start()
+    bars = progress.shown(plan.size, args.log_format)
+    with _timed(timings, "run"), record.watched(), _reported(settings), bars:
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
         graph.build(pipeline, plan, settings, started)
         pipeline.run().wait_until_finish()
-    if not storage.exists(storage.join(settings.run_uri, layout.MANIFEST)):
-        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
-        return
-    manifest = layout.read_manifest(settings.run_uri)
-    with _timed(timings, "record"):
-        ids = run_record.complete(manifest)
-    if args.log_format == "json":
-        print(json.dumps({"manifest": manifest, "ml_metadata_ids": ids, "seconds": timings}))
-    else:
-        _print_summary(manifest, ids, store, timings)
+    return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 
 @contextmanager
@@ -131,42 +149,6 @@ def _reported(settings: Settings) -> Iterator[None]:
 def _remove(settings: Settings) -> None:
     if not storage.is_remote(settings.run_uri):
         shutil.rmtree(settings.run_uri, ignore_errors=True)
-
-
-def _print_plan(settings: Settings, plan: Any, runner: str, store: str) -> None:
-    for file in plan.files[:_FILES_SHOWN]:
-        print(f"input      {file.uri}  {file.size:,} bytes{', read by one worker' if file.is_one_block else ''}")
-    if len(plan.files) > _FILES_SHOWN:
-        print(f"input      … and {len(plan.files) - _FILES_SHOWN:,} more")
-    print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
-    print(f"output     {settings.run_uri}")
-    print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")
-    print(f"runner     {runner}")
-    print(f"record     {store}")
-
-
-def _print_summary(
-    manifest: Mapping[str, Any], ids: Mapping[str, int], store: str, timings: Mapping[str, float]
-) -> None:
-    inputs, splits = manifest["inputs"], manifest["splits"]
-    rows = ", ".join(f"{split['name']} {split['rows']:,}" for split in splits)
-    print(f"run        {manifest['run_id']}")
-    read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
-    rejects = sum((Counter(one["rejects"]) for one in inputs), Counter[str]())
-    print(f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines")
-    print(f"splits     {rows}")
-    by_code = ", ".join(f"{code} {count:,}" for code, count in rejects.items())
-    print(f"rejects    dead-letter: {rejects.total()}" + (f" ({by_code})" if rejects else ""))
-    print(f"features   {len(manifest['features'])}")
-    for name, artifact in manifest["artifacts"].items():
-        known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
-        print(f"{name:<10} {manifest['run_uri']}/{artifact['path']}  {len(artifact['files'])} file(s){known}")
-    print(f"report     {manifest['run_uri']}/{layout.REPORT}")
-    print(f"manifest   {manifest['run_uri']}/{layout.MANIFEST}")
-    print(f"record     {store}")
-    for warning in manifest["warnings"]:
-        print(f"warning    {warning}")
-    print("seconds    " + ", ".join(f"{part} {seconds:.1f}" for part, seconds in timings.items()))
 
 
 if __name__ == "__main__":

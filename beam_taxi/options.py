@@ -109,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--log_format", choices=["text", "json"], default="text", help="json: the end or the error as one line of JSON"
     )
+    run.add_argument(
+        "--cache",
+        action="store_true",
+        help="take the artifacts of an earlier run of the same content, options and code",
+    )
+    run.add_argument("--explain_cache", action="store_true", help="tell field by field why no earlier run will do")
     run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
     return p
 

@@ -29,7 +29,8 @@ ALLOWED = {
     "transforms": LEFT | {"report"},
     "runs": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
-    "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
+    "summary": LEFT,
+    "main": LEFT | {"options", "preflight", "pipeline", "metadata", "summary"},
 }
 ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight", "ingest"}, "IPython": set()}
 BEAM = {"transforms", "pipeline", "main", "storage", "record"}

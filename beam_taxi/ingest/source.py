@@ -18,6 +18,11 @@ class Table:
     kinds: Mapping[str, Kind]
     snapshot: str
 
+    @property
+    def content_hash(self) -> str:
+        """What stands for a hash of the content: the time, since the rows are read only once."""
+        return f"bigquery-snapshot:{self.snapshot}"
+
 
 @dataclass(frozen=True)
 class SourceFile:

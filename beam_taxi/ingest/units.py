@@ -152,7 +152,7 @@ def _join(plan: InputPlan, file: int, scans: list[BlockScan]) -> _Joined:
         raise DataError(f"{source.at(opened)}: the quote that opens here is never closed")
     joined.cuts += [Place(joined.end, line)] * waiting
     if source.table is not None:
-        joined.totals = FileTotals(f"bigquery-snapshot:{source.table.snapshot}", None, 0, {})
+        joined.totals = FileTotals(source.table.content_hash, None, 0, {})
     else:
         hashed = content_hash([one.sha256 for one in scans])
         joined.totals = FileTotals(hashed, rows, blank, dict(sorted(rejects.items())))

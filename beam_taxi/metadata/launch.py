@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_taxi import layout
-from beam_taxi.errors import BeamTaxiError
+from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
+
+if TYPE_CHECKING:
+    from beam_taxi.metadata.cache import Lookup
 
 
 class RunRecord:
@@ -41,6 +44,30 @@ class RunRecord:
             _warn(
                 f"the start is not recorded: {error}; the run goes on, and will be recorded if the store is back then"
             )
+
+    def look_up(self, content_hashes: Callable[[], list[str]], explain: bool) -> Lookup:
+        """Find an earlier run that has made what this one would. Raises UsageError where there is no store.
+
+        The input is read only if a run had the same settings, or for a whole explanation.
+        """
+        from beam_taxi.metadata.cache import look_up
+
+        if self._store is None:
+            raise UsageError("--cache and --explain_cache need a --metadata_store")
+
+        def with_hashes() -> Mapping[str, Any]:
+            pairs = zip(self._planned["inputs"], content_hashes(), strict=True)
+            return {**self._planned, "inputs": [{**one, "content_hash": found} for one, found in pairs]}
+
+        return look_up(self._planned, self._store, with_hashes, explain)
+
+    def cached(self, earlier: Mapping[str, Any]) -> Mapping[str, int]:
+        """Record the run as CACHED, with the artifacts of an earlier run. Raises BeamTaxiError."""
+        from beam_taxi.metadata import recorder
+
+        assert self._store is not None
+        own = ("run_id", "pipeline_name", "settings", "settings_sha256")
+        return recorder.record_cached({**earlier, **{key: self._planned[key] for key in own}}, earlier, self._store)
 
     @contextmanager
     def watched(self) -> Iterator[None]:

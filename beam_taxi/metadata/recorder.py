@@ -75,7 +75,7 @@ def record_cached(manifest: Mapping[str, Any], earlier: Mapping[str, Any], store
         run = _Run(connection, manifest["run_id"])
         with run.ending("CACHED") as first:
             if first:
-                run.stage({**manifest, "artifacts": {}}, {})
+                run.stage(manifest, {}, with_outputs=False)
                 run.complete(manifest, "CACHED", earlier["run_id"])
         return run.ids()
 
@@ -119,10 +119,10 @@ class _Run:
         if found != state:
             raise BeamTaxiError(f"run {self._run_id} is {found} in the store already, and cannot become {state}")
 
-    def stage(self, manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    def stage(self, manifest: Mapping[str, Any], told: Mapping[str, Any], with_outputs: bool = True) -> None:
         """Put what is not there yet: RUNNING executions, PENDING artifacts, and both in the contexts of their nodes."""
         steps, pb = nodes.steps(manifest), self._pb
-        found = [*nodes.inputs(manifest), *nodes.outputs(manifest)]
+        found = [*nodes.inputs(manifest), *(nodes.outputs(manifest) if with_outputs else [])]
         # A process that was faster has written the same.
         for _ in range(2):
             executions, artifacts = self.executions(), self._artifacts()

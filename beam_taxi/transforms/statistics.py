@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -16,7 +14,6 @@ from apache_beam.pvalue import AsList, AsSingleton, PCollection
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-import beam_taxi
 from beam_taxi import layout, storage
 from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.units import DataPlan
@@ -24,8 +21,6 @@ from beam_taxi.layout import WrittenFile
 from beam_taxi.report import html, model, source
 from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.write import UnitReceipt
-
-_VERSIONS = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
 
 
 def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
@@ -196,7 +191,7 @@ def build_manifest(
         "run_uri": settings.run_uri,
         "settings": settings.to_json(),
         "settings_sha256": settings.sha256(),
-        "versions": _versions(),
+        "versions": layout.versions(),
         "inputs": inputs,
         "columns": list(plan.columns),
         "features": [{"name": name, "type": kind.name} for name, kind in data.kinds.items()],
@@ -204,11 +199,6 @@ def build_manifest(
         "warnings": list(data.warnings),
         "artifacts": artifacts,
     }
-
-
-def _versions() -> Mapping[str, str]:
-    found = {name: version(name) for name in _VERSIONS}
-    return {"beam_taxi": beam_taxi.__version__, "python": platform.python_version(), **found}
 
 
 class CloseRun(beam.PTransform):

@@ -1,0 +1,75 @@
+"""What main tells: the plan, the end of a run, an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from beam_taxi import layout
+from beam_taxi.settings import Settings
+
+if TYPE_CHECKING:
+    from beam_taxi.ingest.plan import InputPlan
+
+_FILES_SHOWN = 20
+
+
+def print_error(message: str, exit_status: int, as_json: bool) -> None:
+    """Print an error in one line on stderr."""
+    told = {"error": message, "exit_status": exit_status}
+    print(json.dumps(told) if as_json else f"beam_taxi: error: {message}", file=sys.stderr)
+
+
+def print_plan(settings: Settings, plan: InputPlan, runner: str, store: str) -> None:
+    """Print what a run would do."""
+    for file in plan.files[:_FILES_SHOWN]:
+        print(f"input      {file.uri}  {file.size:,} bytes{', read by one worker' if file.is_one_block else ''}")
+    if len(plan.files) > _FILES_SHOWN:
+        print(f"input      … and {len(plan.files) - _FILES_SHOWN:,} more")
+    print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
+    print(f"output     {settings.run_uri}")
+    print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")
+    print(f"runner     {runner}")
+    print(f"record     {store}")
+
+
+def print_end(
+    manifest: Mapping[str, Any],
+    ids: Mapping[str, int],
+    store: str,
+    seconds: Mapping[str, float],
+    log_format: str,
+    cached: str | None = None,
+) -> None:
+    """Print what a run has made, or, for a `cached` run id, which run's artifacts it has instead."""
+    if log_format == "json":
+        told = {"manifest": manifest, "ml_metadata_ids": ids, "seconds": seconds}
+        print(json.dumps(told | ({"cached_run_id": cached} if cached else {})))
+        return
+    for line in _lines(manifest, ids, cached):
+        print(line)
+    print(f"record     {store}")
+    for warning in manifest["warnings"]:
+        print(f"warning    {warning}")
+    print("seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items()))
+
+
+def _lines(manifest: Mapping[str, Any], ids: Mapping[str, int], cached: str | None) -> Iterator[str]:
+    inputs, uri = manifest["inputs"], manifest["run_uri"]
+    run_id = manifest["run_id"]
+    yield f"run        {f'{cached} (CACHED: it has the artifacts of {run_id})' if cached else run_id}"
+    read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
+    rejects = sum((Counter(one["rejects"]) for one in inputs), Counter[str]())
+    yield f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines"
+    yield "splits     " + ", ".join(f"{split['name']} {split['rows']:,}" for split in manifest["splits"])
+    by_code = ", ".join(f"{code} {count:,}" for code, count in rejects.items())
+    yield f"rejects    dead-letter: {rejects.total()}" + (f" ({by_code})" if rejects else "")
+    yield f"features   {len(manifest['features'])}"
+    for name, artifact in manifest["artifacts"].items():
+        known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
+        yield f"{name:<10} {uri}/{artifact['path']}  {len(artifact['files'])} file(s){known}"
+    yield f"report     {uri}/{layout.REPORT}"
+    yield f"manifest   {uri}/{layout.MANIFEST}"

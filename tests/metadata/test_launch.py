@@ -1,0 +1,191 @@
+"""Whole runs, as a user starts them, and their records: failed, killed, cached; with stores that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam_taxi import taxi
+from beam_taxi.metadata.address import StoreError
+from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
+from beam_taxi.metadata.verify import verify
+from tests.metadata.conftest import MariaDB, free_port
+
+
+def launch(*args: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "beam_taxi.main", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(*args: str | Path, status: int = 0) -> tuple[str, str]:
+    process = launch(*args)
+    out, err = process.communicate()
+    assert process.returncode == status, err
+    return out, err
+
+
+def ask(command: str, store: str, *args: str, status: int = 0) -> Any:
+    """Return the JSON answer of `beam_taxi.runs`."""
+    words = [sys.executable, "-m", "beam_taxi.runs", command, *args, "--json", "--metadata_store", store]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "taxi.csv"
+    assert taxi.main(["--rows", "500", "--seed", "3", "--out", str(path)]) in (0, None)
+    return path
+
+
+def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
+    data = tmp_path / "taxi.csv"
+    data.write_bytes(sample.read_bytes())
+    store, args = f"sqlite:///{tmp_path}/m.sqlite", ["--input", data, "--output", tmp_path / "out", "--cache"]
+    args += ["--metadata_store", store, "--pipeline_name", "taxi"]
+    run(*args, "--run_id", "first")
+    out, _ = run(*args, "--run_id", "second", "--explain_cache")
+    assert "cache      hit: run first" in out
+    assert not (tmp_path / "out" / "second").exists()
+    first, second = (artifacts_of(store, get_run(store, run_id)) for run_id in ("first", "second"))
+    assert {key: one.id for key, one in first.items() if key != "csv/0"} == {
+        key: one.id for key, one in second.items() if key != "csv/0"
+    }
+    assert first["csv/0"].properties["content_hash"] == second["csv/0"].properties["content_hash"]
+    assert [(r.run_id, r.state, r.properties.get("cached_from")) for r in list_runs(store)] == [
+        ("first", "COMPLETE", None),
+        ("second", "CACHED", "first"),
+    ]
+    assert latest_schema(store, "taxi") == first["schema"]
+    assert latest_statistics(store, "taxi") == first["statistics"]
+    whole = lineage(store, [first["csv/0"].id])
+    assert {(edge.run_id, edge.node) for edge in whole.edges} >= {("first", "SchemaGen"), ("second", "CsvExampleGen")}
+    assert {edge.target for edge in whole.edges} == {one.id for key, one in first.items() if key != "csv/0"}
+    back = lineage(store, [first["schema"].id])
+    assert {first["csv/0"].id, second["csv/0"].id} <= back.artifacts.keys()
+
+    out, _ = run(*args, "--gzip_level", "2", "--explain_cache", "--dry_run")
+    assert "cache      missed: settings.gzip_level: 1 in run first, 2 now" in out
+    data.write_bytes(sample.read_bytes().replace(b"Cash", b"cash", 1))
+    out, _ = run(*args, "--explain_cache", "--dry_run")
+    assert f"cache      missed: inputs.{data}: sha256:" in out
+    data.write_bytes(sample.read_bytes())
+    assert ask("verify", store, "second")["verified"]
+    (tmp_path / "out" / "first" / "schema" / "schema.pbtxt").write_text("")
+    assert "has 0 bytes" in ask("verify", store, "first", status=1)["faults"][0]
+    out, _ = run(*args, "--explain_cache", "--dry_run")
+    assert "cache      missed: " in out
+    assert "schema.pbtxt: has 0 bytes" in out
+
+
+def test_the_command_that_asks(sample: Path, tmp_path: Path):
+    out, store = tmp_path / "out", f"sqlite:///{tmp_path}/m.sqlite"
+    for run_id, more in (("a", []), ("b", ["--splits", "train:1"])):
+        run("--input", sample, "--output", out, "--metadata_store", store, "--run_id", run_id, *more)
+    assert [one["run_id"] for one in ask("list", store)] == ["a", "b"]
+    shown = ask("show", store, "a")
+    assert shown["state"] == "COMPLETE"
+    assert shown["artifacts"]["schema"]["uri"] == f"{out}/a/schema"
+    fields = {one["field"]: (one["first"], one["second"]) for one in ask("diff", store, "a", "b")}
+    assert fields["splits.train"][1] == "500"
+    assert "settings.splits" in fields
+    assert not any(field.startswith(("inputs.", "features.")) for field in fields)
+    assert {edge["node"] for edge in ask("lineage", store, "a")["edges"]} == {
+        "CsvExampleGen",
+        "StatisticsGen",
+        "SchemaGen",
+    }
+    assert ask("reap", store) == []
+    table = subprocess.run(
+        [sys.executable, "-m", "beam_taxi.runs", "list", "--metadata_store", store], capture_output=True, text=True
+    )
+    assert [line.split()[:3] for line in table.stdout.splitlines()] == [
+        ["run", "pipeline", "state"],
+        ["a", "beam_taxi", "COMPLETE"],
+        ["b", "beam_taxi", "COMPLETE"],
+    ]
+
+
+def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3\n")
+    store = f"sqlite:///{tmp_path}/out/metadata.sqlite"
+    _, err = run("--input", tmp_path / "x.csv", "--output", tmp_path / "out", status=3)
+    (failed,) = list_runs(store)
+    assert failed.state == "FAILED"
+    assert str(failed.properties["error"]) in err
+    assert "x.csv: line 3: has 1 fields" in str(failed.properties["error"])
+
+
+def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path: Path):
+    store = f"grpc://127.0.0.1:{free_port()}"
+    _, err = run("--input", sample, "--output", tmp_path, "--metadata_store", store, "--run_id", "r", status=1)
+    first, last = err.splitlines()
+    assert first.startswith("beam_taxi: warning: the start is not recorded: grpc://")
+    assert "the run is whole, but not recorded" in last
+    assert f"python -m beam_taxi.record --manifest {tmp_path}/r/manifest.json --metadata_store '{store}'" in last
+    later = last[last.index("-m beam_taxi.record") :].replace(f"'{store}'", f"sqlite:///{tmp_path}/m.sqlite").split()
+    subprocess.run([sys.executable, *later], check=True, capture_output=True)
+    assert verify(f"sqlite:///{tmp_path}/m.sqlite", "r") == []
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["back at the end", "away at the end"])
+def test_a_store_that_goes_away_while_the_job_runs(sample: Path, tmp_path: Path, mariadb: MariaDB, back: bool):
+    uri = mariadb.tcp(f"middle{back}")
+    process = launch("--input", sample, "--output", tmp_path, "--metadata_store", uri, "--run_id", "r")
+    while not (tmp_path / "r").exists() and process.poll() is None:
+        pass
+    mariadb.stop()
+    if back:
+        mariadb.start()
+    out, err = process.communicate()
+    if not back:
+        mariadb.start()
+        assert process.returncode == 1
+        assert len(err.splitlines()) == 1
+        assert "the run is whole, but not recorded" in err
+        assert get_run(uri, "r").state == "RUNNING"
+        assert [(one["run_id"], one["state"]) for one in ask("reap", uri)] == [("r", "COMPLETE")]
+    else:
+        assert process.returncode == 0, err
+    assert MariaDB.password not in out + err
+    assert verify(uri, "r") == []
+
+
+def wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
+    """Return when the store has a RUNNING record."""
+    while process.poll() is None:
+        with suppress(StoreError):
+            if any(one.state == "RUNNING" for one in list_runs(store)):
+                return
+
+
+def test_a_killed_run_is_reaped_and_the_same_command_works(sample: Path, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/metadata.sqlite"
+    args = ["--input", sample, "--output", tmp_path]
+    choose = random.Random(5)
+    for _ in range(int(os.environ.get("BEAM_TAXI_KILLS", "3"))):
+        process = launch(*args)
+        wait_for_run(store, process)
+        try:
+            process.wait(choose.uniform(0, 2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        ask("reap", store)
+    for one in list_runs(store):
+        manifest = Path(one.manifest)
+        assert (one.state == "COMPLETE") == manifest.is_file()
+        assert one.state in ("COMPLETE", "CANCELED")
+        states = {artifact.state for artifact in artifacts_of(store, one).values()}
+        assert states == {"LIVE" if one.state == "COMPLETE" else "ABANDONED"}
+    run(*args)
+    assert verify(store, list_runs(store)[-1].run_id) == []
