@@ -18,6 +18,7 @@ step() {
 }
 
 # Chromium for the tests of the report; elsewhere than on a CI machine they skip where it is missing, and say so.
+# shellcheck disable=SC2317,SC2329  # step calls it
 find_browser() {
     if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi
     if [ "${CI-}" != true ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return; fi
