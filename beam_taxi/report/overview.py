@@ -25,6 +25,10 @@ _FLAGS = {
 """Settings whose flags have their names, with the defaults."""
 
 
+_FILES = 200
+"""Input files that are listed; the manifest has them all."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`state` is `anomalies`, `none` or `unvalidated`: nothing was compared, which does not mean that all is well."""
@@ -57,11 +61,12 @@ class InputRow:
 
 @dataclass(frozen=True)
 class Counts:
-    """Records read, and the parts that they went to, which add up to them."""
+    """Records read, and the parts that they went to, which add up to them; `inputs` are the first of the files."""
 
     records: int
     parts: tuple[Part, ...]
     blank_lines: int
+    files: int
     inputs: tuple[InputRow, ...]
     rejects: tuple[tuple[str, int, str], ...]
     warnings: tuple[str, ...]
@@ -125,7 +130,8 @@ def count(manifest: Mapping[str, Any]) -> Counts:
         records,
         tuple(parts),
         sum(one["blank_lines"] for one in inputs),
-        tuple(_input(one, [split["name"] for split in manifest["splits"]]) for one in inputs),
+        len(inputs),
+        tuple(_input(one, [split["name"] for split in manifest["splits"]]) for one in inputs[:_FILES]),
         tuple(
             (printable(code), n, percent(n / records)) for code, n in sorted(rejects.items(), key=lambda x: (-x[1], x))
         ),

@@ -43,7 +43,7 @@ def browser() -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the pages by name: 18 features, 2,000, hostile text wherever it can stand, anomalies beside a baseline."""
+    """Return the pages by name: 18 features, 2,000, hostile text everywhere, anomalies beside a baseline."""
     folder = tmp_path_factory.mktemp("pages")
     bad = [make.strings(name or "empty", dict.fromkeys(HOSTILE, 10)) for name in HOSTILE]
     hostile = make.source(

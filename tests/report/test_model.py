@@ -220,6 +220,16 @@ def test_counts_add_up_to_the_records():
     assert [code for code, _, _ in counts.rejects] == ["not_utf8", "ragged"]
 
 
+def test_of_many_files_the_first_are_listed():
+    source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
+    assert source.manifest is not None
+    source.manifest["inputs"][:] = source.manifest["inputs"] * 1000
+    page = html.render(model.build(source)).decode()
+    assert "checked for\n1,000 files" in page
+    assert "800 more files in manifest.json" in page
+    assert page.count("/data/trips.csv") == 201
+
+
 def test_a_baseline_is_compared_split_by_split():
     run = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
     before = make.source([numeric("x", TRAIN)], [numeric("x", MOVED)])
