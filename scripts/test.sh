@@ -17,12 +17,14 @@ step() {
     passed+=("$name")
 }
 
-# What the tests of the report and of ML Metadata need from Debian. Elsewhere than on a CI machine they are skipped where it is
+# What the tests of the report, of ML Metadata and of the engines need from Debian, beside Maven, Java and Go. Elsewhere than on a CI machine they are skipped where it is
 # missing, and say how to get it.
+# shellcheck disable=SC2317,SC2329  # step calls it
 install_packages() {
     local missing=()
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then missing+=(chromium chromium-driver); fi
     if ! PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null; then missing+=(mariadb-server); fi
+    if ! command -v ip >/dev/null; then missing+=(iproute2); fi
     if [ "${#missing[@]}" = 0 ] || [ "${CI-}" != true ] || [ "$(id -u)" != 0 ]; then return; fi
     apt-get update -q=2 &&
         DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends "${missing[@]}" >/dev/null
