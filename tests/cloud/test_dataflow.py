@@ -99,3 +99,18 @@ def test_the_whole_job_in_cloud_storage(cloud: dict[str, str], bucket: storage.B
     again = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **cloud})
     assert again.returncode == 2
     assert "gs://bucket/out/whole exists" in again.stderr
+
+
+def test_the_notebook_looks_at_a_run_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):
+    bucket.blob("three/x.csv").upload_from_string("a,b\n" + "1,x\n2,y\n" * 50)
+    environment = {**os.environ, **cloud}
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    command = [
+        *(sys.executable, "-m", "beam_taxi.main", "--input", "gs://bucket/three/x.csv"),
+        *("--output", "gs://bucket/notebook", "--metadata_store", store),
+    ]
+    subprocess.run(command, capture_output=True, check=True, env=environment)
+    command = [sys.executable, "-m", "pytest", "--nbmake", "notebooks/explore.ipynb", "-p", "no:cacheprovider"]
+    environment |= {"BEAM_TAXI_OUT": "gs://bucket/notebook", "BEAM_TAXI_STORE": store}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout
