@@ -126,10 +126,10 @@ def file_lock(address: StoreAddress, write: bool) -> Iterator[None]:
     try:
         if write:
             os.makedirs(os.path.dirname(address.path), exist_ok=True)
-        lock = os.open(address.path + ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+        # A reader leaves no lock file where no writer has, and may come where it cannot write.
+        lock = os.open(address.path + ".lock", os.O_CREAT | os.O_RDWR if write else os.O_RDONLY, 0o666)
     except OSError as error:
         if not write:
-            # A reader may come where it cannot write.
             yield
             return
         raise StoreError(
