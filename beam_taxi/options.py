@@ -104,6 +104,12 @@ def parser() -> argparse.ArgumentParser:
         "--metadata_password_file", metavar="FILE", help="its password (default: BEAM_TAXI_METADATA_PASSWORD's)"
     )
     run.add_argument(
+        "--record_on",
+        choices=["launcher", "worker"],
+        default="launcher",
+        help="who records the end of the run: worker, where nobody waits for the job (default: %(default)s)",
+    )
+    run.add_argument(
         "--cache",
         action="store_true",
         help="take the artifacts of an earlier run of the same content, options and code",

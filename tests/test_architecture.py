@@ -25,9 +25,9 @@ ALLOWED = {
     "rejects": LEFT,
     "record": LEFT | {"metadata"},
     "runs": LEFT | {"metadata"},
-    "transforms": LEFT,
+    "transforms": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
-    "main": LEFT | {"options", "preflight", "pipeline", "metadata"},
+    "main": LEFT | {"options", "preflight", "pipeline", "transforms", "metadata"},
 }
 ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight"}, "IPython": set()}
 BEAM = {"transforms", "pipeline", "main", "storage", "record"}
