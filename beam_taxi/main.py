@@ -63,12 +63,13 @@ def _main(argv: Sequence[str]) -> None:
             ids = record.cached(earlier)
         summary.print_end(earlier, ids, store, timings, args.log_format, settings.run_id)
         return
-    if not _run(args, beam_args, settings, plan, record, timings):
+    worker_store = address if args.record_on == "worker" else None
+    if not _run(args, beam_args, settings, plan, record, worker_store, timings):
         print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
         return
     manifest = layout.read_manifest(settings.run_uri)
     with _timed(timings, "record"):
-        ids = record.complete(manifest)
+        ids = record.complete(manifest, args.record_on == "worker")
     summary.print_end(manifest, ids, store, timings, args.log_format)
 
 
@@ -90,7 +91,13 @@ def _earlier_run(args: Any, plan: Any, record: Any, timings: dict[str, float]) -
 
 
 def _run(
-    args: Any, beam_args: Sequence[str], settings: Settings, plan: Any, record: Any, timings: dict[str, float]
+    args: Any,
+    beam_args: Sequence[str],
+    settings: Settings,
+    plan: Any,
+    record: Any,
+    worker_store: Any,
+    timings: dict[str, float],
 ) -> bool:
     """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -100,12 +107,15 @@ def _run(
         from apache_beam.options.pipeline_options import PipelineOptions
 
         from beam_taxi import pipeline as graph
+        from beam_taxi.transforms.record import RecordRun
     with _timed(timings, "record"):
         record.start()
     bars = progress.shown(plan.size, args.log_format)
     with _timed(timings, "run"), record.watched(), _reported(settings), bars:
         pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
-        graph.build(pipeline, plan, settings, started)
+        manifest = graph.build(pipeline, plan, settings, started)
+        if worker_store is not None:
+            _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
         pipeline.run().wait_until_finish()
     return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 

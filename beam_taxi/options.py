@@ -110,6 +110,12 @@ def parser() -> argparse.ArgumentParser:
         "--log_format", choices=["text", "json"], default="text", help="json: the end or the error as one line of JSON"
     )
     run.add_argument(
+        "--record_on",
+        choices=["launcher", "worker"],
+        default="launcher",
+        help="who records the end of the run: worker, where nobody waits for the job (default: %(default)s)",
+    )
+    run.add_argument(
         "--cache",
         action="store_true",
         help="take the artifacts of an earlier run of the same content, options and code",

@@ -26,11 +26,11 @@ ALLOWED = {
     "rejects": LEFT,
     "report": {"errors", "settings", "storage", "layout"},
     "record": LEFT | {"metadata"},
-    "transforms": LEFT | {"report"},
+    "transforms": LEFT | {"metadata", "report"},
     "runs": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
     "summary": LEFT,
-    "main": LEFT | {"options", "preflight", "pipeline", "metadata", "summary"},
+    "main": LEFT | {"options", "preflight", "pipeline", "transforms", "metadata", "summary"},
 }
 ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight", "ingest"}, "IPython": set()}
 BEAM = {"transforms", "pipeline", "main", "storage", "record"}

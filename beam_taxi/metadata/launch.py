@@ -96,8 +96,11 @@ class RunRecord:
             later = f"python -m beam_taxi.runs reap --metadata_store '{self._store.uri}'"
             _warn(f"the end is not recorded: {fault}; record it later: {later}")
 
-    def complete(self, manifest: Mapping[str, Any]) -> Mapping[str, int]:
-        """Record the run as COMPLETE and return its ids. Raises BeamTaxiError with the command that does it later."""
+    def complete(self, manifest: Mapping[str, Any], on_worker: bool = False) -> Mapping[str, int]:
+        """Record the run as COMPLETE and return its ids. Raises BeamTaxiError with the command that does it later.
+
+        Where a worker has recorded it the ids are those of that record, and a store that is away is no error.
+        """
         if self._store is None:
             return {}
         from beam_taxi.metadata import recorder
@@ -105,6 +108,9 @@ class RunRecord:
         try:
             return recorder.record(manifest, self._store)
         except BeamTaxiError as error:
+            if on_worker:
+                _warn(f"what the worker has recorded cannot be read here: {error}")
+                return {}
             place = f"{manifest['run_uri']}/{layout.MANIFEST}"
             later = f"python -m beam_taxi.record --manifest {place} --metadata_store '{self._store.uri}'"
             raise BeamTaxiError(f"the run is whole, but not recorded: {error}; record it later: {later}") from None

@@ -7,6 +7,7 @@ over 40 seconds to give up on a locked file, and names no reason. Prints one lin
 import os
 import sqlite3
 import sys
+from urllib.parse import quote
 
 
 def probe(path: str, mode: str, seconds: float) -> str:
@@ -16,7 +17,9 @@ def probe(path: str, mode: str, seconds: float) -> str:
     if mode == "write" and not os.access(path, os.W_OK):
         return "readonly"
     try:
-        file = sqlite3.connect(f"file:{path}?mode={'rw' if mode == 'write' else 'ro'}", timeout=seconds, uri=True)
+        # A writer that was killed leaves a journal, which only one that may write rolls back.
+        rights = "rw" if os.access(path, os.W_OK) else "ro"
+        file = sqlite3.connect(f"file:{quote(path)}?mode={rights}", timeout=seconds, uri=True)
         file.isolation_level = None
         file.execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
         tables = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

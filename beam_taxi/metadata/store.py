@@ -20,6 +20,8 @@ from beam_taxi.metadata.mysql_login import check_login
 
 _LOCK_SECONDS = 6.0
 _PROBE_SECONDS = 3.0
+_HALF_MADE_SECONDS = 4.0
+_HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
 _GRPC_PROBE_SECONDS = 4.0
 _GRPC_CALL_SECONDS = 60.0
 _SQLITE_FAULTS = {
@@ -62,26 +64,40 @@ def connect(address: StoreAddress, write: bool) -> Any:
         _probe_grpc(address)
     else:
         check_login(address)
-    # It logs its configuration, with the password, for those who debug.
+    # Another process may be making the schema of an empty MySQL database: half of it is seen then.
+    deadline = time.monotonic() + _HALF_MADE_SECONDS
+    while True:
+        try:
+            return _quietly(MetadataStore, _config(address, write))
+        except (RuntimeError, errors.StatusError) as error:
+            text = _one_line(error)
+            half_made = any(sign in text for sign in _HALF_MADE)
+            if not half_made or time.monotonic() > deadline:
+                raise _refusal(address, text, half_made) from None
+        time.sleep(0.1)
+
+
+def _quietly(make: Any, config: Any) -> Any:
+    """Make a MetadataStore, which logs its configuration, with the password, for those who debug."""
     absl = logging.getLogger("absl")
     level = absl.level
     absl.setLevel(logging.ERROR)
     try:
-        return MetadataStore(_config(address, write))
-    except (RuntimeError, errors.StatusError) as error:
-        raise _refusal(address, error) from None
+        return make(config)
     finally:
         absl.setLevel(level)
 
 
-def _refusal(address: StoreAddress, error: Exception) -> StoreError:
-    text = _one_line(error)
-    if "schema_version" in text or "MLMD library version" in text or "library version" in text:
-        return StoreError(f"{address.uri}: {_SQLITE_FAULTS['version']}: {text}")
-    advice = "look into it, or give another store"
-    if address.kind in ("mysql", "socket"):
-        advice = "if a first `python -m beam_taxi.runs init` was killed, drop the database and run that again"
-    return StoreError(f"{address.uri}: ML Metadata cannot use it: {text}; {advice}")
+def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
+    told = f"ML Metadata cannot use it: {text}; look into it, or give another store"
+    if half_made:
+        told = (
+            "its schema is half made, since the first `python -m beam_taxi.runs init` was killed, or it is another "
+            f"program's: drop the database and run that again: {text}"
+        )
+    elif "library version" in text:
+        told = f"{_SQLITE_FAULTS['version']}: {text}"
+    return StoreError(f"{address.uri}: {told}")
 
 
 def _one_line(error: Exception) -> str:
@@ -126,10 +142,10 @@ def file_lock(address: StoreAddress, write: bool) -> Iterator[None]:
     try:
         if write:
             os.makedirs(os.path.dirname(address.path), exist_ok=True)
-        lock = os.open(address.path + ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+        # A reader leaves no lock file where no writer has, and may come where it cannot write.
+        lock = os.open(address.path + ".lock", os.O_CREAT | os.O_RDWR if write else os.O_RDONLY, 0o666)
     except OSError as error:
         if not write:
-            # A reader may come where it cannot write.
             yield
             return
         raise StoreError(

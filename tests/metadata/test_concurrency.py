@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from beam_taxi.metadata.verify import reap
 from tests.metadata import runs
 from tests.metadata.conftest import MariaDB
 
-PROCESSES, RUNS_EACH, KILLS = 8, 3, 10
+PROCESSES, RUNS_EACH = 8, 3
+KILLS = int(os.environ.get("BEAM_TAXI_KILLS", "10"))
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])

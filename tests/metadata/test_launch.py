@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -11,12 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_taxi import taxi
-from beam_taxi.metadata.address import StoreError
+from beam_taxi.metadata.address import StoreError, parse_address
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
 from beam_taxi.metadata.verify import verify
+from beam_taxi.transforms.record import RecordRun
+from tests.metadata import runs
 from tests.metadata.conftest import MariaDB, free_port
 
 
@@ -113,6 +118,29 @@ def test_the_command_that_asks(sample: Path, tmp_path: Path):
         ["a", "beam_taxi", "COMPLETE"],
         ["b", "beam_taxi", "COMPLETE"],
     ]
+
+
+def test_a_worker_records_the_run(sample: Path, tmp_path: Path, mariadb: MariaDB):
+    store = mariadb.tcp("worker")
+    args = ["--input", sample, "--output", tmp_path, "--metadata_store", store, "--record_on", "worker"]
+    run(*args, "--run_id", "r")
+    found = artifacts_of(store, get_run(store, "r"))
+    assert (found["schema"].state, found["schema"].uri) == ("LIVE", f"{tmp_path}/r/schema")
+    stored = pickle.dumps(vars(RecordRun(parse_address(store), None)))
+    assert b"mlmd@" in stored
+    assert MariaDB.password.encode() not in stored
+
+
+def test_the_graphs_last_step_records_and_survives_a_store_that_is_away(tmp_path: Path):
+    store = parse_address(f"sqlite:///{tmp_path}/m.sqlite")
+    away = parse_address(f"grpc://127.0.0.1:{free_port()}")
+    assert store is not None
+    assert away is not None
+    with TestPipeline() as pipeline:
+        manifest = pipeline | beam.Create([runs.manifest("r")])
+        _ = manifest | "Here" >> RecordRun(store, None)
+        _ = manifest | "Away" >> RecordRun(away, None)
+    assert runs.check_whole(store.uri) == {"r": "COMPLETE"}
 
 
 def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):

@@ -121,6 +121,17 @@ def test_what_mariadb_refuses(mariadb: MariaDB, tmp_path: Path):
         mariadb.sql("SET GLOBAL require_secure_transport=OFF")
 
 
+def test_another_schema_and_a_half_made_one(mariadb: MariaDB):
+    uri = mariadb.tcp("versions")
+    init(uri)
+    mariadb.sql("UPDATE versions.MLMDEnv SET schema_version = 11")
+    assert "another schema version than this ml-metadata" in fault(uri, password=MariaDB.password)
+    mariadb.sql("DELETE FROM versions.MLMDEnv")
+    assert "its schema is half made" in fault(uri, password=MariaDB.password)
+    mariadb.sql("DROP TABLE versions.MLMDEnv; DROP TABLE versions.Artifact")
+    assert "its schema is half made" in fault(uri, password=MariaDB.password)
+
+
 def test_mariadb_by_tcp_by_socket_and_by_a_password_file(
     mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
