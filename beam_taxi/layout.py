@@ -84,6 +84,14 @@ def versions() -> dict[str, str]:
     }
 
 
+def named_files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return every file that a manifest names, by its path in the run folder: its entry."""
+    found = {file["path"]: file for file in manifest.get("files", ())}
+    for artifact in manifest["artifacts"].values():
+        found |= {f"{artifact['path']}/{file['path']}": file for file in artifact["files"]}
+    return found
+
+
 def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:
     """Return what the manifest will say, as far as it is known before the run; `files` are URIs and sizes."""
     return {

@@ -12,6 +12,9 @@ from typing import Any
 
 from beam_taxi.errors import UsageError
 
+NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
+"""Settings that do not decide the content of a run's files."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -190,6 +193,6 @@ class Settings:
     def sha256(self) -> str:
         """Return the hash of what decides the content: all but place, run id, paying project and batch size."""
         values = self.to_json()
-        for key in ("run_uri", "run_id", "project", "batch_bytes"):
+        for key in NO_INFLUENCE:
             del values[key]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

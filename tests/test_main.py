@@ -17,7 +17,7 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi import taxi
+from beam_taxi import layout, taxi
 from beam_taxi.report.__main__ import main as report
 
 
@@ -52,11 +52,7 @@ def common(feature: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.Comm
 def check_files(folder: Path) -> None:
     """Every file is named by the manifest, with its size and hash."""
     manifest = manifest_of(folder)
-    named = {
-        folder / artifact["path"] / file["path"]: file
-        for artifact in manifest["artifacts"].values()
-        for file in artifact["files"]
-    } | {folder / file["path"]: file for file in manifest["files"]}
+    named = {folder / path: file for path, file in layout.named_files(manifest).items()}
     assert {p for p in folder.rglob("*") if p.is_file()} == {*named, folder / "manifest.json"}
     for path, file in named.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]

@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beam_taxi import storage
+from beam_taxi import layout, storage
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.nodes import hash_of_files
+from beam_taxi.settings import NO_INFLUENCE
 
 _CHUNK = 1 << 20
 
@@ -30,20 +31,18 @@ def read_manifest(uri: str) -> dict[str, Any]:
 
 def verify_files(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is not as the manifest says: a file that is missing, changed, or should not be there."""
-    for entry in manifest["artifacts"].values():
-        folder = storage.join(manifest["run_uri"], entry["path"])
-        expected = {storage.join(folder, file["path"]): file for file in entry["files"]}
-        found = {
-            file.uri for place in {os.path.dirname(uri) for uri in expected} for file in storage.match(place + "/*")
-        }
-        yield from (f"{uri}: is not in the manifest" for uri in sorted(found - expected.keys()))
-        for uri, file in sorted(expected.items()):
-            if uri not in found:
-                yield f"{uri}: is missing"
-                continue
-            size, sha256 = _hash(uri)
-            if (size, sha256) != (file["bytes"], file["sha256"]):
-                yield f"{uri}: has {size} bytes, SHA-256 {sha256}; the manifest: {file['bytes']}, {file['sha256']}"
+    root = manifest["run_uri"]
+    expected = {storage.join(root, path): entry for path, entry in layout.named_files(manifest).items()}
+    folders = {os.path.dirname(uri) for uri in expected} - {root}
+    found = {file.uri for folder in folders for file in storage.match(folder + "/*")}
+    yield from (f"{uri}: is not in the manifest" for uri in sorted(found - expected.keys()))
+    for uri, file in sorted(expected.items()):
+        if uri not in found and not storage.exists(uri):
+            yield f"{uri}: is missing"
+            continue
+        size, sha256 = _hash(uri)
+        if (size, sha256) != (file["bytes"], file["sha256"]):
+            yield f"{uri}: has {size} bytes, SHA-256 {sha256}; the manifest: {file['bytes']}, {file['sha256']}"
 
 
 def _hash(uri: str) -> tuple[int, str]:
@@ -57,16 +56,13 @@ def _hash(uri: str) -> tuple[int, str]:
 
 def what_decides(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return, field by field, what decides the content of a run's artifacts: settings, inputs and versions."""
-    settings = {key: value for key, value in manifest["settings"].items() if key not in _NO_INFLUENCE}
+    settings = {key: value for key, value in manifest["settings"].items() if key not in NO_INFLUENCE}
     files = {one["uri"]: one["content_hash"] for one in manifest["inputs"]}
     return {
         **dict(_flat("settings", settings)),
         **{f"inputs.{uri}": content for uri, content in sorted(files.items())},
         **dict(_flat("versions", manifest["versions"])),
     }
-
-
-_NO_INFLUENCE = ("run_uri", "run_id", "batch_bytes")
 
 
 def what_came_out(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
+from beam_taxi import layout
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -75,7 +77,7 @@ def test_the_staged_job_runs_where_only_the_staged_package_is(
     assert done.returncode == 0, done.stderr
     manifest = json.loads(bucket.blob("out/job/manifest.json").download_as_bytes())
     assert sum(split["rows"] for split in manifest["splits"]) == 2
-    named = {f"out/job/{a['path']}/{f['path']}" for a in manifest["artifacts"].values() for f in a["files"]}
+    named = {f"out/job/{path}" for path in layout.named_files(manifest)}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/job/")} == {*named, "out/job/manifest.json"}
 
 
@@ -90,8 +92,7 @@ def test_the_whole_job_in_cloud_storage(cloud: dict[str, str], bucket: storage.B
     assert done.returncode == 0, done.stderr
     manifest = json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes())
     assert sum(one["rows"] for one in manifest["inputs"]) == 2
-    named = {f"out/whole/{a['path']}/{f['path']}" for a in manifest["artifacts"].values() for f in a["files"]}
-    named |= {f"out/whole/{file['path']}" for file in manifest["files"]}
+    named = {f"out/whole/{path}" for path in layout.named_files(manifest)}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == {*named, "out/whole/manifest.json"}
     report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]
     subprocess.run(report, check=True, env={**os.environ, **cloud})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_taxi import layout
 from beam_taxi.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def run(engine: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the shards and the schema of a run, after a look that there is no file that the manifest does not name."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    named = {f"{one['path']}/{file['path']}" for one in manifest["artifacts"].values() for file in one["files"]}
+    named = set(layout.named_files(manifest))
     found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     assert set(found) - {"manifest.json"} == named
     return {name: path.read_bytes() for name, path in found.items() if path.suffix in (".gz", ".pbtxt")}
