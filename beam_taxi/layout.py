@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -90,6 +91,11 @@ def named_files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for artifact in manifest["artifacts"].values():
         found |= {f"{artifact['path']}/{file['path']}": file for file in artifact["files"]}
     return found
+
+
+def count_rejects(manifest: Mapping[str, Any]) -> Counter[str]:
+    """Return the rejects of a run by reason code."""
+    return sum((Counter(one["rejects"]) for one in manifest["inputs"]), Counter())
 
 
 def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:

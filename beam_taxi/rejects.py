@@ -10,10 +10,8 @@ import argparse
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError
@@ -48,25 +46,12 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
     header = [] if dialect.columns else [manifest["columns"]]
     text = io.StringIO()
     try:
-        csv.writer(text, **_format(dialect)).writerows([*header, *rows])
+        csv.writer(text, lineterminator="\n", **dialect.csv_format).writerows([*header, *rows])
         content = text.getvalue().encode(dialect.encoding)
     except (csv.Error, UnicodeEncodeError) as error:
         raise DataError(f"{out}: cannot be written in the format of the run: {error}") from None
-    folder, name = os.path.split(storage.absolute(out))
-    if storage.exists(out):
-        raise UsageError(f"--out {out}: exists")
-    try:
-        with storage.publish(folder, name) as file:
-            file.write(content)
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot be written: {error.strerror or error}") from None
-    storage.remove_staging(folder)
+    storage.write_new(out, content)
     return len(rows)
-
-
-def _format(dialect: Dialect) -> dict[str, Any]:
-    quoting = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
-    return {"delimiter": dialect.delimiter, "lineterminator": "\n", **quoting}
 
 
 def _rows(path: str, columns: Mapping[str, list[str]], order: list[str], dialect: Dialect) -> Iterator[tuple[str, ...]]:
@@ -87,7 +72,7 @@ def _rows(path: str, columns: Mapping[str, list[str]], order: list[str], dialect
             raise DataError(f"{path}: line {number}: has no 'text': replace 'base64' by the corrected record")
         try:
             text = io.StringIO(reject["text"], newline="")
-            found = [row for row in csv.reader(text, strict=True, **_format(dialect)) if row]
+            found = [row for row in csv.reader(text, strict=True, **dialect.csv_format) if row]
         except csv.Error as error:
             raise DataError(f"{path}: line {number}: {error}") from None
         if len(found) != 1 or len(found[0]) != len(names):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import hashlib
 import json
 import re
@@ -50,6 +51,12 @@ class Dialect:
     def quote_byte(self) -> int | None:
         """The quote as a byte, None where nothing is quoted."""
         return ord(self.quote) if self.quote else None
+
+    @property
+    def csv_format(self) -> dict[str, Any]:
+        """The arguments that tell Python's csv module."""
+        quoting = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
+        return {"delimiter": self.delimiter, **quoting}
 
     @property
     def max_record_bytes(self) -> int:

@@ -7,6 +7,7 @@ Beam's FileSystems.
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import shutil
 import stat
@@ -112,6 +113,16 @@ def read_bytes(uri: str) -> bytes:
         return file.read()
 
 
+def hash_file(uri: str) -> tuple[int, bytes]:
+    """Return the size of a file in bytes, and the SHA-256 digest of its content."""
+    size, sha256 = 0, hashlib.sha256()
+    with open_input(uri) as file:
+        while chunk := file.read(1 << 20):
+            size += len(chunk)
+            sha256.update(chunk)
+    return size, sha256.digest()
+
+
 @contextmanager
 def publish(run_uri: str, path: str) -> Iterator[BinaryIO]:
     """Yield a file that appears as `<run_uri>/path` when the block ends without an exception, whole or not at all.
@@ -140,6 +151,25 @@ def publish(run_uri: str, path: str) -> Iterator[BinaryIO]:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def check_new(uri: str) -> None:
+    """Raise UsageError where `--out` names something that exists."""
+    if exists(uri):
+        raise UsageError(f"--out {uri}: exists")
+
+
+def write_new(uri: str, content: bytes) -> None:
+    """Write the file that `--out` names, whole or not at all. Raises UsageError where it exists or cannot be."""
+    check_new(uri)
+    folder, name = os.path.split(absolute(uri))
+    try:
+        with publish(folder, name) as file:
+            file.write(content)
+    except OSError as error:
+        raise UsageError(f"--out {uri}: cannot be written: {error.strerror or error}") from None
+    finally:
+        remove_staging(folder)
 
 
 def remove_staging(run_uri: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +61,7 @@ def _lines(manifest: Mapping[str, Any], ids: Mapping[str, int], cached: str | No
     run_id = manifest["run_id"]
     yield f"run        {f'{cached} (CACHED: it has the artifacts of {run_id})' if cached else run_id}"
     read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
-    rejects = sum((Counter(one["rejects"]) for one in inputs), Counter[str]())
+    rejects = layout.count_rejects(manifest)
     yield f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines"
     yield "splits     " + ", ".join(f"{split['name']} {split['rows']:,}" for split in manifest["splits"])
     by_code = ", ".join(f"{code} {count:,}" for code, count in rejects.items())

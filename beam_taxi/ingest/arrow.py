@@ -6,7 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beam_taxi.errors import DataError
 from beam_taxi.ingest.grammar import ARROW_TYPES, Evidence, Kind, loses_digits
+from beam_taxi.ingest.header import check_names
 
 
 def kind_of(type_: pa.DataType) -> Kind | None:
@@ -27,6 +29,18 @@ def kind_of(type_: pa.DataType) -> Kind | None:
     is_bytes = types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_)
     is_time = types.is_date(type_) or types.is_time(type_) or types.is_timestamp(type_)
     return Kind.STRING if is_text or is_bytes or is_time else None
+
+
+def kinds_of(uri: str, schema: pa.Schema) -> dict[str, Kind]:
+    """Return the kinds of the columns of `uri`. Raises DataError where a name or a type cannot be used."""
+    check_names(uri, tuple(schema.names))
+    kinds = {}
+    for column in schema:
+        kind = kind_of(column.type)
+        if kind is None:
+            raise DataError(f"{uri}: column {column.name!r} of type {column.type} has no place in a tf.Example")
+        kinds[column.name] = kind
+    return kinds
 
 
 def to_kind(column: pa.Array, kind: Kind) -> pa.Array:

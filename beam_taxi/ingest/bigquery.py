@@ -15,10 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from beam_taxi.errors import DataError, UsageError
-from beam_taxi.ingest.arrow import examine_values, kind_of, to_kind
+from beam_taxi.ingest.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.ingest.content import Content
 from beam_taxi.ingest.grammar import Kind
-from beam_taxi.ingest.header import check_names
 from beam_taxi.ingest.records import OUTSIDE
 from beam_taxi.ingest.scan import BlockScan, Boundaries, Place
 from beam_taxi.ingest.source import Block, SourceFile, Table
@@ -61,13 +60,7 @@ def open_table(uri: str, settings: Settings) -> SourceFile:
     if not session.streams:
         raise DataError(f"{uri}: has no rows")
     schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-    check_names(uri, tuple(schema.names))
-    kinds = {}
-    for column in schema:
-        kind = kind_of(column.type)
-        if kind is None:
-            raise DataError(f"{uri}: column {column.name!r} of type {column.type} has no place in a tf.Example")
-        kinds[column.name] = kind
+    kinds = kinds_of(uri, schema)
     table = Table(tuple(stream.name for stream in session.streams), kinds, snapshot.isoformat(timespec="microseconds"))
     size = max(1, session.estimated_total_bytes_scanned)
     return SourceFile(uri, size, 0.0, tuple(schema.names), 0, 1, settings.dialect, table=table)

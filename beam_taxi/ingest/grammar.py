@@ -22,7 +22,6 @@ _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 EXACT_FLOAT32 = 1 << 24
 """Up to here float32 holds every whole number."""
 

@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.ingest.records import OUTSIDE, RecordScan
 from beam_taxi.ingest.stream import Decoding, TextStream
@@ -44,28 +44,26 @@ class Header:
     decoding: Decoding | None
 
 
-def read_header(file: storage.InputFile, dialect: Dialect, known_names: Collection[str] = ()) -> Header:
-    """Read and check the header; blank lines before it are skipped.
+def read_header(uri: str, stored: BinaryIO, dialect: Dialect, known_names: Collection[str] = ()) -> Header:
+    """Read and check the header of a file, which is open; blank lines before it are skipped.
 
     `known_names` may look like numbers, which otherwise means that the file has no header. Raises DataError.
     """
-    with storage.open_input(file.uri) as stream:
-        start = stream.read(_FIRST_READ)
-        decoding = _decoding(file.uri, start, dialect)
-        stream.seek(0)
-        text = stream if decoding is None else TextStream(file.uri, stream, decoding)
-        data, size = b"", _FIRST_READ
-        while True:
-            more = text.read(size - len(data))
-            data += more
-            header = _parse(file.uri, data, not more, dialect, decoding)
-            if header is not None:
-                break
-            if size >= MAX_HEADER_BYTES:
-                raise DataError(f"{file.uri}: line 1: the header exceeds the limit of {MAX_HEADER_BYTES} bytes")
-            size *= 8
-    _check(file.uri, header.columns, dialect, known_names)
-    return header
+    stored.seek(0)
+    decoding = _decoding(uri, stored.read(_FIRST_READ), dialect)
+    stored.seek(0)
+    text = stored if decoding is None else TextStream(uri, stored, decoding)
+    data, size = b"", _FIRST_READ
+    while True:
+        more = text.read(size - len(data))
+        data += more
+        header = _parse(uri, data, not more, dialect, decoding)
+        if header is not None:
+            _check(uri, header.columns, dialect, known_names)
+            return header
+        if size >= MAX_HEADER_BYTES:
+            raise DataError(f"{uri}: line 1: the header exceeds the limit of {MAX_HEADER_BYTES} bytes")
+        size *= 8
 
 
 def _decoding(uri: str, start: bytes, dialect: Dialect) -> Decoding | None:
@@ -99,10 +97,9 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
         raise DataError(f"{uri}: line {line}: a quote opens in the header and is never closed")
     end = int(ends[0]) if len(ends) else len(text)
     encoding = "utf-8" if decoding and decoding.encoding else dialect.encoding
-    quoting = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
     try:
         header = io.StringIO(text[:end].decode(encoding), newline="")
-        names = next(csv.reader(header, delimiter=dialect.delimiter, **quoting))
+        names = next(csv.reader(header, **dialect.csv_format))
     except UnicodeDecodeError as error:
         told = f"byte 0x{text[error.start]:02x} in the header is not {encoding.upper()}; see --encoding"
         raise DataError(f"{uri}: line {line}: {told}") from None

@@ -5,7 +5,6 @@ Places are row groups instead of bytes, and rows instead of lines.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import accumulate
@@ -16,10 +15,9 @@ import pyarrow.parquet as pq
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError
-from beam_taxi.ingest.arrow import examine_values, kind_of, to_kind
+from beam_taxi.ingest.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.ingest.content import Content
 from beam_taxi.ingest.grammar import Kind
-from beam_taxi.ingest.header import check_names
 from beam_taxi.ingest.records import OUTSIDE
 from beam_taxi.ingest.scan import BlockScan, Boundaries, Place
 from beam_taxi.ingest.source import Block, SourceFile
@@ -32,12 +30,7 @@ def read_columns(file: storage.InputFile) -> tuple[str, ...]:
     """Return the names of the columns. Raises DataError where they are nested, or the file cannot be read."""
     with _opened(file.uri) as parquet:
         schema = parquet.schema_arrow
-    names = tuple(schema.names)
-    check_names(file.uri, names)
-    for field in schema:
-        if kind_of(field.type) is None:
-            raise DataError(f"{file.uri}: column {field.name!r} of type {field.type} has no place in a tf.Example")
-    return names
+    return tuple(kinds_of(file.uri, schema))
 
 
 def scan_parquet(file: SourceFile, block: Block, declared: Mapping[str, Kind]) -> BlockScan:
@@ -52,8 +45,9 @@ def scan_parquet(file: SourceFile, block: Block, declared: Mapping[str, Kind]) -
     starts = list(accumulate(groups, initial=0))
     cuts = [int(np.searchsorted(starts, -(-cut * starts[-1] // file.size))) for cut in block.cuts]
     places = tuple(Place(number, starts[number]) if number < len(groups) else None for number in cuts)
+    _, sha256 = storage.hash_file(file.uri)
     bounds = Boundaries(OUTSIDE, Place(0, 0) if groups else None, places, None)
-    return BlockScan(block, _sha256(file.uri), len(groups), starts[-1], (bounds, bounds), OUTSIDE, content)
+    return BlockScan(block, sha256, len(groups), starts[-1], (bounds, bounds), OUTSIDE, content)
 
 
 def read_groups(file: SourceFile, start: int, end: int, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
@@ -90,11 +84,3 @@ def _opened(uri: str) -> Iterator[pq.ParquetFile]:
 def _batches(parquet: pq.ParquetFile, start: int, end: int) -> Iterator[pa.RecordBatch]:
     rows = max(256, _BATCH_CELLS // max(1, len(parquet.schema_arrow)))
     yield from parquet.iter_batches(batch_size=rows, row_groups=range(start, end))
-
-
-def _sha256(uri: str) -> bytes:
-    digest = hashlib.sha256()
-    with storage.open_input(uri) as stored:
-        while data := stored.read(1 << 20):
-            digest.update(data)
-    return digest.digest()

@@ -96,7 +96,7 @@ def _source(file: storage.InputFile, settings: Settings, declared: Mapping[str, 
         if stored.read(len(MAGIC)) == MAGIC:
             columns = read_columns(file)
             return SourceFile(file.uri, file.size, file.modified, columns, 0, 1, settings.dialect, is_parquet=True)
-    header = read_header(file, settings.dialect, declared)
+        header = read_header(file.uri, stored, settings.dialect, declared)
     dialect = settings.dialect
     if header.decoding is not None and header.decoding.encoding is not None:
         dialect = replace(dialect, encoding="utf-8")

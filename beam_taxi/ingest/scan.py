@@ -157,7 +157,7 @@ def _guess_state(core: RecordScan, n_columns: int) -> int:
     def fitting(state: int) -> int:
         ends = core.record_ends(state)[:_RECORDS_TO_GUESS_BY]
         text = core.data[ends[0] : ends[-1]].decode("utf-8", "replace") if len(ends) else ""
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
+        rows = csv.reader(io.StringIO(text, newline=""), **dialect.csv_format)
         try:
             return sum(len(row) == n_columns for row in rows)
         except csv.Error:

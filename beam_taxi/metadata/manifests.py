@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -12,8 +11,6 @@ from beam_taxi import layout, storage
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.settings import NO_INFLUENCE
-
-_CHUNK = 1 << 20
 
 
 def read_manifest(uri: str) -> dict[str, Any]:
@@ -40,18 +37,10 @@ def verify_files(manifest: Mapping[str, Any]) -> Iterator[str]:
         if uri not in found and not storage.exists(uri):
             yield f"{uri}: is missing"
             continue
-        size, sha256 = _hash(uri)
+        size, digest = storage.hash_file(uri)
+        sha256 = digest.hex()
         if (size, sha256) != (file["bytes"], file["sha256"]):
             yield f"{uri}: has {size} bytes, SHA-256 {sha256}; the manifest: {file['bytes']}, {file['sha256']}"
-
-
-def _hash(uri: str) -> tuple[int, str]:
-    size, sha256 = 0, hashlib.sha256()
-    with storage.open_input(uri) as file:
-        while chunk := file.read(_CHUNK):
-            size += len(chunk)
-            sha256.update(chunk)
-    return size, sha256.hexdigest()
 
 
 def what_decides(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,8 +101,7 @@ def outputs(manifest: Mapping[str, Any]) -> list[Node]:
             custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
             custom["input_fingerprint"] = fingerprint(manifest["inputs"])
         if key == "rejects":
-            counts = sum((Counter(one["rejects"]) for one in manifest["inputs"]), Counter[str]())
-            custom |= {f"rejects_{code}": count for code, count in counts.items()}
+            custom |= {f"rejects_{code}": count for code, count in layout.count_rejects(manifest).items()}
         if key == "statistics":
             custom |= {"stats_dashboard_link": "", "sample_rate_by_split": dict.fromkeys(splits, 1.0)}
         uri = storage.join(manifest["run_uri"], entry["path"])

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from beam_taxi import storage
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError
 from beam_taxi.report import model, source, text
 
 
@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(uri: str, baseline: str | None, out: str | None) -> None:
-    if out is not None and storage.exists(out):
-        raise UsageError(f"--out {out}: exists")
+    if out is not None:
+        storage.check_new(out)
     report = model.build(source.read(uri), None if baseline is None else source.read(baseline))
     if out is None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -48,15 +48,8 @@ def _report(uri: str, baseline: str | None, out: str | None) -> None:
         return
     from beam_taxi.report import html
 
-    folder, name = os.path.split(storage.absolute(out))
     content = html.render(report)
-    try:
-        with storage.publish(folder, name) as file:
-            file.write(content)
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        storage.remove_staging(folder)
+    storage.write_new(out, content)
     print(f"{out}  {len(content):,} bytes")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from beam_taxi import layout
 from beam_taxi.report.figures import number, percent, plural, printable, size
 from beam_taxi.settings import Dialect, StatisticsSettings
 
@@ -118,9 +118,7 @@ def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: Mapping[
 def count(manifest: Mapping[str, Any]) -> Counts:
     """Return the counts of a run; rejects are counted as records that were read."""
     inputs = manifest["inputs"]
-    rejects: Counter[str] = Counter()
-    for one in inputs:
-        rejects.update(one["rejects"])
+    rejects = layout.count_rejects(manifest)
     records = sum(one["rows"] for one in inputs) + rejects.total()
     parts = [
         Part(printable(split["name"]), split["rows"], split["rows"] / max(records, 1)) for split in manifest["splits"]

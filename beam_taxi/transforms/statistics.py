@@ -47,7 +47,7 @@ def infer_schema(statistics: Iterable[statistics_pb2.DatasetFeatureStatisticsLis
     schema = None
     for one in statistics:
         overall = statistics_pb2.DatasetFeatureStatisticsList()
-        overall.datasets.append(_overall(one))
+        overall.datasets.append(source.overall(one))
         if not overall.datasets[0].num_examples:
             continue
         if schema is None:
@@ -66,20 +66,12 @@ def in_order(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Return the data sets, that of all rows first, then the slices by name; the features of each by name."""
-    overall = _overall(statistics)
+    overall = source.overall(statistics)
     ordered = statistics_pb2.DatasetFeatureStatisticsList()
     ordered.datasets.extend(sorted(statistics.datasets, key=lambda one: (one.name != overall.name, one.name)))
     for dataset in ordered.datasets:
         dataset.features.sort(key=lambda feature: tuple(feature.path.step))
     return ordered
-
-
-def _overall(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList,
-) -> statistics_pb2.DatasetFeatureStatistics:
-    """Return the data set of all rows, which stands beside the slices under TFDV's default slice name."""
-    by_name = {dataset.name: dataset for dataset in statistics.datasets}
-    return by_name.get(tfdv.constants.DEFAULT_SLICE_KEY, statistics.datasets[0])
 
 
 class ComputeStatistics(beam.PTransform):
@@ -120,19 +112,19 @@ class _CloseRun(beam.DoFn):
         settings = self._settings
         manifest = build_manifest(self._plan, settings, self._started, data, receipts)
         rows = {split["name"]: split["rows"] for split in manifest["splits"]}
-        files = []
-        for (name, count), one in zip(rows.items(), statistics, strict=True):
-            reconcile(f"statistics of split {name}", count, int(_overall(one).num_examples))
-            content = in_order(one).SerializeToString(deterministic=True)
+        files, shown = [], {}
+        for (name, count), one in zip(rows.items(), map(in_order, statistics), strict=True):
+            shown[name] = source.overall(one)
+            reconcile(f"statistics of split {name}", count, int(shown[name].num_examples))
+            content = one.SerializeToString(deterministic=True)
             files.append(_publish(settings.run_uri, layout.statistics_path(name), content, name, count))
         schema = infer_schema(statistics)
         text = text_format.MessageToString(schema).encode()
         artifacts = manifest["artifacts"]
         artifacts["statistics"] = layout.artifact_entry("ExampleStatistics", files)
         artifacts["schema"] = layout.artifact_entry("Schema", [_publish(settings.run_uri, layout.SCHEMA_PATH, text)])
-        overall = {name: _overall(in_order(one)) for name, one in zip(rows, statistics, strict=True)}
-        shown = source.Source(overall, manifest, schema, name=settings.run_id)
-        report = _publish(settings.run_uri, layout.REPORT, html.render(model.build(shown)))
+        page = html.render(model.build(source.Source(shown, manifest, schema, name=settings.run_id)))
+        report = _publish(settings.run_uri, layout.REPORT, page)
         manifest["files"] = [layout.file_entry(report)]
         storage.remove_staging(settings.run_uri)
         layout.write_manifest(settings.run_uri, manifest)

@@ -120,8 +120,9 @@ class _WriteUnits(beam.DoFn):
                 for index, name in enumerate(names):
                     chosen = pa.array(splits == index)
                     writers[index].write(frames.filter(chosen))
-                    for flat in pa.Table.from_batches([batch]).filter(chosen).combine_chunks().to_batches():
-                        yield TaggedOutput(name, to_list_columns(flat))
+                    part = batch.filter(chosen)
+                    if len(part):
+                        yield TaggedOutput(name, to_list_columns(part))
             for writer in writers:
                 writer.close()
         shards = tuple(

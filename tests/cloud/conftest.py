@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,20 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gcp_storage_emulator.server import create_server
 from google.cloud import storage
 
+from tests.cloud.answers import JsonHandler
+
 BUCKET = "bucket"
 
 
-class _Tokens(BaseHTTPRequestHandler):
+class _Tokens(JsonHandler):
     def do_POST(self) -> None:
-        body = json.dumps({"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer({"access_token": "token", "expires_in": 3600, "token_type": "Bearer"})
 
 
 def _credentials(token_uri: str) -> dict[str, str]:

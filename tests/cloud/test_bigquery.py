@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import grpc
 import pyarrow as pa
 import pytest
 from google.cloud.bigquery_storage_v1 import types
+
+from tests.cloud.answers import JsonHandler
 
 ROWS = 1000
 TABLE = pa.table(
@@ -80,7 +82,7 @@ class _ReadApi(grpc.GenericRpcHandler):
 REFERENCE = {"projectId": "payer", "jobId": "job", "location": "US"}
 
 
-class _Jobs(BaseHTTPRequestHandler):
+class _Jobs(JsonHandler):
     """jobs.insert, jobs.get and jobs.getQueryResults of the REST API, for a query that is done at once."""
 
     def do_POST(self) -> None:
@@ -105,17 +107,6 @@ class _Jobs(BaseHTTPRequestHandler):
             "status": {"state": "DONE"},
             "statistics": {"query": {}},
         }
-
-    def answer(self, values: dict[str, Any], status: int = 200) -> None:
-        body = json.dumps(values).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
