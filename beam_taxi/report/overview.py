@@ -14,6 +14,8 @@ from beam_taxi.report.figures import number, percent, plural, printable, size
 from beam_taxi.settings import Dialect, StatisticsSettings
 
 _FLAGS = {
+    "query": None,
+    "project": None,
     "pipeline_name": "beam_taxi",
     "split_key": None,
     "max_rejects": None,
@@ -179,7 +181,8 @@ def provenance(manifest: Mapping[str, Any]) -> Provenance:
 
 def command(settings: Mapping[str, Any]) -> str:
     """Return the command line that runs the job again with the same settings, into the same folder, as a new run."""
-    words = ["--input", *settings["input"], "--output", settings["run_uri"].rsplit("/", 1)[0]]
+    words = ["--input", *settings["input"]] if settings["input"] else []
+    words += ["--output", settings["run_uri"].rsplit("/", 1)[0]]
     words += ["--schema", "given_schema.pbtxt"] if settings["schema"] else []
     splits = ",".join(f"{split['name']}:{split['weight']}" for split in settings["splits"])
     words += ["--splits", splits] if splits != "train:2,eval:1" else []

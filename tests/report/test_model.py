@@ -245,6 +245,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "dialect": {"dialect": Dialect(delimiter=";", quote="", null_values=("NA", "a,b"), columns=("x", "y"))},
     "statistics": {"statistics": StatisticsSettings(top_k=3, weight_feature="w", features=("a", 'b"c'))},
     "unseen": {"dialect": Dialect(delimiter="\t", null_values=("\x1b\u202e'\\", "-"))},
+    "query": {"query": "SELECT 'a b' FROM t"},
     "numbers": {"num_shards": 4, "max_rejects": 0, "max_reject_ratio": 0.5, "gzip_level": 0},
 }
 
