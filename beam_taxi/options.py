@@ -85,7 +85,9 @@ def parser() -> argparse.ArgumentParser:
     stats.add_argument("--quantile_buckets", type=int, default=50, help="quantile buckets (default: %(default)s)")
     stats.add_argument("--top_k", type=int, default=20, help="most frequent values (default: %(default)s)")
     stats.add_argument("--weight_feature", metavar="COLUMN", help="numeric column that weighs the rows")
-    stats.add_argument("--stats_features", metavar="COLUMNS", default="", help="only these columns, comma-separated")
+    stats.add_argument(
+        "--stats_features", metavar="COLUMNS", default="", help="only these columns, and those that slice or weigh"
+    )
     stats.add_argument(
         "--slice_features",
         metavar="COLUMNS",

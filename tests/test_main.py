@@ -142,12 +142,19 @@ def test_options_of_splits_and_statistics(sample: Path, tmp_path: Path):
     folder = succeed(
         *("--input", sample, "--output", tmp_path, "--splits", "a:1,b:1,c:2", "--split_key", "company"),
         *("--num_shards", "3", "--stats_features", "fare,company,tips", "--slice_features", "payment_type"),
-        *("--top_k", "3", "--quantile_buckets", "7", "--run_id", "mine"),
+        *("--top_k", "3", "--quantile_buckets", "7", "--weight_feature", "trip_miles", "--run_id", "mine"),
     )
     assert folder == tmp_path / "mine"
     assert len(list(folder.glob("examples/Split-c/data_tfrecord-*-of-00003.gz"))) == 3
     statistics = {split: statistics_of(folder, split) for split in "abc"}
-    assert {f.path.step[0] for f in statistics["a"].features} <= {"fare", "company", "tips", "payment_type"}
+    named = {"fare", "company", "tips", "payment_type", "trip_miles"}
+    assert {f.path.step[0] for f in statistics["a"].features} <= named
+    for split in "abc":
+        content = (folder / "statistics" / f"Split-{split}" / "FeatureStats.pb").read_bytes()
+        overall, *slices = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
+        assert overall.weighted_num_examples > 0
+        assert {one.name.rsplit("_", 1)[0] for one in slices} == {"payment_type"}
+        assert sum(one.num_examples for one in slices) == overall.num_examples
     companies: list[str] = []
     for split in "abc":
         files = [str(p) for p in folder.glob(f"examples/Split-{split}/*.gz")]

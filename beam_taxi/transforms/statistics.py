@@ -24,12 +24,20 @@ from beam_taxi.transforms.write import UnitReceipt
 
 
 def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
-    """Return TFDV's options for ours."""
+    """Return TFDV's options for ours.
+
+    TFDV drops all other columns before it slices and weighs, so those that it needs for that stay with `features`.
+    """
+    features = settings.features and {
+        *settings.features,
+        *settings.slice_features,
+        *filter(None, [settings.weight_feature]),
+    }
     slicers = None
     if settings.slice_features:
         slicers = [tfdv.experimental_get_feature_value_slicer({name: None}) for name in settings.slice_features]
     return tfdv.StatsOptions(
-        feature_allowlist=list(settings.features) or None,
+        feature_allowlist=sorted(features) or None,
         weight_feature=settings.weight_feature,
         num_top_values=settings.top_k,
         num_rank_histogram_buckets=1000,
