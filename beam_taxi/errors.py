@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class BeamTaxiError(Exception):
@@ -21,6 +25,17 @@ class DataError(BeamTaxiError):
     """The input was refused; the message names the cause, the file and, where there is one, the line."""
 
     exit_status = 3
+
+
+@contextmanager
+def closed_pipe_ignored() -> Iterator[None]:
+    """End the block without an error where the reader of standard output has seen enough (`| head`)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _IN_TRACE = re.compile(r"^(?:[\w.]*\.)?(UsageError|DataError|BeamTaxiError): (.+?)(?: \[while running .*)?$", re.M)

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, progress, storage, summary
-from beam_taxi.errors import BeamTaxiError, find
+from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored, find
 from beam_taxi.settings import Settings
 
 
@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run with the arguments; returns 0 done, 1 failed, 2 bad usage or failed check, 3 data refused."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        _main(argv)
+        with closed_pipe_ignored():
+            _main(argv)
     except BeamTaxiError as error:
         summary.print_error(str(error), error.exit_status, options.wants_json(argv))
         return error.exit_status

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.manifests import differences, read_manifest, what_came_out, what_decides
@@ -33,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BeamTaxiError as error:
         print(f"beam_taxi: error: {error}", file=sys.stderr)
         return error.exit_status
-    if args.json:
-        print(json.dumps(value, indent=1, ensure_ascii=False))
-    else:
-        _print_table(rows)
+    with closed_pipe_ignored():
+        if args.json:
+            print(json.dumps(value, indent=1, ensure_ascii=False))
+        else:
+            _print_table(rows)
     return status
 
 

@@ -258,6 +258,15 @@ def test_refused_in_one_line(tmp_path: Path, args: list[str], status: int, messa
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file() and "metadata.sqlite" not in p.name]
 
 
+def test_a_reader_may_see_enough(sample: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "beam_taxi.main", "--input", str(sample), "--output", str(tmp_path), "--dry_run"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_json_for_machines(sample: Path, tmp_path: Path):
     done = run("--input", sample, "--output", tmp_path, "--log_format", "json")
     told = json.loads(done.stdout)

@@ -30,7 +30,7 @@ def stderr_on_a_terminal(command: list[str]) -> tuple[int, str]:
     return process.wait(), re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode())
 
 
-@pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
+@pytest.mark.parametrize("mode", ["in_memory", "multi_threading", "multi_processing"])
 def test_bars_on_a_terminal(tmp_path: Path, mode: str):
     (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 5000)
     command = [

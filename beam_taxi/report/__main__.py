@@ -7,13 +7,12 @@ written as one HTML file instead, like the report.html of every run.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Sequence
 
 from beam_taxi import storage
-from beam_taxi.errors import BeamTaxiError
+from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored
 from beam_taxi.report import model, source, text
 
 
@@ -28,13 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="FILE", help="write HTML; the file must not exist")
     args = parser.parse_args(argv)
     try:
-        _report(args.source, args.baseline, args.out)
+        with closed_pipe_ignored():
+            _report(args.source, args.baseline, args.out)
     except BeamTaxiError as error:
         print(f"beam_taxi: error: {error}", file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); what is still buffered would raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

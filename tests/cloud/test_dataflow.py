@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ import tarfile
 import venv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from google.cloud import storage
 
@@ -84,14 +87,18 @@ def test_the_staged_job_runs_where_only_the_staged_package_is(
 def test_the_whole_job_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):
     bucket.blob("two/1.csv").upload_from_string('a,b\n1,"x\ny"\n')
     bucket.blob("two/2.csv").upload_from_string("b,a\nz,2\n")
+    parquet = io.BytesIO()
+    pq.write_table(pa.table({"a": [3, 4], "b": ["u", "v"]}), parquet)
+    bucket.blob("two/3.parquet").upload_from_string(parquet.getvalue())
     command = [
-        *(sys.executable, "-m", "beam_taxi.main", "--input", "gs://bucket/two/*.csv", "--output", "gs://bucket/out"),
+        *(sys.executable, "-m", "beam_taxi.main", "--input", "gs://bucket/two/*", "--output", "gs://bucket/out"),
         *("--run_id", "whole", "--metadata_store", f"sqlite:///{tmp_path}/m.sqlite"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **cloud})
     assert done.returncode == 0, done.stderr
     manifest = json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes())
-    assert sum(one["rows"] for one in manifest["inputs"]) == 2
+    assert sum(one["rows"] for one in manifest["inputs"]) == 4
+    assert [one["format"] for one in manifest["inputs"]] == ["csv", "csv", "parquet"]
     named = {f"out/whole/{path}" for path in layout.named_files(manifest)}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == {*named, "out/whole/manifest.json"}
     report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]

@@ -18,8 +18,9 @@ from beam_taxi.errors import DataError
 from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, scan
 from beam_taxi.ingest.units import DataPlan, Unit, plan_units
 from beam_taxi.pipeline import build
-from beam_taxi.settings import Settings
+from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.read import PlanInput
+from beam_taxi.transforms.statistics import ComputeStatistics
 from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns
 
 LABELS = [
@@ -88,6 +89,15 @@ def test_write_examples(settings: Settings, plan: InputPlan):
         assert_that(rows, equal_to([300]), label="rows")
         shards = written.receipts | beam.Map(lambda receipt: len(receipt.shards))
         assert_that(shards, equal_to([2] * 5), label="shards")
+
+
+def test_compute_statistics_by_slice():
+    batch = pa.RecordBatch.from_arrays([pa.array([[1], [2], None]), pa.array([["a"], ["b"], ["a"]])], names=["n", "s"])
+    chosen = StatisticsSettings(features=("n",), slice_features=("s",))
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        statistics = pipeline | beam.Create([batch, batch]) | ComputeStatistics(chosen)
+        counts = statistics | beam.FlatMap(lambda one: [(data.name, data.num_examples) for data in one.datasets])
+        assert_that(counts, equal_to([("All Examples", 6), ("s_a", 4), ("s_b", 2)]))
 
 
 def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan):
