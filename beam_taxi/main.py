@@ -43,21 +43,21 @@ def _main(argv: Sequence[str]) -> None:
     _quieten(args.runner)
     with _timed(timings, "checks"):
         from beam_taxi import preflight
-        from beam_taxi.ingest.plan import plan_input
         from beam_taxi.metadata.address import parse_address
         from beam_taxi.metadata.launch import RunRecord
+        from beam_taxi.runners.choose import choose
+        from beam_taxi.runners.flags import BeamFlags
 
+        runner = choose(args.runner, BeamFlags(beam_args), args)
         store = options.metadata_uri(args)
         address = parse_address(store, args.metadata_password_file)
-        preflight.check_output(settings)
-        plan = plan_input(settings, preflight.declared_kinds(settings))
-        preflight.check_columns(settings, plan)
-    if args.dry_run:
-        summary.print_plan(settings, plan, args.runner, store)
+        plan = preflight.check(settings, runner, address)
+    if args.plan or args.preflight:
+        summary.print_plan(settings, plan, runner.described(plan), store)
     planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
-    record = RunRecord(address, planned, args.runner, args.runner == options.LOCAL_RUNNER)
+    record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
-    if args.dry_run:
+    if args.plan or args.preflight:
         return
     if args.cache and earlier is not None:
         with _timed(timings, "record"):
@@ -65,7 +65,7 @@ def _main(argv: Sequence[str]) -> None:
         summary.print_end(earlier, ids, store, timings, args.log_format, settings.run_id)
         return
     worker_store = address if args.record_on == "worker" else None
-    if not _run(args, beam_args, settings, plan, record, worker_store, timings):
+    if not _run(args, runner, settings, plan, record, worker_store, timings):
         print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
         return
     manifest = layout.read_manifest(settings.run_uri)
@@ -93,7 +93,7 @@ def _earlier_run(args: Any, plan: Any, record: Any, timings: dict[str, float]) -
 
 def _run(
     args: Any,
-    beam_args: Sequence[str],
+    runner: Any,
     settings: Settings,
     plan: Any,
     record: Any,
@@ -113,11 +113,11 @@ def _run(
         record.start()
     bars = progress.shown(plan.size, args.log_format)
     with _timed(timings, "run"), record.watched(), _reported(settings), bars:
-        pipeline = beam.Pipeline(options=PipelineOptions(["--runner", args.runner, *beam_args]))
+        pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
         manifest = graph.build(pipeline, plan, settings, started)
         if worker_store is not None:
             _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
-        pipeline.run().wait_until_finish()
+        runner.wait(pipeline.run())
     return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 

@@ -123,7 +123,10 @@ def parser() -> argparse.ArgumentParser:
         help="take the artifacts of an earlier run of the same content, options and code",
     )
     run.add_argument("--explain_cache", action="store_true", help="tell field by field why no earlier run will do")
-    run.add_argument("--dry_run", action="store_true", help="print the plan and touch nothing")
+    run.add_argument(
+        "--plan", "--dry_run", action="store_true", help="print what a run would read, make and use, and touch nothing"
+    )
+    run.add_argument("--preflight", action="store_true", help="check all that a run needs, and touch nothing")
     return p
 
 
@@ -165,8 +168,8 @@ def to_settings(args: argparse.Namespace) -> Settings:
     missing += [] if args.output else ["--output is missing"]
     if missing:
         raise UsageError("; ".join(missing))
-    if args.dry_run and args.query:
-        raise UsageError("--dry_run: what a query gives is known only when it has run")
+    if args.plan and args.query:
+        raise UsageError("--plan: what a query gives is known only when it has run")
     now = datetime.now(timezone.utc)
     run_id = args.run_id or f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     return Settings(

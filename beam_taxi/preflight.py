@@ -8,8 +8,28 @@ from collections.abc import Mapping
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
 from beam_taxi.ingest.grammar import Kind
-from beam_taxi.ingest.plan import InputPlan
+from beam_taxi.ingest.plan import InputPlan, plan_input
+from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.runners.base import Runner
 from beam_taxi.settings import Settings
+
+
+def check(settings: Settings, runner: Runner, store: StoreAddress | None) -> InputPlan:
+    """Return the plan of a run that may be launched. Raises UsageError with all faults at once, and DataError."""
+    faults = list(runner.faults(settings, store))
+    plan = None
+    try:
+        check_output(settings)
+    except UsageError as error:
+        faults.append(str(error))
+    try:
+        plan = plan_input(settings, declared_kinds(settings))
+        check_columns(settings, plan)
+    except UsageError as error:
+        faults.append(str(error))
+    if faults or plan is None:
+        raise UsageError("; ".join(faults))
+    return plan
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi import layout
@@ -22,7 +22,7 @@ def print_error(message: str, exit_status: int, as_json: bool) -> None:
     print(json.dumps(told) if as_json else f"beam_taxi: error: {message}", file=sys.stderr)
 
 
-def print_plan(settings: Settings, plan: InputPlan, runner: str, store: str) -> None:
+def print_plan(settings: Settings, plan: InputPlan, described: Iterable[tuple[str, str]], store: str) -> None:
     """Print what a run would do."""
     for file in plan.files[:_FILES_SHOWN]:
         print(f"input      {file.uri}  {file.size:,} bytes{', read by one worker' if file.is_one_block else ''}")
@@ -31,7 +31,8 @@ def print_plan(settings: Settings, plan: InputPlan, runner: str, store: str) -> 
     print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
     print(f"output     {settings.run_uri}")
     print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")
-    print(f"runner     {runner}")
+    for name, value in described:
+        print(f"{name:<10} {value}")
     print(f"record     {store}")
 
 

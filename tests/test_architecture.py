@@ -21,7 +21,8 @@ ALLOWED = {
     "options": {"errors", "settings", "storage"},
     "ingest": {"errors", "progress", "settings", "storage"},
     "examples": {"errors", "settings"},
-    "preflight": LEFT,
+    "preflight": LEFT | {"metadata", "runners"},
+    "runners": LEFT | {"metadata", "options"},
     "metadata": LEFT,
     "rejects": LEFT,
     "report": {"errors", "settings", "storage", "layout"},
@@ -30,10 +31,10 @@ ALLOWED = {
     "runs": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
     "summary": LEFT,
-    "main": LEFT | {"options", "preflight", "pipeline", "transforms", "metadata", "summary"},
+    "main": LEFT | {"options", "preflight", "pipeline", "transforms", "metadata", "runners", "summary"},
 }
-ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"preflight", "ingest"}, "IPython": set()}
-BEAM = {"transforms", "pipeline", "main", "storage", "record"}
+ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"runners", "ingest"}, "IPython": set()}
+BEAM = {"transforms", "pipeline", "main", "storage", "record", "runners"}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,0 +1,17 @@
+"""The runner of a name."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from beam_taxi.options import LOCAL_RUNNER
+from beam_taxi.runners.base import Runner
+from beam_taxi.runners.flags import BeamFlags
+from beam_taxi.runners.local import LocalRunner
+
+_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner}
+
+
+def choose(name: str, flags: BeamFlags, args: Namespace) -> Runner:
+    """Return the runner of a name."""
+    return _RUNNERS.get(name, Runner)(name, flags, args)
