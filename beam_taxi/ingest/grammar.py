@@ -98,12 +98,13 @@ def _text(cells: pa.StringArray) -> bytes:
 
 def _has_leading_zero(cells: pa.StringArray, text: bytes) -> bool:
     offsets = _offsets(cells)
-    starts = offsets[:-1] - offsets[0]
-    ends = offsets[1:] - offsets[0]
-    long_enough = ends - starts > 1
-    starts, ends = starts[long_enough], ends[long_enough]
     data = np.frombuffer(text, np.uint8)
-    starts = starts + (data[starts] == ord("-"))
+    starts = (offsets[:-1] - offsets[0]).astype(np.intp)
+    lengths = np.diff(offsets)
+    first = data.take(starts, mode="clip")
+    may = np.flatnonzero(((first == ord("0")) | (first == ord("-"))) & (lengths > 1))
+    starts, ends = starts[may], starts[may] + lengths[may]
+    starts += data[starts] == ord("-")
     inner = starts + 1 < ends
     following = data[starts[inner] + 1]
     digit = (following >= ord("0")) & (following <= ord("9"))

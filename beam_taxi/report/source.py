@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from beam_taxi import layout, storage
 from beam_taxi.errors import UsageError
 
-_ALL_ROWS = "All Examples"
+ALL_ROWS = "All Examples"
 """TFDV's name of the data set of all rows, where it stands beside slices."""
 
 _STATISTICS = "FeatureStats.pb"
@@ -34,7 +34,7 @@ class Source:
 def overall(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> statistics_pb2.DatasetFeatureStatistics:
     """Return the data set of all rows."""
     by_name = {dataset.name: dataset for dataset in statistics.datasets}
-    found: statistics_pb2.DatasetFeatureStatistics = by_name.get(_ALL_ROWS, statistics.datasets[0])
+    found: statistics_pb2.DatasetFeatureStatistics = by_name.get(ALL_ROWS, statistics.datasets[0])
     return found
 
 

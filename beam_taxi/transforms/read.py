@@ -8,6 +8,7 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
+from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
 from beam_taxi.ingest.scan import BlockScan
 from beam_taxi.ingest.source import Block
@@ -27,6 +28,9 @@ class PlannedInput(NamedTuple):
 class _ScanBlock(beam.DoFn):
     def __init__(self, plan: InputPlan) -> None:
         self._plan = plan
+
+    def setup(self) -> None:
+        keep_freed_memory()
 
     def process(self, block: Block) -> Iterator[BlockScan]:
         yield scan(self._plan, block)

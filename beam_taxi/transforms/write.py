@@ -19,6 +19,7 @@ from beam_taxi import storage
 from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
+from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.pieces import PieceReader, Reject
 from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.units import DataPlan, Unit
@@ -42,10 +43,10 @@ class UnitReceipt:
 
 
 class WrittenExamples(NamedTuple):
-    """The outcome of `WriteExamples`: receipts, and typed batches of list columns for each split."""
+    """The outcome of `WriteExamples`: receipts, and split and list columns of the batches that statistics are of."""
 
     receipts: PCollection[UnitReceipt]
-    batches: dict[str, PCollection[pa.RecordBatch]]
+    batches: PCollection[tuple[str, pa.RecordBatch]]
 
 
 def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -92,6 +93,9 @@ class _WriteUnits(beam.DoFn):
         self._plan = plan
         self._settings = settings
 
+    def setup(self) -> None:
+        keep_freed_memory()
+
     def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
         with closing(PieceReader(self._plan, data)) as reader:
             for unit in task:
@@ -112,6 +116,7 @@ class _WriteUnits(beam.DoFn):
                 for reject in bad:
                     codes.setdefault(reject.file, Counter())[reject.code] += 1
                 frames, splits = self._encode(batch)
+                described = self._described(batch)
                 start = 0
                 for file, length in lengths:
                     counts = np.bincount(splits[start : start + length], minlength=len(names))
@@ -120,9 +125,9 @@ class _WriteUnits(beam.DoFn):
                 for index, name in enumerate(names):
                     chosen = pa.array(splits == index)
                     writers[index].write(frames.filter(chosen))
-                    part = batch.filter(chosen)
+                    part = described.filter(chosen)
                     if len(part):
-                        yield TaggedOutput(name, to_list_columns(part))
+                        yield TaggedOutput("batches", (name, to_list_columns(part)))
             for writer in writers:
                 writer.close()
         shards = tuple(
@@ -142,6 +147,14 @@ class _WriteUnits(beam.DoFn):
             hashes = hash_column(batch.column(batch.schema.get_field_index(settings.split_key)))
         splits = assign_splits(hashes, [split.weight for split in settings.splits])
         return frame_records(records, checksums), splits
+
+    def _described(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns that statistics are of, and those that slice or weigh."""
+        chosen = self._settings.statistics
+        if not chosen.features:
+            return batch
+        names = sorted({*chosen.features, *chosen.slice_features, *filter(None, [chosen.weight_feature])})
+        return pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(n)) for n in names], names)
 
 
 class _RejectFile:
@@ -195,8 +208,7 @@ class WriteExamples(beam.PTransform):
         self._settings = settings
 
     def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
-        names = [split.name for split in self._settings.splits]
         outputs = tasks | "WriteUnits" >> beam.ParDo(_WriteUnits(self._plan, self._settings), self._data).with_outputs(
-            *names, main="receipts"
+            "batches", main="receipts"
         )
-        return WrittenExamples(outputs.receipts, {name: outputs[name] for name in names})
+        return WrittenExamples(outputs.receipts, outputs.batches)
