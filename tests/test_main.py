@@ -18,6 +18,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import layout, taxi
+from beam_taxi.metadata.queries import list_runs
 from beam_taxi.report.__main__ import main as report
 
 
@@ -163,6 +164,23 @@ def test_options_of_splits_and_statistics(sample: Path, tmp_path: Path):
             found.add(tuple(tf.train.Example.FromString(record).features.feature["company"].bytes_list.value))
         companies += found
     assert max(Counter(companies).values()) == 1
+
+
+def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    folder = succeed("--input", sample, "--output", tmp_path, "--no_examples", "--metadata_store", store)
+    check_files(folder)
+    assert {path.name for path in folder.iterdir()} == {"statistics", "schema", "report.html", "manifest.json"}
+    assert statistics_of(folder, "all").num_examples == 4000
+    (run,) = list_runs(store)
+    assert list(run.executions) == ["StatisticsGen", "SchemaGen"]
+    # The splits are those that Examples would have.
+    both = succeed(
+        *("--input", sample, "--output", tmp_path, "--no_examples", "--splits", "train:2,eval:1"),
+        *("--unit_bytes", "100000", "--metadata_store", "none"),
+    )
+    for split in ("train", "eval"):
+        assert statistics_of(both, split) == statistics_of(sample_run, split)
 
 
 def test_a_given_schema_decides_the_types(tmp_path: Path):

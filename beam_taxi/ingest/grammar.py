@@ -24,6 +24,8 @@ _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 EXACT_FLOAT32 = 1 << 24
 """Up to here float32 holds every whole number."""
+_EXACT_DIGITS = 7
+"""Whole numbers of so many digits are below it."""
 
 
 class Kind(IntEnum):
@@ -60,6 +62,8 @@ def examine(cells: pa.StringArray) -> Evidence:
     rest = text.translate(None, _INT_BYTES)
     if rest.translate(None, _FLOAT_BYTES) or _has_leading_zero(cells, text):
         return Evidence(Kind.STRING)
+    if not rest and b"-" not in text and np.diff(_offsets(cells)).max() <= _EXACT_DIGITS:
+        return Evidence(Kind.INT)
     try:
         values = pc.cast(cells, pa.float64() if rest else pa.int64())
     except pa.ArrowInvalid:

@@ -43,11 +43,16 @@ def steps(manifest: Mapping[str, Any]) -> list[Step]:
     if all("content_hash" in one for one in manifest["inputs"]):
         ingest["input_fingerprint"] = fingerprint(manifest["inputs"])
     artifacts = manifest["artifacts"]
-    outputs = ("examples", "rejects") if "rejects" in artifacts else ("examples",)
+    rejects = ("rejects",) if "rejects" in artifacts else ()
     all_splits = {"exclude_splits": "[]"}
-    found = [
-        Step("CsvExampleGen", ("csv",), outputs, ingest),
-        Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+    if settings.get("examples", True):
+        found = [
+            Step("CsvExampleGen", ("csv",), ("examples", *rejects), ingest),
+            Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+        ]
+    else:
+        found = [Step("StatisticsGen", ("csv",), ("statistics", *rejects), {**ingest, **all_splits})]
+    found += [
         Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}),
     ]
     if "anomalies" in artifacts:

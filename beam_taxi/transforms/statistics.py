@@ -195,14 +195,15 @@ def build_manifest(
             }
         )
     shards = [shard for receipt in receipts for shard in receipt.shards]
-    artifacts = {"examples": layout.artifact_entry("Examples", shards)}
+    artifacts = {"examples": layout.artifact_entry("Examples", shards)} if settings.examples else {}
     rejected = [receipt.reject_file for receipt in receipts if receipt.reject_file is not None]
     if rejected:
         artifacts["rejects"] = layout.artifact_entry("Rejects", rejected)
     splits = []
     for split in settings.splits:
         rows = sum(entry["split_rows"][split.name] for entry in inputs)
-        reconcile(f"shards of split {split.name}", rows, sum(s.rows or 0 for s in shards if s.split == split.name))
+        if settings.examples:
+            reconcile(f"shards of split {split.name}", rows, sum(s.rows or 0 for s in shards if s.split == split.name))
         splits.append({"name": split.name, "weight": split.weight, "rows": rows})
     return {
         "manifest_version": layout.MANIFEST_VERSION,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -27,6 +27,7 @@ from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
 
 _ENOUGH_ROWS = 4096
+_Rows = TypeVar("_Rows", pa.Array, pa.RecordBatch)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ def _joined(unit: Unit, reader: PieceReader) -> Iterator[tuple[pa.RecordBatch, l
         yield _concatenated(batches), lengths, rejects
 
 
+def _filtered(rows: _Rows, chosen: npt.NDArray[np.bool_]) -> _Rows:
+    """Return the chosen rows of an array or a batch."""
+    return rows if chosen.all() else rows.filter(pa.array(chosen))
+
+
 def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
@@ -104,7 +110,7 @@ class _WriteUnits(beam.DoFn):
     def _write(self, unit: Unit, reader: PieceReader) -> Iterator[UnitReceipt | TaggedOutput]:
         settings = self._settings
         names = [split.name for split in settings.splits]
-        paths = [shard_path(name, unit.index, self._plan.n_units) for name in names]
+        paths = [shard_path(name, unit.index, self._plan.n_units) for name in names if settings.examples]
         rows: dict[int, npt.NDArray[np.int64]] = {}
         codes: dict[str, Counter[str]] = {}
         with ExitStack() as stack:
@@ -116,37 +122,40 @@ class _WriteUnits(beam.DoFn):
                 for reject in bad:
                     codes.setdefault(reject.file, Counter())[reject.code] += 1
                 frames, splits = self._encode(batch)
-                described = self._described(batch)
                 start = 0
                 for file, length in lengths:
                     counts = np.bincount(splits[start : start + length], minlength=len(names))
                     rows[file] = rows.get(file, 0) + counts
                     start += length
+                described = self._described(batch)
                 for index, name in enumerate(names):
-                    chosen = pa.array(splits == index)
-                    writers[index].write(frames.filter(chosen))
-                    part = described.filter(chosen)
-                    if len(part):
-                        yield TaggedOutput("batches", (name, to_list_columns(part)))
+                    chosen = splits == index
+                    if frames is not None:
+                        writers[index].write(_filtered(frames, chosen))
+                    if chosen.any():
+                        yield TaggedOutput("batches", (name, to_list_columns(_filtered(described, chosen))))
             for writer in writers:
                 writer.close()
         shards = tuple(
             WrittenFile(path, w.bytes_written, w.sha256.hexdigest(), name, w.records)
-            for path, w, name in zip(paths, writers, names, strict=True)
+            for path, w, name in zip(paths, writers, names, strict=False)
         )
         by_file = {file: tuple(map(int, counts)) for file, counts in rows.items()}
         yield UnitReceipt(shards, rejects.written, by_file, {file: dict(count) for file, count in codes.items()})
 
-    def _encode(self, batch: pa.RecordBatch) -> tuple[pa.BinaryArray, npt.NDArray[np.uint8]]:
-        """Return the TFRecord frame and the index of the split of each row."""
+    def _encode(self, batch: pa.RecordBatch) -> tuple[pa.BinaryArray | None, npt.NDArray[np.uint8]]:
+        """Return the TFRecord frame of each row, where there are to be Examples, and the index of its split."""
         settings = self._settings
-        records = encode_examples(batch)
-        checksums = record_checksums(records)
-        hashes = checksums
-        if settings.split_key is not None:
-            hashes = hash_column(batch.column(batch.schema.get_field_index(settings.split_key)))
-        splits = assign_splits(hashes, [split.weight for split in settings.splits])
-        return frame_records(records, checksums), splits
+        key, weights = settings.split_key, [split.weight for split in settings.splits]
+        hashes = None if key is None else hash_column(batch.column(batch.schema.get_field_index(key)))
+        frames = None
+        if settings.examples or (hashes is None and len(weights) > 1):
+            records = encode_examples(batch)
+            checksums = record_checksums(records)
+            frames = frame_records(records, checksums) if settings.examples else None
+            hashes = checksums if hashes is None else hashes
+        splits = np.zeros(len(batch), np.uint8) if hashes is None else assign_splits(hashes, weights)
+        return frames, splits
 
     def _described(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the columns that statistics are of, and those that slice or weigh."""
@@ -195,6 +204,8 @@ class _RejectFile:
 
 class WriteExamples(beam.PTransform):
     """Parse each unit with the plan's types and write it as one gzip TFRecord shard of tf.Example for each split.
+
+    With `settings.examples` False no shard is written, and only the batches come out.
 
     A row's split is a fixed hash of its encoded Example, or of `split_key`, so equal rows share a split.
 
