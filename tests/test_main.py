@@ -111,10 +111,11 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     "extra",
     [
         ["--batch_bytes", "30000"],
-        ["--direct_running_mode", "multi_threading", "--direct_num_workers", "2"],
+        ["--direct_num_workers", "1"],
+        ["--direct_running_mode", "multi_threading", "--direct_num_workers", "3"],
         ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"],
     ],
-    ids=["batches", "threads", "processes"],
+    ids=["batches", "one thread", "threads", "processes"],
 )
 def test_the_same_bytes_again(sample: Path, sample_run: Path, tmp_path: Path, extra: list[str]):
     again = succeed(
@@ -314,6 +315,11 @@ def test_dry_run_touches_nothing(sample: Path, tmp_path: Path):
     assert f"taxi.csv  {sample.stat().st_size:,} bytes\n" in done.stdout
     assert "18 columns" in done.stdout
     assert "shards     4 for each split: train:2, eval:1" in done.stdout
+    threads = min(len(os.sched_getaffinity(0)), 4)
+    assert (
+        f"runner     FnApiRunner, {f'multi_threading, {threads}' if threads > 1 else 'in_memory, 1'} worker(s)"
+        in done.stdout
+    )
     assert not (tmp_path / "out").exists()
 
 

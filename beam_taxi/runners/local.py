@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from beam_taxi.ingest.plan import InputPlan
 
 _MODE, _WORKERS = "direct_running_mode", "direct_num_workers"
+_MAX_THREADS = 4
 
 
 class LocalRunner(Runner):
-    """FnApiRunner, with a thread for each core that the input has units for.
+    """FnApiRunner, with a thread for each core that the input has units for, but no more than 4.
 
-    Arrow, the compressor and TFDV's sketches work without Python's lock, and threads share the memory of the libraries;
-    processes (`--direct_running_mode multi_processing`) import them anew, and were slower up to 30 million rows.
+    Arrow, the compressor and TFDV's sketches work without Python's lock, the rest holds it for about half of the time.
+    Processes (`--direct_running_mode multi_processing`) import the libraries anew, and were slower on two cores.
     """
 
     in_process = True
@@ -35,7 +36,7 @@ class LocalRunner(Runner):
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
 
     def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
-        threads = min(len(os.sched_getaffinity(0)), plan.n_units)
+        threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)
         if threads < 2 or _MODE in self.flags or _WORKERS in self.flags:
             return {}
         return {_MODE: "multi_threading", _WORKERS: str(threads)}
