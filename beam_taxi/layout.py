@@ -98,8 +98,8 @@ def count_rejects(manifest: Mapping[str, Any]) -> Counter[str]:
     return sum((Counter(one["rejects"]) for one in manifest["inputs"]), Counter())
 
 
-def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Return what the manifest will say, as far as it is known before the run; `files` are URIs and sizes."""
+def planned_manifest(settings: Settings, files: Iterable[tuple[str, str, int]]) -> dict[str, Any]:
+    """Return what the manifest will say, as far as it is known before the run; `files` are URIs, formats and sizes."""
     return {
         "run_id": settings.run_id,
         "pipeline_name": settings.pipeline_name,
@@ -107,7 +107,7 @@ def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> di
         "settings": settings.to_json(),
         "settings_sha256": settings.sha256(),
         "versions": versions(),
-        "inputs": [{"uri": uri, "size": size} for uri, size in files],
+        "inputs": [{"uri": uri, "format": format_, "size": size} for uri, format_, size in files],
         "splits": [{"name": split.name, "weight": split.weight} for split in settings.splits],
         "artifacts": {},
     }

@@ -54,7 +54,7 @@ def _main(argv: Sequence[str]) -> None:
         plan = preflight.check(settings, runner, address)
     if args.plan or args.preflight:
         summary.print_plan(settings, plan, runner.described(plan), store)
-    planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
+    planned = layout.planned_manifest(settings, ((file.uri, file.format, file.size) for file in plan.files))
     record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
     if args.plan or args.preflight:

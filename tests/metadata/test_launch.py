@@ -62,21 +62,21 @@ def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
     assert "cache      hit: run first" in out
     assert not (tmp_path / "out" / "second").exists()
     first, second = (artifacts_of(store, get_run(store, run_id)) for run_id in ("first", "second"))
-    assert {key: one.id for key, one in first.items() if key != "csv/0"} == {
-        key: one.id for key, one in second.items() if key != "csv/0"
+    assert {key: one.id for key, one in first.items() if key != "input/0"} == {
+        key: one.id for key, one in second.items() if key != "input/0"
     }
-    assert first["csv/0"].properties["content_hash"] == second["csv/0"].properties["content_hash"]
+    assert first["input/0"].properties["content_hash"] == second["input/0"].properties["content_hash"]
     assert [(r.run_id, r.state, r.properties.get("cached_from")) for r in list_runs(store)] == [
         ("first", "COMPLETE", None),
         ("second", "CACHED", "first"),
     ]
     assert latest_schema(store, "taxi") == first["schema"]
     assert latest_statistics(store, "taxi") == first["statistics"]
-    whole = lineage(store, [first["csv/0"].id])
+    whole = lineage(store, [first["input/0"].id])
     assert {(edge.run_id, edge.node) for edge in whole.edges} >= {("first", "SchemaGen"), ("second", "CsvExampleGen")}
-    assert {edge.target for edge in whole.edges} == {one.id for key, one in first.items() if key != "csv/0"}
+    assert {edge.target for edge in whole.edges} == {one.id for key, one in first.items() if key != "input/0"}
     back = lineage(store, [first["schema"].id])
-    assert {first["csv/0"].id, second["csv/0"].id} <= back.artifacts.keys()
+    assert {first["input/0"].id, second["input/0"].id} <= back.artifacts.keys()
 
     out, _ = run(*args, "--gzip_level", "2", "--explain_cache", "--dry_run")
     assert "cache      missed: settings.gzip_level: 1 in run first, 2 now" in out

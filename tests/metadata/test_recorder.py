@@ -49,8 +49,8 @@ def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
     events = store.get_events_by_execution_ids([ids["CsvExampleGen"]])
     paths = [(e.type, e.path.steps[0].key, e.path.steps[1].index) for e in events]
     assert paths == [
-        (pb.Event.INPUT, "csv", 0),
-        (pb.Event.INPUT, "csv", 1),
+        (pb.Event.INPUT, "input", 0),
+        (pb.Event.INPUT, "input", 1),
         (pb.Event.OUTPUT, "examples", 0),
         (pb.Event.OUTPUT, "rejects", 0),
     ]
