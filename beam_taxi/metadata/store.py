@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -23,6 +24,8 @@ _PROBE_SECONDS = 3.0
 _HALF_MADE_SECONDS = 4.0
 _HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
 _GRPC_PROBE_SECONDS = 4.0
+_OVERTAKEN = "try restarting transaction"
+_OVERTAKEN_SECONDS = 6.0
 _GRPC_CALL_SECONDS = 60.0
 _SQLITE_FAULTS = {
     "missing": "there is no such file; a run with this --metadata_store, or `python -m beam_taxi.runs init`, makes it",
@@ -68,7 +71,7 @@ def connect(address: StoreAddress, write: bool) -> Any:
     deadline = time.monotonic() + _HALF_MADE_SECONDS
     while True:
         try:
-            return _quietly(MetadataStore, _config(address, write))
+            return _restarting(_quietly(MetadataStore, _config(address, write)))
         except (RuntimeError, errors.StatusError) as error:
             text = _one_line(error)
             half_made = any(sign in text for sign in _HALF_MADE)
@@ -86,6 +89,30 @@ def _quietly(make: Any, config: Any) -> Any:
         return make(config)
     finally:
         absl.setLevel(level)
+
+
+def _restarting(connection: Any) -> Any:
+    """Let each call, which is a transaction, begin again where the database asks for it: another process was faster.
+
+    ML Metadata waits for seconds after a deadlock, and gives up where MariaDB 11.6 and later refuse an old snapshot.
+    """
+    from ml_metadata import errors
+
+    once = connection._call_method
+
+    def call(*args: Any) -> None:
+        deadline = time.monotonic() + _OVERTAKEN_SECONDS
+        while True:
+            try:
+                once(*args)
+                return
+            except (RuntimeError, errors.StatusError) as error:
+                if _OVERTAKEN not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(0, 0.05))
+
+    connection._call_method = call
+    return connection
 
 
 def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
