@@ -97,7 +97,9 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
             key, index = event.path.steps[0].key, event.path.steps[1].index
             keys[event.artifact_id] = f"{key}/{index}" if key == INPUT else key
         found = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(list(keys)))}
-    return {keys[id_]: found[id_] for id_ in sorted(found)}
+    # A CACHED run's inputs are newer than its outputs.
+    ids = sorted(found, key=lambda id_: (not keys[id_].startswith(INPUT), id_))
+    return {keys[id_]: found[id_] for id_ in ids}
 
 
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:

@@ -103,7 +103,7 @@ def test_the_command_that_asks(sample: Path, tmp_path: Path):
         "StatisticsGen",
         "SchemaGen",
     }
-    assert ask("reap", store) == []
+    assert ask("reap", store) == ask("diff", store, "a", "a") == []
     table = subprocess.run(
         [sys.executable, "-m", "beam_taxi.runs", "list", "--metadata_store", store], capture_output=True, text=True
     )
@@ -145,6 +145,9 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert failed.state == "FAILED"
     assert str(failed.properties["error"]) in err
     assert "x.csv: line 3: has 1 fields" in str(failed.properties["error"])
+    words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)
 
 
 def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path: Path):
