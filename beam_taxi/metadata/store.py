@@ -71,7 +71,7 @@ def connect(address: StoreAddress, write: bool) -> Any:
     deadline = time.monotonic() + _HALF_MADE_SECONDS
     while True:
         try:
-            return _restarting(_quietly(MetadataStore, _config(address, write)))
+            return _Restarting(_quietly(MetadataStore, _config(address, write)))
         except (RuntimeError, errors.StatusError) as error:
             text = _one_line(error)
             half_made = any(sign in text for sign in _HALF_MADE)
@@ -91,28 +91,31 @@ def _quietly(make: Any, config: Any) -> Any:
         absl.setLevel(level)
 
 
-def _restarting(connection: Any) -> Any:
-    """Let each call, which is a transaction, begin again where the database asks for it: another process was faster.
+class _Restarting:
+    """A MetadataStore whose calls, each a transaction, begin again where the database asks for it: another was faster.
 
-    ML Metadata waits for seconds after a deadlock, and gives up where MariaDB 11.6 and later refuse an old snapshot.
+    ML Metadata itself waits for seconds after a deadlock, and gives up where MariaDB 11.6 and later refuse a snapshot.
     """
-    from ml_metadata import errors
 
-    once = connection._call_method
+    def __init__(self, store: Any) -> None:
+        self._store = store
 
-    def call(*args: Any) -> None:
-        deadline = time.monotonic() + _OVERTAKEN_SECONDS
-        while True:
-            try:
-                once(*args)
-                return
-            except (RuntimeError, errors.StatusError) as error:
-                if _OVERTAKEN not in str(error) or time.monotonic() > deadline:
-                    raise
-            time.sleep(random.uniform(0, 0.05))
+    def __getattr__(self, name: str) -> Any:
+        from ml_metadata import errors
 
-    connection._call_method = call
-    return connection
+        once = getattr(self._store, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            deadline = time.monotonic() + _OVERTAKEN_SECONDS
+            while True:
+                try:
+                    return once(*args, **more)
+                except (RuntimeError, errors.StatusError) as error:
+                    if _OVERTAKEN not in str(error) or time.monotonic() > deadline:
+                        raise
+                time.sleep(random.uniform(0, 0.05))
+
+        return call
 
 
 def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
@@ -186,12 +189,18 @@ def file_lock(address: StoreAddress, write: bool) -> Iterator[None]:
 
 
 def _acquire(lock: int, kind: int, address: StoreAddress) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
+    """Take the lock. A writer leaves its mark in the file, so that who waits sees a queue that moves, however long."""
+    holder, deadline = b"", 0.0
     while True:
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            if kind == fcntl.LOCK_EX:
+                os.pwrite(lock, f"{os.getpid():>10} {time.monotonic_ns():>20}\n".encode(), 0)
             return
         except BlockingIOError:
+            found = os.pread(lock, 32, 0)
+            if found != holder or not deadline:
+                holder, deadline = found, time.monotonic() + _LOCK_SECONDS
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"{address.uri}: another process of this package has locked the store for {_LOCK_SECONDS:.0f} s "
