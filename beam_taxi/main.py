@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import shutil
@@ -54,7 +53,7 @@ def _main(argv: Sequence[str]) -> None:
         plan = preflight.check(settings, runner, address)
     if args.plan or args.preflight:
         summary.print_plan(settings, plan, runner.described(plan), store)
-    planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
+    planned = layout.planned_manifest(settings, ((file.uri, file.format, file.size) for file in plan.files))
     record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
     if args.plan or args.preflight:
@@ -102,8 +101,7 @@ def _run(
 ) -> bool:
     """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    # TFDV writes to stderr that IPython is not there.
-    with _timed(timings, "imports"), redirect_stderr(io.StringIO()):
+    with _timed(timings, "imports"), _silenced():
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -126,6 +124,19 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[part] = timings.get(part, 0.0) + time.perf_counter() - start
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Drop what libraries tell at their import: TFDV that IPython is missing; TensorFlow, from C++, that CUDA is."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stderr(nothing):
+            os.dup2(nothing.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _quieten(runner: str) -> None:

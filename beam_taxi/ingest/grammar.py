@@ -60,7 +60,7 @@ def examine(cells: pa.StringArray) -> Evidence:
     if not text:
         return Evidence(Kind.MISSING)
     rest = text.translate(None, _INT_BYTES)
-    if rest.translate(None, _FLOAT_BYTES) or _has_leading_zero(cells, text):
+    if rest.translate(None, _FLOAT_BYTES) or _begins_wrongly(cells, text):
         return Evidence(Kind.STRING)
     if not rest and b"-" not in text and np.diff(_offsets(cells)).max() <= _EXACT_DIGITS:
         return Evidence(Kind.INT)
@@ -100,12 +100,15 @@ def _text(cells: pa.StringArray) -> bytes:
     return bytes(memoryview(buffer)[offsets[0] : offsets[-1]])
 
 
-def _has_leading_zero(cells: pa.StringArray, text: bytes) -> bool:
+def _begins_wrongly(cells: pa.StringArray, text: bytes) -> bool:
+    """Tell whether a cell begins with `+`, which newer Arrow reads as a number, or with a zero before a digit."""
     offsets = _offsets(cells)
     data = np.frombuffer(text, np.uint8)
     starts = (offsets[:-1] - offsets[0]).astype(np.intp)
     lengths = np.diff(offsets)
     first = data.take(starts, mode="clip")
+    if (first == ord("+")).any():
+        return True
     may = np.flatnonzero(((first == ord("0")) | (first == ord("-"))) & (lengths > 1))
     starts, ends = starts[may], starts[may] + lengths[may]
     starts += data[starts] == ord("-")

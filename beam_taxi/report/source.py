@@ -56,14 +56,9 @@ def read(uri: str) -> Source:
 
 
 def _read_run(uri: str) -> Source:
-    try:
-        manifest = layout.read_manifest(uri)
-        names = [split["name"] for split in manifest["splits"]]
-        artifacts = manifest["artifacts"]
-    except OSError as error:
-        raise UsageError(f"{uri}/{layout.MANIFEST}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{uri}/{layout.MANIFEST}: is not the manifest of a run") from None
+    manifest = layout.read_manifest(uri)
+    names = [split["name"] for split in manifest["splits"]]
+    artifacts = manifest["artifacts"]
     statistics = {name: _read_statistics(storage.join(uri, layout.statistics_path(name))) for name in names}
     schema = text_format.Parse(_read(storage.join(uri, layout.SCHEMA_PATH)).decode(), schema_pb2.Schema())
     anomalies = {}
