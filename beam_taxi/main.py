@@ -115,7 +115,7 @@ def _run(
         manifest = graph.build(pipeline, plan, settings, started)
         if worker_store is not None:
             _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
-        runner.wait(pipeline.run())
+        runner.wait(runner.run(pipeline))
     return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 

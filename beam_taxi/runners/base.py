@@ -39,6 +39,10 @@ class Runner:
         """Return Beam's options: the user's, and defaults for what they leave open."""
         return ["--runner", self.name, *self.flags.words]
 
+    def run(self, pipeline: Any) -> Any:
+        """Run a Pipeline; returns its PipelineResult."""
+        return pipeline.run()
+
     def wait(self, result: Any) -> None:
         """Wait for the job, a PipelineResult; raises what the runner raises for one that failed."""
         result.wait_until_finish()

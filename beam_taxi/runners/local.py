@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beam_taxi.runners.base import Runner
 
@@ -34,6 +34,15 @@ class LocalRunner(Runner):
     def beam_args(self, plan: InputPlan) -> list[str]:
         """Return Beam's options, with as many threads as there is work for, unless the user says how to run."""
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
+
+    def run(self, pipeline: Any) -> Any:
+        """Run a Pipeline; returns its PipelineResult."""
+        from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+        # In threads this runner flushes what a worker has written each second, from another thread: an element that is
+        # being pickled then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
+        worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+        return super().run(pipeline)
 
     def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
         threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)

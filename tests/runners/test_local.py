@@ -1,0 +1,39 @@
+"""The runner in this process, in threads."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_taxi.runners.flags import BeamFlags
+from beam_taxi.runners.local import LocalRunner
+
+
+class SlowToPickle:
+    """Takes longer to be pickled than what a thread has written waits for the next flush."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            pass
+        return SlowToPickle, ()
+
+
+def test_elements_that_take_long_to_pickle_arrive_whole():
+    words = ["--runner", "FnApiRunner", "--direct_running_mode", "multi_threading", "--direct_num_workers", "2"]
+    pipeline = beam.Pipeline(options=PipelineOptions(words))
+    grouped = (
+        pipeline
+        | beam.Create(range(4))
+        | beam.Map(lambda number: (number % 2, SlowToPickle()))
+        | beam.GroupByKey()
+        | beam.MapTuple(lambda key, values: (key, len(list(values))))
+    )
+    assert_that(grouped, equal_to([(0, 2), (1, 2)]))
+    runner = LocalRunner("FnApiRunner", BeamFlags([]), Namespace())
+    runner.wait(runner.run(pipeline))
