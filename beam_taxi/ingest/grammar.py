@@ -72,6 +72,8 @@ def examine(cells: pa.StringArray) -> Evidence:
         return Evidence(Kind.INT, inexact=loses_digits(values))
     if _has_int_beyond_int64(cells):
         return Evidence(Kind.STRING)
+    if _are_small(values):
+        return Evidence(Kind.FLOAT)
     return Evidence(Kind.FLOAT, _first_overflow(values), loses_digits(values))
 
 
@@ -138,9 +140,7 @@ def _first_overflow(values: pa.DoubleArray) -> int | None:
 
 def loses_digits(values: pa.Array) -> bool:
     """Tell whether float32 has other values than these, int64 or finite float64, where it has not all whole numbers."""
-    limits = pc.min_max(values)
-    low, high = limits["min"].as_py(), limits["max"].as_py()
-    if low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32):
+    if _are_small(values):
         return False
     exact = values.drop_null().to_numpy()
     with np.errstate(over="ignore"):
@@ -150,3 +150,10 @@ def loses_digits(values: pa.Array) -> bool:
         return bool((rounded >= 2.0**63).any() or (rounded.astype(np.int64) != exact).any())
     large = np.abs(exact) >= EXACT_FLOAT32
     return bool((rounded[large].astype(np.float64) != exact[large]).any())
+
+
+def _are_small(values: pa.Array) -> bool:
+    """Tell whether all values, int64 or finite float64, are where float32 has all whole numbers."""
+    limits = pc.min_max(values)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
+    return low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32)
