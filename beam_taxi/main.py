@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, progress, storage, summary
-from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored, find
+from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored, find
 from beam_taxi.settings import Settings
 
 
@@ -51,13 +51,21 @@ def _main(argv: Sequence[str]) -> None:
         runner = choose(args.runner, BeamFlags(beam_args), args)
         store = options.metadata_uri(args)
         address = parse_address(store, args.metadata_password_file)
-        plan = preflight.check(settings, runner, address)
-    if args.plan or args.preflight:
+        checks, plan = preflight.look(settings, runner, address)
+        if args.preflight:
+            faults = summary.print_checks(checks)
+            if faults:
+                raise UsageError(f"{faults} of {len(checks)} checks found a fault")
+            return
+        preflight.refuse(checks)
+        assert plan is not None
+        summary.print_notes(checks)
+    if args.plan:
         summary.print_plan(settings, plan, runner.described(plan), store)
     planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
     record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
-    if args.plan or args.preflight:
+    if args.plan:
         return
     if args.cache and earlier is not None:
         with _timed(timings, "record"):
@@ -66,7 +74,7 @@ def _main(argv: Sequence[str]) -> None:
         return
     worker_store = address if args.record_on == "worker" else None
     if not _run(args, runner, settings, plan, record, worker_store, timings):
-        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
+        summary.print_left(settings.run_uri, store, worker_store is not None)
         return
     manifest = layout.read_manifest(settings.run_uri)
     with _timed(timings, "record"):
@@ -117,7 +125,7 @@ def _run(
         manifest = graph.build(pipeline, plan, settings, started)
         if worker_store is not None:
             _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
-        runner.wait(pipeline.run())
+        runner.run(pipeline)
     return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 
@@ -130,11 +138,10 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
 
 def _quieten(runner: str) -> None:
     """Keep the libraries' start-up notes, and in process the runner's traces, away from the user's terminal."""
-    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.INFO}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.ERROR)
-    logging.getLogger("apache_beam").setLevel(levels.get(runner, logging.WARNING))
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL if runner == options.LOCAL_RUNNER else logging.WARNING)
 
 
 @contextmanager

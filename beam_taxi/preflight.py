@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from beam_taxi import storage
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.plan import InputPlan, plan_input
 from beam_taxi.metadata.address import StoreAddress
-from beam_taxi.runners.base import Runner
+from beam_taxi.runners.base import Check, Runner
 from beam_taxi.settings import Settings
 
 
-def check(settings: Settings, runner: Runner, store: StoreAddress | None) -> InputPlan:
-    """Return the plan of a run that may be launched. Raises UsageError with all faults at once, and DataError."""
-    faults = list(runner.faults(settings, store))
-    plan = None
-    try:
-        check_output(settings)
-    except UsageError as error:
-        faults.append(str(error))
-    try:
-        plan = plan_input(settings, declared_kinds(settings))
-        check_columns(settings, plan)
-    except UsageError as error:
-        faults.append(str(error))
-    if faults or plan is None:
+def look(settings: Settings, runner: Runner, store: StoreAddress | None) -> tuple[list[Check], InputPlan | None]:
+    """Look at all that a launch needs; return also the plan, where the input allows one. Raises DataError."""
+    checks = list(runner.checks(settings, store))
+    checks.append(Check("output", _fault(lambda: check_output(settings))))
+    plans: list[InputPlan] = []
+
+    def plan() -> None:
+        plans.append(plan_input(settings, declared_kinds(settings)))
+        check_columns(settings, plans[0])
+
+    checks.append(Check("input", _fault(plan)))
+    return checks, plans[0] if plans else None
+
+
+def refuse(checks: Iterable[Check]) -> None:
+    """Raise UsageError with all faults at once, if there are any."""
+    faults = [check.fault for check in checks if check.fault]
+    if faults:
         raise UsageError("; ".join(faults))
-    return plan
+
+
+def _fault(look: Callable[[], None]) -> str:
+    try:
+        look()
+    except (UsageError, StorageError) as error:
+        return str(error)
+    return ""
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:
