@@ -213,8 +213,9 @@ def _reason(error: BaseException, bucket: str) -> str:
     from google.auth.exceptions import GoogleAuthError
 
     if isinstance(error, GoogleAuthError):
-        told = str(error) if has_credentials() else "it is not public, and there are no Google Cloud credentials here"
-        return f"{' '.join(told.split())[:300]}; log in with `{LOG_IN}`"
+        absent = "it is not public, and there are no Google Cloud credentials here"
+        said = " ".join(str(error).split())[:300] if has_credentials() else absent
+        return f"{said}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
     code = _code(error)
     details = getattr(cause, "errors", None)

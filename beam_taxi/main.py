@@ -141,7 +141,9 @@ def _quieten(runner: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.ERROR)
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL if runner == options.LOCAL_RUNNER else logging.WARNING)
+    # Beam logs what the service refuses, and main tells it in one line.
+    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.CRITICAL + 1}
+    logging.getLogger("apache_beam").setLevel(levels.get(runner, logging.WARNING))
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi.errors import BeamTaxiError
@@ -67,7 +69,8 @@ class DataflowRunner(Runner):
         from apitools.base.py.exceptions import HttpError
 
         try:
-            result = pipeline.run()
+            with _quiet():
+                result = pipeline.run()
         except HttpError as error:
             raise BeamTaxiError(_refusal(error, self.args.project)) from None
         if not result.has_job:
@@ -82,6 +85,20 @@ class DataflowRunner(Runner):
             print(f"cancel     {cancel_command(job)}", file=told)
             return
         watch(job, quiet=self.args.log_format == "json")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what Beam's subprocesses, which build the package for the workers, write to stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _refusal(error: Any, project: str) -> str:

@@ -11,7 +11,7 @@ from beam_taxi import counters
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, find
 
 ENDPOINT = "https://dataflow.googleapis.com"
-_POLL_SECONDS = (0.5, 15.0)
+_POLL_SECONDS = (0.5, 5.0)
 _CALL_SECONDS = 30
 LOST_SECONDS = 600.0
 
