@@ -77,9 +77,10 @@ def upload(uri: str, file: BinaryIO) -> None:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     bucket, name = split(uri)
+    size = file.seek(0, os.SEEK_END)
     with _told(uri):
         # Sent again it is the same object, so that a retry does no harm.
-        _bucket(bucket).blob(name).upload_from_file(file, rewind=True, retry=DEFAULT_RETRY)
+        _bucket(bucket).blob(name).upload_from_file(file, rewind=True, size=size, retry=DEFAULT_RETRY)
 
 
 class _Object(io.RawIOBase):
@@ -219,6 +220,8 @@ def _reason(error: BaseException, bucket: str) -> str:
     cause = getattr(error, "cause", None) or error
     code = _code(error)
     details = getattr(cause, "errors", None)
-    told = details[0].get("message") if details else getattr(cause, "message", None)
+    # An upload's failure holds the service's answer as text.
+    answered = re.search(r'"message": ?"([^"]+)"', str(cause))
+    told = details[0].get("message") if details else answered[1] if answered else getattr(cause, "message", None)
     text = f"{code or ''} {' '.join(str(told or cause).split())[:300]}".strip()
     return f"{text}; {_TODO.get(code or 0, 'try again').format(bucket=bucket)}"

@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> None:
     args, beam_args = options.parse(argv)
+    _quieten(args.runner)
     settings = options.to_settings(args)
     timings: dict[str, float] = {}
-    _quieten(args.runner)
     with _timed(timings, "checks"):
         from beam_taxi import preflight
         from beam_taxi.metadata.address import parse_address

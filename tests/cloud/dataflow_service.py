@@ -41,6 +41,7 @@ class Dataflow:
         self.created: list[dict[str, Any]] = []
         self.cancelled = threading.Event()
         self.watched = threading.Event()
+        self.mended = threading.Event()
         self.state = "JOB_STATE_RUNNING"
         self.messages: list[dict[str, str]] = []
         self.counters: dict[str, int] = {}
@@ -108,6 +109,8 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"error": {"code": 401, "message": told}}, 401)
             elif service.broken_calls:
                 service.broken_calls -= 1
+                if not service.broken_calls:
+                    service.mended.set()
                 self.close_connection = True
             elif url.path.endswith("/messages"):
                 least = ["JOB_MESSAGE_DEBUG", "JOB_MESSAGE_BASIC", "JOB_MESSAGE_ERROR"]
@@ -171,7 +174,10 @@ def serving(folder: Path) -> Iterator[tuple[Dataflow, dict[str, str]]]:
 
 
 class StorageFaults:
-    """Between clients and the emulator: adds what it lacks, and faults. `refused` and `away` are patterns of paths."""
+    """Between clients and the emulator: adds what it lacks, and faults.
+
+    A call that `refused` matches is answered by 403; one that `away` matches by 503, the first time.
+    """
 
     def __init__(self, emulator: str) -> None:
         self.emulator = emulator
@@ -182,7 +188,7 @@ class StorageFaults:
         self.permissions: dict[str, set[str]] = {}
         self.refused = ""
         self.away = ""
-        self.away_calls = 0
+        self.failed: set[str] = set()
 
 
 def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
@@ -193,12 +199,12 @@ def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length) if length else None
             call = f"{self.command} {self.path}"
-            if faults.away and faults.away_calls and re.search(faults.away, call):
-                faults.away_calls -= 1
-                self.answer({"error": {"code": 503, "message": "Backend error"}}, 503)
+            if faults.away and re.search(faults.away, call) and call not in faults.failed:
+                faults.failed.add(call)
+                self.refuse(503, "Backend error")
                 return
             if faults.refused and re.search(faults.refused, call):
-                self.answer({"error": {"code": 403, "message": "tester does not have storage access."}}, 403)
+                self.refuse(403, "tester does not have storage access.")
                 return
             asked = re.fullmatch(r"GET .*/b/([^/?]+)/iam/testPermissions\?(.*)", call)
             if asked:
@@ -210,6 +216,9 @@ def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
 
         do_GET = do_POST = do_PUT = do_DELETE = forward
 
+        def refuse(self, status: int, message: str) -> None:
+            self.answer({"error": {"code": status, "message": message, "errors": [{"message": message}]}}, status)
+
         def relay(self, body: bytes | None, bucket: re.Match[str] | None) -> None:
             kept = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             request = urllib.request.Request(faults.emulator + self.path, body, kept, method=self.command)
@@ -219,6 +228,9 @@ def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
             if bucket and status == 200:
                 self.answer({**json.loads(content), **faults.locations.get(bucket[1], {})})
                 return
+            # The emulator's answers have its own address in them.
+            if headers.get_content_type() == "application/json":
+                content = content.replace(faults.emulator.encode(), f"http://{self.headers['Host']}".encode())
             self.send_response(status)
             for name, value in headers.items():
                 if name.lower() not in ("content-length", "connection", "server", "date", "transfer-encoding"):
