@@ -166,7 +166,7 @@ def serving(folder: Path) -> Iterator[tuple[Dataflow, dict[str, str]]]:
         {
             "http_proxy": proxy,
             "https_proxy": proxy,
-            "no_proxy": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost,0.0.0.0",
             "REQUESTS_CA_BUNDLE": str(file),
         },
     )
