@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.runners.flags import BeamFlags
+from beam_taxi.runners.store_check import store_fault
 from beam_taxi.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Runner:
         if self.in_process and self.args.no_wait:
             faults.append(f"--no_wait: {self.name} ends with this process; leave it out")
         yield from (Check("runner", fault) for fault in faults or [""])
+        # A launch goes on without its store, and says so itself.
+        yield Check("metadata store", store_fault(store) if self.args.preflight else "")
 
     def described(self, plan: InputPlan) -> Iterator[tuple[str, str]]:
         """Yield name and value of the lines of a plan."""

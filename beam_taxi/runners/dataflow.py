@@ -35,29 +35,29 @@ class DataflowRunner(Runner):
     """DataflowRunner, launched from here or by the launcher of a Flex Template."""
 
     def checks(self, settings: Settings, store: StoreAddress | None) -> Iterator[Check]:
-        found = list(launch_checks(self.flags, self.args, settings, store))
-        yield from found
+        yield from launch_checks(self.flags, self.args, settings, store)
         yield from cloud_checks(self.flags, self.args, settings)
 
     def described(self, plan: InputPlan) -> Iterator[tuple[str, str]]:
-        defaults = self._defaults(plan)
-        chosen = {name: self.flags.get(name, value) for name, value in defaults.items()}
+        chosen = {name: self._chosen(name, value) for name, value in self._defaults(plan).items()}
+        machine, most = chosen["machine_type"], chosen["max_num_workers"]
+        threads, disk = chosen["number_of_worker_harness_threads"], chosen["disk_size_gb"]
         yield "runner", f"{self.name} in {self.flags.get('region')}, project {self.args.project}"
-        machine = chosen["machine_type"]
-        threads = chosen["number_of_worker_harness_threads"]
-        disk = chosen["disk_size_gb"]
-        yield "workers", f"up to {chosen['max_num_workers']} {machine}, {disk} GB, {threads} threads for each vCPU"
+        yield "workers", f"up to {most} {machine}, {disk} GB, {threads} threads for each vCPU"
         vcpus = vcpus_of(machine)
-        workers = min(int(chosen["max_num_workers"]), -(-plan.n_units // vcpus))
-        yield "estimate", str(Estimate(plan.size, workers, vcpus))
+        yield "estimate", str(Estimate(plan.size, min(int(most), -(-plan.n_units // vcpus)), vcpus))
 
     def beam_args(self, plan: InputPlan) -> list[str]:
-        return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
+        defaults = self._defaults(plan)
+        return ["--runner", self.name, *self.flags.with_defaults({n: self._chosen(n, v) for n, v in defaults.items()})]
+
+    def _chosen(self, name: str, default: str) -> str:
+        """Return what the user gives, by the flag or its other name, or the default."""
+        return self.flags.get(name) or self.flags.get(f"worker_{name}") or default
 
     def _defaults(self, plan: InputPlan) -> dict[str, str]:
         """Return Beam's options where the user leaves them open: no more workers than have a unit for each vCPU."""
-        machine_type = self.flags.get("machine_type") or self.flags.get("worker_machine_type")
-        workers = -(-plan.n_units // vcpus_of(machine_type or DEFAULTS["machine_type"]))
+        workers = -(-plan.n_units // vcpus_of(self._chosen("machine_type", DEFAULTS["machine_type"])))
         defaults = {**DEFAULTS, "max_num_workers": str(min(workers, _MOST_WORKERS))}
         if self.args.run_id:
             name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.args.run_id}".lower())

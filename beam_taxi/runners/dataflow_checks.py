@@ -18,6 +18,7 @@ from beam_taxi.ingest.bigquery import SCHEME as BIGQUERY
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.runners.base import Check
 from beam_taxi.runners.flags import BeamFlags
+from beam_taxi.runners.store_check import store_fault
 from beam_taxi.settings import Settings
 
 LOCATIONS = {"temp_location": ("temp", "tmp"), "staging_location": ("staging", "binaries")}
@@ -171,7 +172,8 @@ def _check_store(args: Namespace, store: StoreAddress | None) -> Check:
         return Check(name)
     if args.no_wait:
         return Check(name, note="nobody waits for the job: record it later, or give --record_on worker")
-    return Check(name)
+    # A launch goes on without its store, and says so itself.
+    return Check(name, store_fault(store) if args.preflight else "")
 
 
 def _is_loopback(host: str) -> bool:

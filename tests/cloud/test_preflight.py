@@ -140,6 +140,21 @@ def test_the_setup_file_is_looked_into(google_cloud: GoogleCloud, tmp_path: Path
     )
 
 
+def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    places = {"input": str(tmp_path / "x.csv"), "output": str(tmp_path / "out"), "runner": "FnApiRunner"}
+    done = run(google_cloud, "--preflight", **places)
+    assert done.stdout.splitlines() == ["ok     runner", "ok     metadata store", "ok     output", "ok     input"]
+    done = run(google_cloud, "--preflight", "--no_wait", metadata_store="grpc://127.0.0.1:1", **places)
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[:2] == [
+        "fault  runner: --no_wait: FnApiRunner ends with this process; leave it out",
+        "fault  metadata store: --metadata_store grpc://127.0.0.1:1: no answer: Connection refused; is the server up, "
+        "and its address right?",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
     code = (
         "import sys\nfrom beam_taxi.main import main\nstatus = main(sys.argv[1:])\n"
@@ -151,7 +166,7 @@ def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
 
 
 def test_the_plan_has_an_estimate(google_cloud: GoogleCloud):
-    done = run(google_cloud, "--plan", "--num_shards", "10", machine_type="n2-highmem-8")
+    done = run(google_cloud, "--plan", "--num_shards", "10", worker_machine_type="n2-highmem-8")
     assert "workers    up to 2 n2-highmem-8, 50 GB, 2 threads for each vCPU" in done.stdout
     assert "estimate   1.07 vCPU hours = (0.000 GB x 60 s + 2 workers x 8 vCPUs x 240 s to start) / 3600" in done.stdout
     assert "total      1 file(s), 16 bytes, 2 columns" in done.stdout
