@@ -155,3 +155,11 @@ def test_the_launch_has_flags_that_there_are(cloud_scripts: Cloud):
     for more in ([], ["--no-image"]):
         told = cloud_scripts.run("cloud/launch.sh", "--dry-run", "--input", "gs://b/x.csv", *more).stdout
         assert set(re.findall(r"--\w+", told)) <= known
+
+
+def test_the_page_has_options_that_there_are():
+    known = {option for action in options.parser()._actions for option in action.option_strings} | options.beam_flags()
+    text = (ROOT / "docs" / "cloud.md").read_text()
+    assert set(re.findall(r"--[a-z]+_[a-z_]+", text)) <= known
+    for path in re.findall(r"(?:scripts|beam_taxi)/[\w/]+\.\w+", text):
+        assert (ROOT / path).is_file()
