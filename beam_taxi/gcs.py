@@ -144,8 +144,12 @@ def granted(bucket: str, permissions: tuple[str, ...]) -> set[str]:
 def member() -> str:
     """Return the caller as IAM names it, as far as the credentials tell."""
     from google.auth import default
+    from google.auth.exceptions import GoogleAuthError
 
-    email = getattr(default()[0], "service_account_email", None)
+    try:
+        email = getattr(default()[0], "service_account_email", None)
+    except GoogleAuthError:
+        email = None
     return f"serviceAccount:{email}" if email and email != "default" else "user:YOU"
 
 
@@ -198,7 +202,7 @@ def _told(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (GoogleAPIError, GoogleAuthError, requests.RequestException, ValueError) as error:
+    except (GoogleAPIError, GoogleAuthError, requests.RequestException, ValueError, re.error) as error:
         fault = StorageError(f"{uri}: {_reason(error, split(uri)[0])}")
         fault.code = _code(error)
         raise fault from None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from beam_taxi import storage
-from beam_taxi.errors import StorageError, UsageError
+from beam_taxi.errors import DataError, StorageError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.plan import InputPlan, plan_input
 from beam_taxi.metadata.address import StoreAddress
@@ -15,32 +15,35 @@ from beam_taxi.settings import Settings
 
 
 def look(settings: Settings, runner: Runner, store: StoreAddress | None) -> tuple[list[Check], InputPlan | None]:
-    """Look at all that a launch needs; return also the plan, where the input allows one. Raises DataError."""
-    checks = list(runner.checks(settings, store))
-    checks.append(Check("output", _fault(lambda: check_output(settings))))
+    """Look at all that a launch needs; return also the plan, where the input allows one."""
     plans: list[InputPlan] = []
 
     def plan() -> None:
         plans.append(plan_input(settings, declared_kinds(settings)))
         check_columns(settings, plans[0])
 
-    checks.append(Check("input", _fault(plan)))
+    checks = [*runner.checks(settings, store), _check("output", lambda: check_output(settings))]
+    if runner.args.preflight and settings.query is not None:
+        checks.append(Check("input", note="what a query gives is known only when it has run, and that is paid for"))
+    else:
+        checks.append(_check("input", plan))
     return checks, plans[0] if plans else None
 
 
 def refuse(checks: Iterable[Check]) -> None:
-    """Raise UsageError with all faults at once, if there are any."""
-    faults = [check.fault for check in checks if check.fault]
-    if faults:
-        raise UsageError("; ".join(faults))
+    """Raise all faults at once, if there are any: DataError where one is of the data, else UsageError."""
+    found = [check for check in checks if check.fault]
+    if found:
+        kind = DataError if any(check.is_data for check in found) else UsageError
+        raise kind("; ".join(check.fault for check in found))
 
 
-def _fault(look: Callable[[], None]) -> str:
+def _check(name: str, look: Callable[[], None]) -> Check:
     try:
         look()
-    except (UsageError, StorageError) as error:
-        return str(error)
-    return ""
+    except (UsageError, StorageError, DataError) as error:
+        return Check(name, str(error), is_data=isinstance(error, DataError))
+    return Check(name)
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class Check(NamedTuple):
-    """One thing looked at before a launch: a fault stands against it, a note does not; each says what to do."""
+    """One thing looked at before a launch: a fault stands against it, a note does not; each says what to do.
+
+    `is_data` tells that the fault is one of the data.
+    """
 
     name: str
     fault: str = ""
     note: str = ""
+    is_data: bool = False
 
 
 class Runner:

@@ -153,6 +153,14 @@ def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
         "and its address right?",
     ]
     assert not (tmp_path / "out").exists()
+    (tmp_path / "x.csv").write_text("")
+    done = run(google_cloud, "--preflight", **places)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        2,
+        f"fault  input: {tmp_path}/x.csv: is empty: it has no header",
+    )
+    done = run(google_cloud, "--preflight", query="SELECT 1", **{**places, "input": None})
+    assert (done.returncode, done.stdout.splitlines()[-1][:40]) == (0, "note   input: what a query gives is know")
 
 
 def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
