@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,15 @@ def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: py
     assert matched("*/d.csv") == ["c/d.csv"]
     assert matched("odd[1].csv") == []
     assert matched("none.csv") == []
+
+
+def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as metadata:
+        host = "127.0.0.1:{}".format(metadata.getsockname()[1])
+        monkeypatch.setenv("GCE_METADATA_HOST", host)
+        assert gcs.has_credentials()
+    assert not gcs.has_credentials()
+    (tmp_path / "application_default_credentials.json").write_text("{}")
+    assert gcs.has_credentials()
