@@ -102,7 +102,7 @@ def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, m
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as metadata:
-        host = "127.0.0.1:{}".format(metadata.getsockname()[1])
+        host = f"127.0.0.1:{metadata.getsockname()[1]}"
         monkeypatch.setenv("GCE_METADATA_HOST", host)
         assert gcs.has_credentials()
     assert not gcs.has_credentials()
