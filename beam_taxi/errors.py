@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 
 class BeamTaxiError(Exception):
@@ -50,6 +50,19 @@ def closed_pipe_ignored() -> Iterator[None]:
     except BrokenPipeError:
         # What is still buffered would raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what libraries and subprocesses write to stderr while the block runs."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stderr(nothing):
+            os.dup2(nothing.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 _CLASSES: dict[str, type[BeamTaxiError]] = {

@@ -14,10 +14,12 @@ from typing import Any
 
 import beam_taxi
 from beam_taxi import storage
+from beam_taxi.errors import UsageError
 from beam_taxi.settings import Settings
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+_MANIFEST_KEYS = {"run_id", "run_uri", "settings", "inputs", "splits", "artifacts"}
 _VERSIONS = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
 
 REPORT = "report.html"
@@ -98,8 +100,8 @@ def count_rejects(manifest: Mapping[str, Any]) -> Counter[str]:
     return sum((Counter(one["rejects"]) for one in manifest["inputs"]), Counter())
 
 
-def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Return what the manifest will say, as far as it is known before the run; `files` are URIs and sizes."""
+def planned_manifest(settings: Settings, files: Iterable[tuple[str, str, int]]) -> dict[str, Any]:
+    """Return what the manifest will say, as far as it is known before the run; `files` are URIs, formats and sizes."""
     return {
         "run_id": settings.run_id,
         "pipeline_name": settings.pipeline_name,
@@ -107,7 +109,7 @@ def planned_manifest(settings: Settings, files: Iterable[tuple[str, int]]) -> di
         "settings": settings.to_json(),
         "settings_sha256": settings.sha256(),
         "versions": versions(),
-        "inputs": [{"uri": uri, "size": size} for uri, size in files],
+        "inputs": [{"uri": uri, "format": format_, "size": size} for uri, format_, size in files],
         "splits": [{"name": split.name, "weight": split.weight} for split in settings.splits],
         "artifacts": {},
     }
@@ -119,7 +121,15 @@ def write_manifest(run_uri: str, manifest: Mapping[str, Any]) -> None:
         file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def read_manifest(run_uri: str) -> dict[str, Any]:
-    """Return the manifest of a run; raises OSError where there is none."""
-    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(run_uri, MANIFEST)))
+def read_manifest(uri: str) -> dict[str, Any]:
+    """Return the manifest of a run, by its own URI or the run's folder. Raises UsageError where there is none."""
+    place = uri if uri.endswith(".json") else storage.join(uri, MANIFEST)
+    try:
+        manifest = json.loads(storage.read_bytes(place))
+    except OSError as error:
+        raise UsageError(f"{place}: cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or not manifest.keys() >= _MANIFEST_KEYS:
+        raise UsageError(f"{place}: is not the manifest of a run")
     return manifest

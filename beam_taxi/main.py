@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import shutil
@@ -12,12 +11,12 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, progress, storage, summary
-from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored, find
+from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored, find, silenced
 from beam_taxi.settings import Settings
 
 
@@ -62,7 +61,7 @@ def _main(argv: Sequence[str]) -> None:
         summary.print_notes(checks)
     if args.plan:
         summary.print_plan(settings, plan, runner.described(plan), store)
-    planned = layout.planned_manifest(settings, ((file.uri, file.size) for file in plan.files))
+    planned = layout.planned_manifest(settings, ((file.uri, file.format, file.size) for file in plan.files))
     record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
     if args.plan:
@@ -110,8 +109,8 @@ def _run(
 ) -> bool:
     """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    # TFDV writes to stderr that IPython is not there.
-    with _timed(timings, "imports"), redirect_stderr(io.StringIO()):
+    with _timed(timings, "imports"), silenced():
+        # TFDV tells that IPython is missing; TensorFlow, from C++, that CUDA is.
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 

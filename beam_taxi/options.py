@@ -66,7 +66,10 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--max_reject_ratio", type=float, help="set up to this share of the rows aside")
     data.add_argument("--schema", metavar="PBTXT", help="Schema proto that gives the types instead of the data")
     examples = p.add_argument_group("examples")
-    examples.add_argument("--splits", default="train:2,eval:1", help="names and weights (default: %(default)s)")
+    examples.add_argument(
+        "--no_examples", action="store_true", help="only statistics and schema, of one split `all` unless --splits says"
+    )
+    examples.add_argument("--splits", help="names and weights (default: train:2,eval:1)")
     examples.add_argument(
         "--split_key",
         metavar="COLUMN",
@@ -180,7 +183,8 @@ def to_settings(args: argparse.Namespace) -> Settings:
         pipeline_name=args.pipeline_name,
         query=args.query,
         project=args.project,
-        splits=_splits(args.splits),
+        examples=not args.no_examples,
+        splits=_splits(args.splits or ("all:1" if args.no_examples else "train:2,eval:1")),
         split_key=args.split_key,
         schema=_schema(args.schema),
         dialect=Dialect(

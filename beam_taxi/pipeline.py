@@ -23,8 +23,5 @@ def build(pipeline: beam.Pipeline, plan: InputPlan, settings: Settings, started:
     """Add the whole job to `pipeline`; returns the one manifest."""
     planned = pipeline | "PlanInput" >> PlanInput(plan, settings)
     examples = planned.tasks | "WriteExamples" >> WriteExamples(plan, planned.plan, settings)
-    statistics = [
-        examples.batches[split.name] | f"ComputeStatistics[{split.name}]" >> ComputeStatistics(settings.statistics)
-        for split in settings.splits
-    ]
+    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings.statistics)
     return pipeline | "CloseRun" >> CloseRun(plan, settings, started, planned.plan, examples.receipts, statistics)

@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from beam_taxi import storage
+from beam_taxi import layout, storage
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError
 from beam_taxi.settings import Dialect, Settings
 
@@ -36,11 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
-    try:
-        manifest = json.loads(storage.read_bytes(manifest_uri))
-        dialect = Settings.from_json(manifest["settings"]).dialect
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"--manifest {manifest_uri}: is not the manifest of a run: {error}") from None
+    manifest = layout.read_manifest(manifest_uri)
+    dialect = Settings.from_json(manifest["settings"]).dialect
     columns = {one["uri"]: one.get("columns", manifest["columns"]) for one in manifest["inputs"]}
     rows = [row for path in corrected for row in _rows(path, columns, manifest["columns"], dialect)]
     header = [] if dialect.columns else [manifest["columns"]]

@@ -12,9 +12,9 @@ from typing import Any
 from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
-from beam_taxi.metadata.manifests import differences, read_manifest, what_came_out, what_decides
+from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
 from beam_taxi.metadata.recorder import init
-from beam_taxi.metadata.verify import reap, verify
+from beam_taxi.metadata.verify import manifest_of, reap, verify
 
 _WIDTH = 60
 Answer = tuple[Any, Sequence[Sequence[Any]], int]
@@ -71,8 +71,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
     runs = queries.list_runs(store)
-    rows = [(r.run_id, r.pipeline, r.state, r.started, r.properties.get("error", "")) for r in runs]
-    return [asdict(run) for run in runs], [("run", "pipeline", "state", "started", "error"), *rows], 0
+    rows = [(run.run_id, run.pipeline, run.state, run.started, _note(run)) for run in runs]
+    table = [("run", "pipeline", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
+    return [asdict(run) for run in runs], table, 0
+
+
+def _note(run: queries.Run) -> str:
+    cached_from = run.properties.get("cached_from")
+    return f"has the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))
 
 
 def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
@@ -101,13 +107,14 @@ def _lineage(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 
 def _diff(store: StoreAddress, args: argparse.Namespace) -> Answer:
-    first, second = (read_manifest(queries.get_run(store, run_id).manifest) for run_id in args.runs)
+    first, second = (manifest_of(queries.get_run(store, run_id)) for run_id in args.runs)
     found = [
         *differences(what_decides(first), what_decides(second)),
         *differences(what_came_out(first), what_came_out(second)),
     ]
     value = [{"field": field, "first": one, "second": two} for field, one, two in found]
-    return value, [("field", *args.runs), *found], 0
+    same = f"{' and '.join(args.runs)}: the same settings, inputs, versions and files"
+    return value, [("field", *args.runs), *found] if found else [(same,)], 0
 
 
 def _verify(store: StoreAddress, args: argparse.Namespace) -> Answer:
@@ -118,7 +125,8 @@ def _verify(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 def _reap(store: StoreAddress, args: argparse.Namespace) -> Answer:
     found = [asdict(one) for one in reap(store, args.runs)]
-    return found, [("run", "state", "reason"), *(tuple(one.values()) for one in found)], 0
+    rows = [tuple(one.values()) for one in found]
+    return found, [("run", "state", "reason"), *rows] if rows else [("no run is RUNNING",)], 0
 
 
 def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:

@@ -116,6 +116,7 @@ class Settings:
     pipeline_name: str = "beam_taxi"
     query: str | None = None
     project: str | None = None
+    examples: bool = True
     splits: tuple[Split, ...] = (Split("train", 2), Split("eval", 1))
     split_key: str | None = None
     schema: str | None = None

@@ -58,7 +58,8 @@ def print_plan(settings: Settings, plan: InputPlan, described: Iterable[tuple[st
         print(f"input      … and {len(plan.files) - _FILES_SHOWN:,} more")
     print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
     print(f"output     {settings.run_uri}")
-    print(f"shards     {plan.n_units} for each split: {', '.join(f'{s.name}:{s.weight}' for s in settings.splits)}")
+    splits = ", ".join(f"{split.name}:{split.weight}" for split in settings.splits)
+    print(f"shards     {f'{plan.n_units} for each split: ' if settings.examples else 'none, splits: '}{splits}")
     for name, value in described:
         print(f"{name:<10} {value}")
     print(f"record     {store}")

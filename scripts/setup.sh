@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make .venv in the repository root: Python 3.11 (or 3.10), the locked libraries and this package, editable.
+# Make .venv in the repository root: Python 3.11 (or 3.10), the locked libraries and this package, editable. Where no
+# such Python is here or can be downloaded, and glibc is 2.39 or later: 3.13 or 3.12 with the other lock.
 # Usage: scripts/setup.sh [--dev]      --dev adds the test tools of requirements-dev.txt
 # Needs a python3 (3.8 or later) or uv; no compiler where Python 3.11 is found or can be downloaded. Status 2: something is missing, and the line before says what.
 set -euo pipefail
@@ -35,29 +36,38 @@ fingerprint() {
     } | cksum
 }
 
+# The lock for the Python of .venv.
+lock() {
+    case "$(.venv/bin/python -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)" in
+        "3 12" | "3 13") printf requirements-py313.txt ;;
+        *) printf requirements.txt ;;
+    esac
+}
+
 stamp() { printf '.venv/%s.stamp' "$1"; }
 
 is_installed() {
     [ -x .venv/bin/python ] && [ -f "$(stamp "$1")" ] && [ "$(fingerprint "$1")" = "$(cat "$(stamp "$1")")" ]
 }
 
+has_glibc() {
+    local libc
+    libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || true)
+    [[ "$libc" = "glibc "* ]] && [ "$(printf '%s\n%s\n' "$1" "${libc#glibc }" | sort -V | head -n 1)" = "$1" ]
+}
+
 warn_about_platform() {
-    local machine libc
+    local machine
     machine="$(uname -s) $(uname -m)"
     if [ "$machine" != "Linux x86_64" ]; then
         say "warning: the locked tensorflow-data-validation 1.16.1 and ml-metadata 1.17.1 both have wheels for Linux x86_64" \
             "alone, and this is $machine: expect the install to fail; use a container or a Linux x86_64 machine"
         return
     fi
-    libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || true)
-    case "$libc" in
-        "glibc "*)
-            if [ "$(printf '2.28\n%s\n' "${libc#glibc }" | sort -V | head -n 1)" != 2.28 ]; then
-                say "warning: the locked wheels need glibc 2.28 or later, and this is $libc: expect the install to fail"
-            fi ;;
-        *) say "warning: the locked wheels need glibc 2.28 or later, and this system has another C library (musl?):" \
-               "expect the install to fail" ;;
-    esac
+    if ! has_glibc 2.28; then
+        say "warning: the locked wheels need glibc 2.28 or later, and this system has $(getconf GNU_LIBC_VERSION 2>/dev/null ||
+            echo 'another C library (musl?)'): expect the install to fail"
+    fi
 }
 
 # Set `uv` to a uv that runs: the one on PATH, the one of an earlier set-up, or a new one in .venv-uv.
@@ -92,6 +102,7 @@ make_venv() {
     local choice choices=("3.11 --no-python-downloads") log="" output
     if command -v g++ >/dev/null; then choices+=("3.10 --no-python-downloads"); fi
     choices+=("3.11")
+    if has_glibc 2.39; then choices+=("3.13 --no-python-downloads" "3.12 --no-python-downloads"); fi
     rm -rf .venv
     for choice in "${choices[@]}"; do
         # shellcheck disable=SC2086  # two words
@@ -102,7 +113,8 @@ make_venv() {
         log+="$output"$'\n'
     done
     printf '%s' "$log" >&2
-    die "no Python 3.11 here, nor 3.10 with g++, and uv could not download 3.11 (see above): install python3.11"
+    die "no Python 3.11 here, nor 3.10 with g++, nor 3.13 or 3.12 with glibc 2.39, and uv could not download 3.11 (see above):" \
+        "install python3.11"
 }
 
 # Install a lock as it stands.
@@ -111,15 +123,18 @@ install() {
     quietly "$uv" --quiet pip install --python .venv/bin/python --no-deps -r "$1" || die "$1 could not be installed: see above"
 }
 
-if ! is_installed requirements.txt; then
+if ! is_installed "$(lock)"; then
     warn_about_platform
     find_uv
     make_venv
-    install requirements.txt
+    install "$(lock)"
     # setuptools is in the lock, so that building in isolation, which downloads another, is not needed.
     quietly "$uv" --quiet pip install --python .venv/bin/python --no-deps --no-build-isolation --editable . ||
         die "beam_taxi itself could not be installed: see above"
-    fingerprint requirements.txt >"$(stamp requirements.txt)"
+    # So that a run finds compiled what it imports, even where PYTHONDONTWRITEBYTECODE is set: that halves its start-up.
+    quietly env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c 'import beam_taxi.pipeline, ml_metadata' ||
+        die "the installed libraries cannot be imported: see above"
+    fingerprint "$(lock)" >"$(stamp "$(lock)")"
 fi
 if [ "$dev" = true ] && ! is_installed requirements-dev.txt; then
     find_uv

@@ -18,6 +18,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import layout, taxi
+from beam_taxi.metadata.queries import list_runs
 from beam_taxi.report.__main__ import main as report
 
 
@@ -110,10 +111,11 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     "extra",
     [
         ["--batch_bytes", "30000"],
-        ["--direct_running_mode", "multi_threading", "--direct_num_workers", "2"],
+        ["--direct_num_workers", "1"],
+        ["--direct_running_mode", "multi_threading", "--direct_num_workers", "3"],
         ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"],
     ],
-    ids=["batches", "threads", "processes"],
+    ids=["batches", "one thread", "threads", "processes"],
 )
 def test_the_same_bytes_again(sample: Path, sample_run: Path, tmp_path: Path, extra: list[str]):
     again = succeed(
@@ -163,6 +165,23 @@ def test_options_of_splits_and_statistics(sample: Path, tmp_path: Path):
             found.add(tuple(tf.train.Example.FromString(record).features.feature["company"].bytes_list.value))
         companies += found
     assert max(Counter(companies).values()) == 1
+
+
+def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    folder = succeed("--input", sample, "--output", tmp_path, "--no_examples", "--metadata_store", store)
+    check_files(folder)
+    assert {path.name for path in folder.iterdir()} == {"statistics", "schema", "report.html", "manifest.json"}
+    assert statistics_of(folder, "all").num_examples == 4000
+    (run,) = list_runs(store)
+    assert list(run.executions) == ["StatisticsGen", "SchemaGen"]
+    # The splits are those that Examples would have.
+    both = succeed(
+        *("--input", sample, "--output", tmp_path, "--no_examples", "--splits", "train:2,eval:1"),
+        *("--unit_bytes", "100000", "--metadata_store", "none"),
+    )
+    for split in ("train", "eval"):
+        assert statistics_of(both, split) == statistics_of(sample_run, split)
 
 
 def test_a_given_schema_decides_the_types(tmp_path: Path):
@@ -296,6 +315,11 @@ def test_dry_run_touches_nothing(sample: Path, tmp_path: Path):
     assert f"taxi.csv  {sample.stat().st_size:,} bytes\n" in done.stdout
     assert "18 columns" in done.stdout
     assert "shards     4 for each split: train:2, eval:1" in done.stdout
+    threads = min(len(os.sched_getaffinity(0)), 4)
+    assert (
+        f"runner     FnApiRunner, {f'multi_threading, {threads}' if threads > 1 else 'in_memory, 1'} worker(s)"
+        in done.stdout
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -49,7 +49,9 @@ def assign_splits(hashes: npt.NDArray[np.uint32], weights: Sequence[int]) -> npt
         raise ValueError(f"weights {list(weights)} are not all at least 0 with a sum between 1 and 2**32")
     mixed = (hashes * MULTIPLIER).astype(np.uint64)
     buckets = mixed * np.uint64(sum(weights)) >> np.uint64(32)
-    return np.searchsorted(np.cumsum(weights, dtype=np.uint64), buckets, side="right").astype(np.uint8)
+    ends = np.cumsum(weights, dtype=np.uint64)
+    found: npt.NDArray[np.uint8] = np.searchsorted(ends, buckets, side="right").astype(np.uint8)
+    return found
 
 
 def hash_column(column: pa.Array) -> npt.NDArray[np.uint32]:

@@ -24,6 +24,8 @@ _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 EXACT_FLOAT32 = 1 << 24
 """Up to here float32 holds every whole number."""
+_EXACT_DIGITS = 7
+"""Whole numbers of so many digits are below it."""
 
 
 class Kind(IntEnum):
@@ -58,8 +60,10 @@ def examine(cells: pa.StringArray) -> Evidence:
     if not text:
         return Evidence(Kind.MISSING)
     rest = text.translate(None, _INT_BYTES)
-    if rest.translate(None, _FLOAT_BYTES) or _has_leading_zero(cells, text):
+    if rest.translate(None, _FLOAT_BYTES) or _begins_wrongly(cells, text):
         return Evidence(Kind.STRING)
+    if not rest and b"-" not in text and np.diff(_offsets(cells)).max() <= _EXACT_DIGITS:
+        return Evidence(Kind.INT)
     try:
         values = pc.cast(cells, pa.float64() if rest else pa.int64())
     except pa.ArrowInvalid:
@@ -96,14 +100,18 @@ def _text(cells: pa.StringArray) -> bytes:
     return bytes(memoryview(buffer)[offsets[0] : offsets[-1]])
 
 
-def _has_leading_zero(cells: pa.StringArray, text: bytes) -> bool:
+def _begins_wrongly(cells: pa.StringArray, text: bytes) -> bool:
+    """Tell whether a cell begins with `+`, which newer Arrow reads as a number, or with a zero before a digit."""
     offsets = _offsets(cells)
-    starts = offsets[:-1] - offsets[0]
-    ends = offsets[1:] - offsets[0]
-    long_enough = ends - starts > 1
-    starts, ends = starts[long_enough], ends[long_enough]
     data = np.frombuffer(text, np.uint8)
-    starts = starts + (data[starts] == ord("-"))
+    starts = (offsets[:-1] - offsets[0]).astype(np.intp)
+    lengths = np.diff(offsets)
+    first = data.take(starts, mode="clip")
+    if (first == ord("+")).any():
+        return True
+    may = np.flatnonzero(((first == ord("0")) | (first == ord("-"))) & (lengths > 1))
+    starts, ends = starts[may], starts[may] + lengths[may]
+    starts += data[starts] == ord("-")
     inner = starts + 1 < ends
     following = data[starts[inner] + 1]
     digit = (following >= ord("0")) & (following <= ord("9"))

@@ -76,10 +76,8 @@ def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_byte
                 break
             raise EOFError
         left = None if left is None else left - len(read)
-        rest += read
-        cut = last_safe_cut(rest, dialect)
-        ends = RecordScan(rest, dialect, 0, cut).record_ends(OUTSIDE)
-        cut = int(ends[-1]) if len(ends) else 0
+        rest = rest + read if rest else read
+        cut = _last_record_end(rest, dialect)
         if cut:
             yield rest[:cut]
             rest = rest[cut:]
@@ -87,6 +85,15 @@ def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_byte
             raise TooLong
     if rest:
         yield rest
+
+
+def _last_record_end(data: bytes, dialect: Dialect) -> int:
+    """Return where the last record ends that begins at 0 or later, 0 where none does; what follows is not known."""
+    cut = last_safe_cut(data, dialect)
+    if dialect.quote_byte is None or data.find(dialect.quote_byte) < 0:
+        return max(data.rfind(b"\n", 0, cut), data.rfind(b"\r", 0, cut)) + 1
+    ends = RecordScan(data, dialect, 0, cut).record_ends(OUTSIDE)
+    return int(ends[-1]) if len(ends) else 0
 
 
 def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, int]]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beam_taxi import layout
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
-from beam_taxi.metadata.manifests import differences, read_manifest, what_decides
+from beam_taxi.metadata.manifests import differences, what_decides
 from beam_taxi.metadata.queries import Run, list_runs
 from beam_taxi.metadata.verify import verify
 
@@ -54,7 +55,7 @@ def look_up(
 
 def _compare(run: Run, planned: Mapping[str, Any], store: StoreAddress) -> tuple[Mapping[str, Any] | None, list[str]]:
     try:
-        manifest = read_manifest(run.manifest)
+        manifest = layout.read_manifest(run.manifest)
         decided = what_decides(manifest)
     except (UsageError, KeyError, TypeError) as error:
         return None, [f"run {run.run_id}: its manifest cannot be used: {error}"]

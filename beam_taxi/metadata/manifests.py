@@ -1,4 +1,4 @@
-"""Manifests of runs: read them, hold their files against them, compare two."""
+"""Manifests of runs: hold their files against them, compare two."""
 
 from __future__ import annotations
 
@@ -8,22 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beam_taxi import layout, storage
-from beam_taxi.errors import UsageError
 from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.settings import NO_INFLUENCE
-
-
-def read_manifest(uri: str) -> dict[str, Any]:
-    """Return the manifest. Raises UsageError where it cannot be read or is none."""
-    try:
-        manifest = json.loads(storage.read_bytes(uri))
-    except OSError as error:
-        raise UsageError(f"--manifest {uri}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise UsageError(f"--manifest {uri}: is not JSON: {error}") from None
-    if not isinstance(manifest, dict) or "artifacts" not in manifest:
-        raise UsageError(f"--manifest {uri}: is not the manifest of a run")
-    return manifest
 
 
 def verify_files(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from beam_taxi import layout, storage
-from beam_taxi.metadata.types import CSV
+from beam_taxi.metadata.types import INPUTS
 
 TFX_VERSION = "1.16.0"
 """Says which layout of artifacts this is: readers look for another below 0.29."""
+
+INPUT = "input"
+"""The key of what a run reads: input/0, input/1, …"""
+
+_EXAMPLE_GENS = {"csv": "CsvExampleGen", "bigquery": "BigQueryExampleGen"}
 
 MAX_TEXT = 16_000
 """Characters of a property; MySQL's TEXT has 65,535 bytes."""
@@ -32,9 +37,10 @@ def steps(manifest: Mapping[str, Any]) -> list[Step]:
     """Return the steps of a run; of one that has only begun the manifest has no artifacts and no content hashes."""
     settings = manifest["settings"]
     splits = [{"name": s["name"], "hash_buckets": s["weight"]} for s in manifest["splits"]]
+    patterns = [*settings["input"], *filter(None, [settings.get("query")])]
     ingest = {
         "input_base": ",".join(settings["input"]),
-        "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in settings["input"]]}),
+        "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in patterns]}),
         "output_config": json.dumps({"split_config": {"splits": splits}}),
         "output_data_format": 6,
         "output_file_format": 5,
@@ -43,16 +49,27 @@ def steps(manifest: Mapping[str, Any]) -> list[Step]:
     if all("content_hash" in one for one in manifest["inputs"]):
         ingest["input_fingerprint"] = fingerprint(manifest["inputs"])
     artifacts = manifest["artifacts"]
-    outputs = ("examples", "rejects") if "rejects" in artifacts else ("examples",)
+    rejects = ("rejects",) if "rejects" in artifacts else ()
     all_splits = {"exclude_splits": "[]"}
-    found = [
-        Step("CsvExampleGen", ("csv",), outputs, ingest),
-        Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+    if settings.get("examples", True):
+        found = [
+            Step(_example_gen(manifest), (INPUT,), ("examples", *rejects), ingest),
+            Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+        ]
+    else:
+        found = [Step("StatisticsGen", (INPUT,), ("statistics", *rejects), {**ingest, **all_splits})]
+    found += [
         Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}),
     ]
     if "anomalies" in artifacts:
         found.append(Step("ExampleValidator", ("statistics", "schema"), ("anomalies",), all_splits))
     return found
+
+
+def _example_gen(manifest: Mapping[str, Any]) -> str:
+    """Return the node that reads such inputs in TFX; FileBasedExampleGen, with an executor, reads what has no other."""
+    formats = {one["format"] for one in manifest["inputs"]}
+    return _EXAMPLE_GENS.get(formats.pop(), "FileBasedExampleGen") if len(formats) == 1 else "FileBasedExampleGen"
 
 
 def run_properties(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,10 +95,10 @@ class Node:
 
 
 def inputs(manifest: Mapping[str, Any]) -> list[Node]:
-    """Return the CSV files; keys csv/0, csv/1, …"""
+    """Return what the run reads."""
     told = ("size", "content_hash", "rows")
     return [
-        Node(f"csv/{number}", CSV, one["uri"], {}, {key: one[key] for key in told if key in one})
+        Node(f"{INPUT}/{number}", INPUTS[one["format"]], one["uri"], {}, {key: one[key] for key in told if key in one})
         for number, one in enumerate(manifest["inputs"])
     ]
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.metadata.nodes import INPUT
 from beam_taxi.metadata.store import open_store
-from beam_taxi.metadata.types import CSV, RUN_END
+from beam_taxi.metadata.types import INPUTS, RUN_END
 
 Store = StoreAddress | str
 
@@ -39,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact; `run_id` is the run that made it, or read it in the case of a CSV file."""
+    """An artifact; `run_id` is the run that made it, or read it in the case of an input."""
 
     id: int
     type: str
@@ -88,15 +89,17 @@ def get_run(store: Store, run_id: str) -> Run:
 
 
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
-    """Return what a run has read and made, by the keys csv/0, examples, statistics, schema, …"""
+    """Return what a run has read and made, by the keys input/0, examples, statistics, schema, …"""
     with open_store(store) as connection:
         events = connection.get_events_by_execution_ids(list(run.executions.values()))
         keys = {}
         for event in events:
             key, index = event.path.steps[0].key, event.path.steps[1].index
-            keys[event.artifact_id] = f"{key}/{index}" if key == "csv" else key
+            keys[event.artifact_id] = f"{key}/{index}" if key == INPUT else key
         found = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(list(keys)))}
-    return {keys[id_]: found[id_] for id_ in sorted(found)}
+    # A CACHED run's inputs are newer than its outputs.
+    ids = sorted(found, key=lambda id_: (not keys[id_].startswith(INPUT), id_))
+    return {keys[id_]: found[id_] for id_ in ids}
 
 
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
@@ -119,9 +122,9 @@ def latest_statistics(store: Store, pipeline: str) -> Artifact | None:
 
 
 def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
-    """Return what led to artifacts, back to the CSV files, and what came of them. Raises StoreError.
+    """Return what led to artifacts, back to the files read, and what came of them. Raises StoreError.
 
-    A CSV file is one with every artifact of the same uri and content hash: each run has its own.
+    A file that was read is one with every artifact of the same uri and content hash: each run has its own.
     """
     from ml_metadata.proto import metadata_store_pb2
 
@@ -164,7 +167,7 @@ def _same_files(connection: Any, artifact_ids: list[int]) -> set[int]:
     found = set(artifact_ids)
     for artifact in connection.get_artifacts_by_id(artifact_ids):
         content = artifact.custom_properties["content_hash"].string_value
-        if artifact.type == CSV and content:
+        if artifact.type in INPUTS.values() and content:
             others = connection.get_artifacts_by_uri(artifact.uri)
             found |= {one.id for one in others if one.custom_properties["content_hash"].string_value == content}
     return found

@@ -1,7 +1,7 @@
 """The life of a run in ML Metadata: start, then one of complete, fail, cancel and cached.
 
 The types, properties, contexts and event paths are those of TFX 1.16, whose readers go by them; beyond TFX's
-record the CSV files are artifacts too, and everything has a content hash.
+record what was read is an artifact too, and everything has a content hash.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def init(store: Store) -> None:
 
 
 def start(planned: Mapping[str, Any], store: Store, runner: str, in_process: bool = True) -> None:
-    """Record that a run begins: RUNNING executions, which have the CSV files as inputs; a transaction.
+    """Record that a run begins: RUNNING executions, which have the input files as inputs; a transaction.
 
     `planned` is a manifest without artifacts; its inputs have uri and size. `in_process` tells that the run ends with
     this process. Raises StoreError, and UsageError where the store has a run of this id.
@@ -129,9 +129,9 @@ class _Run:
             new_steps = [step for step in steps if self._name(manifest, step.node) not in executions]
             new_nodes = [node for node in found if self._name(manifest, node.key) not in artifacts]
             edges = []
-            if new_steps and new_steps[0].inputs == ("csv",):
-                csv = [number for number, node in enumerate(new_nodes) if node.key.startswith("csv/")]
-                edges = [(0, number, self._event(pb.Event.INPUT, "csv", i)) for i, number in enumerate(csv)]
+            if new_steps and new_steps[0].inputs == (nodes.INPUT,):
+                read = [number for number, node in enumerate(new_nodes) if node.key.startswith(f"{nodes.INPUT}/")]
+                edges = [(0, number, self._event(pb.Event.INPUT, nodes.INPUT, i)) for i, number in enumerate(read)]
             if not new_steps and not new_nodes:
                 break
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -23,6 +24,8 @@ _PROBE_SECONDS = 3.0
 _HALF_MADE_SECONDS = 4.0
 _HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
 _GRPC_PROBE_SECONDS = 4.0
+_OVERTAKEN = "try restarting transaction"
+_OVERTAKEN_SECONDS = 6.0
 _GRPC_CALL_SECONDS = 60.0
 _SQLITE_FAULTS = {
     "missing": "there is no such file; a run with this --metadata_store, or `python -m beam_taxi.runs init`, makes it",
@@ -68,7 +71,7 @@ def connect(address: StoreAddress, write: bool) -> Any:
     deadline = time.monotonic() + _HALF_MADE_SECONDS
     while True:
         try:
-            return _quietly(MetadataStore, _config(address, write))
+            return _Restarting(_quietly(MetadataStore, _config(address, write)))
         except (RuntimeError, errors.StatusError) as error:
             text = _one_line(error)
             half_made = any(sign in text for sign in _HALF_MADE)
@@ -86,6 +89,33 @@ def _quietly(make: Any, config: Any) -> Any:
         return make(config)
     finally:
         absl.setLevel(level)
+
+
+class _Restarting:
+    """A MetadataStore whose calls, each a transaction, begin again where the database asks for it: another was faster.
+
+    ML Metadata itself waits for seconds after a deadlock, and gives up where MariaDB 11.6 and later refuse a snapshot.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        from ml_metadata import errors
+
+        once = getattr(self._store, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            deadline = time.monotonic() + _OVERTAKEN_SECONDS
+            while True:
+                try:
+                    return once(*args, **more)
+                except (RuntimeError, errors.StatusError) as error:
+                    if _OVERTAKEN not in str(error) or time.monotonic() > deadline:
+                        raise
+                time.sleep(random.uniform(0, 0.05))
+
+        return call
 
 
 def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
@@ -159,12 +189,18 @@ def file_lock(address: StoreAddress, write: bool) -> Iterator[None]:
 
 
 def _acquire(lock: int, kind: int, address: StoreAddress) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
+    """Take the lock. A writer leaves its mark in the file, so that who waits sees a queue that moves, however long."""
+    holder, deadline = b"", 0.0
     while True:
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            if kind == fcntl.LOCK_EX:
+                os.pwrite(lock, f"{os.getpid():>10} {time.monotonic_ns():>20}\n".encode(), 0)
             return
         except BlockingIOError:
+            found = os.pread(lock, 32, 0)
+            if found != holder or not deadline:
+                holder, deadline = found, time.monotonic() + _LOCK_SECONDS
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"{address.uri}: another process of this package has locked the store for {_LOCK_SECONDS:.0f} s "

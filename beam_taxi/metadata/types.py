@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-CSV = "CsvFile"
+INPUTS = {"csv": "CsvFile", "parquet": "ParquetFile", "bigquery": "BigQueryTable"}
+"""The types of what a run reads, by the format in its manifest."""
+
 RUN_END = "RunEnd"
 """An artifact with the name of its run: since a name is there once, the database decides which end a run has."""
 
 NODES = {
     "CsvExampleGen": "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen",
+    "FileBasedExampleGen": "tfx.components.example_gen.component.FileBasedExampleGen",
+    "BigQueryExampleGen": "tfx.extensions.google_cloud_big_query.example_gen.component.BigQueryExampleGen",
     "StatisticsGen": "tfx.components.statistics_gen.component.StatisticsGen",
     "SchemaGen": "tfx.components.schema_gen.component.SchemaGen",
     "ExampleValidator": "tfx.components.example_validator.component.ExampleValidator",
@@ -40,7 +44,7 @@ def put_types(store: Any) -> Types:
         pb.ArtifactType(name="ExampleStatistics", base_type=pb.ArtifactType.STATISTICS, properties={**span, **splits}),
         pb.ArtifactType(name="Schema"),
         pb.ArtifactType(name="ExampleAnomalies", properties={**span, **splits}),
-        *(pb.ArtifactType(name=name) for name in (CSV, "Rejects", RUN_END)),
+        *(pb.ArtifactType(name=name) for name in (*INPUTS.values(), "Rejects", RUN_END)),
     ]
     process = {"base_type": pb.ExecutionType.PROCESS}
     executions = [

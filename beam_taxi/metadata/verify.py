@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from beam_taxi import storage
+from beam_taxi import layout, storage
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import recorder
-from beam_taxi.metadata.manifests import read_manifest, verify_files
+from beam_taxi.metadata.manifests import verify_files
 from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.metadata.process import is_gone
 from beam_taxi.metadata.queries import Run, Store, artifacts_of, get_run, list_runs
+
+
+def manifest_of(run: Run) -> dict[str, Any]:
+    """Return the manifest of a whole run. Raises UsageError where it is not whole, or its manifest is gone."""
+    if run.state not in ("COMPLETE", "CACHED"):
+        raise UsageError(f"{run.run_id}: is {run.state}, it has no artifacts")
+    return layout.read_manifest(run.manifest)
 
 
 def verify(store: Store, run_id: str) -> list[str]:
@@ -20,9 +28,7 @@ def verify(store: Store, run_id: str) -> list[str]:
     Raises UsageError where there is no such run or it is not whole, and StoreError.
     """
     run = get_run(store, run_id)
-    if run.state not in ("COMPLETE", "CACHED"):
-        raise UsageError(f"{run_id}: is {run.state}, it has no artifacts")
-    manifest = read_manifest(run.manifest)
+    manifest = manifest_of(run)
     recorded = artifacts_of(store, run)
     faults = []
     for key, entry in manifest["artifacts"].items():
@@ -57,7 +63,7 @@ def _reap(store: Store, run: Run, named: bool) -> Reaped:
     gone = is_gone(run.properties)
     try:
         if gone is not False and storage.exists(run.manifest):
-            recorder.record(read_manifest(run.manifest), store)
+            recorder.record(layout.read_manifest(run.manifest), store)
             return Reaped(run.run_id, "COMPLETE", f"the run is whole: {run.manifest}")
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} lives")

@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from beam_taxi import layout, storage
 from beam_taxi.errors import UsageError
 
-_ALL_ROWS = "All Examples"
+ALL_ROWS = "All Examples"
 """TFDV's name of the data set of all rows, where it stands beside slices."""
 
 _STATISTICS = "FeatureStats.pb"
@@ -34,7 +34,7 @@ class Source:
 def overall(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> statistics_pb2.DatasetFeatureStatistics:
     """Return the data set of all rows."""
     by_name = {dataset.name: dataset for dataset in statistics.datasets}
-    found: statistics_pb2.DatasetFeatureStatistics = by_name.get(_ALL_ROWS, statistics.datasets[0])
+    found: statistics_pb2.DatasetFeatureStatistics = by_name.get(ALL_ROWS, statistics.datasets[0])
     return found
 
 
@@ -56,14 +56,9 @@ def read(uri: str) -> Source:
 
 
 def _read_run(uri: str) -> Source:
-    try:
-        manifest = layout.read_manifest(uri)
-        names = [split["name"] for split in manifest["splits"]]
-        artifacts = manifest["artifacts"]
-    except OSError as error:
-        raise UsageError(f"{uri}/{layout.MANIFEST}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{uri}/{layout.MANIFEST}: is not the manifest of a run") from None
+    manifest = layout.read_manifest(uri)
+    names = [split["name"] for split in manifest["splits"]]
+    artifacts = manifest["artifacts"]
     statistics = {name: _read_statistics(storage.join(uri, layout.statistics_path(name))) for name in names}
     schema = text_format.Parse(_read(storage.join(uri, layout.SCHEMA_PATH)).decode(), schema_pb2.Schema())
     anomalies = {}

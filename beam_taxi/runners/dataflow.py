@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from beam_taxi.errors import BeamTaxiError
+from beam_taxi.errors import BeamTaxiError, silenced
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.runners.base import Check, Runner
 from beam_taxi.runners.cloud_checks import cloud_checks
@@ -69,7 +67,8 @@ class DataflowRunner(Runner):
         from apitools.base.py.exceptions import HttpError
 
         try:
-            with _quiet():
+            # Beam has subprocesses build the package for the workers.
+            with silenced():
                 result = pipeline.run()
         except HttpError as error:
             raise BeamTaxiError(_refusal(error, self.args.project)) from None
@@ -85,20 +84,6 @@ class DataflowRunner(Runner):
             print(f"cancel     {cancel_command(job)}", file=told)
             return
         watch(job, quiet=self.args.log_format == "json")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop what Beam's subprocesses, which build the package for the workers, write to stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _refusal(error: Any, project: str) -> str:

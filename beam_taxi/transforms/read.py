@@ -10,6 +10,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi import counters
+from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
 from beam_taxi.ingest.scan import BlockScan
 from beam_taxi.ingest.source import Block
@@ -31,6 +32,9 @@ class PlannedInput(NamedTuple):
 class _ScanBlock(beam.DoFn):
     def __init__(self, plan: InputPlan) -> None:
         self._plan = plan
+
+    def setup(self) -> None:
+        keep_freed_memory()
 
     def process(self, block: Block) -> Iterator[BlockScan]:
         found = scan(self._plan, block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -12,6 +12,8 @@ import pyarrow as pa
 import tensorflow_data_validation as tfdv
 from apache_beam.pvalue import AsList, AsSingleton, PCollection
 from google.protobuf import text_format
+from tensorflow_data_validation.statistics.stats_impl import GenerateSlicedStatisticsImpl
+from tensorflow_data_validation.utils.slicing_util import generate_slices, get_feature_value_slicer
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import layout, storage
@@ -22,28 +24,18 @@ from beam_taxi.report import html, model, source
 from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.write import UnitReceipt
 
+_SEPARATOR = ":"
+"""Between split and slice key; a split has none in its name."""
+
 
 def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
-    """Return TFDV's options for ours.
-
-    TFDV drops all other columns before it slices and weighs, so those that it needs for that stay with `features`.
-    """
-    features = settings.features and {
-        *settings.features,
-        *settings.slice_features,
-        *filter(None, [settings.weight_feature]),
-    }
-    slicers = None
-    if settings.slice_features:
-        slicers = [tfdv.experimental_get_feature_value_slicer({name: None}) for name in settings.slice_features]
+    """Return TFDV's options for ours."""
     return tfdv.StatsOptions(
-        feature_allowlist=sorted(features) or None,
         weight_feature=settings.weight_feature,
         num_top_values=settings.top_k,
         num_rank_histogram_buckets=1000,
         num_histogram_buckets=settings.histogram_buckets,
         num_quantiles_histogram_buckets=settings.quantile_buckets,
-        experimental_slice_functions=slicers,
     )
 
 
@@ -70,30 +62,58 @@ def infer_schema(statistics: Iterable[statistics_pb2.DatasetFeatureStatisticsLis
     return schema
 
 
-def in_order(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList,
-) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Return the data sets, that of all rows first, then the slices by name; the features of each by name."""
-    overall = source.overall(statistics)
-    ordered = statistics_pb2.DatasetFeatureStatisticsList()
-    ordered.datasets.extend(sorted(statistics.datasets, key=lambda one: (one.name != overall.name, one.name)))
-    for dataset in ordered.datasets:
-        dataset.features.sort(key=lambda feature: tuple(feature.path.step))
-    return ordered
+def by_split(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, splits: Iterable[str]
+) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
+    """Return what `ComputeStatistics` computed of each split: all rows first, then the slices by name.
+
+    The features of each are sorted by name. A split without rows has an empty data set.
+    """
+    found = {split: statistics_pb2.DatasetFeatureStatisticsList() for split in splits}
+    for dataset in sorted(statistics.datasets, key=lambda one: one.name):
+        split, _, slice_key = dataset.name.partition(_SEPARATOR)
+        if split in found:
+            found[split].datasets.add().CopyFrom(dataset)
+            found[split].datasets[-1].name = slice_key
+    for one in found.values():
+        if not one.datasets:
+            one.datasets.add()
+        if len(one.datasets) > 1:
+            one.datasets[0].name = source.ALL_ROWS
+        for dataset in one.datasets:
+            dataset.features.sort(key=lambda feature: tuple(feature.path.step))
+    return found
 
 
 class ComputeStatistics(beam.PTransform):
-    """Compute TFDV's statistics of one split: one DatasetFeatureStatisticsList from batches of list<T> columns.
+    """Compute TFDV's statistics of all splits at once: one list, of a data set for each split and slice.
 
-    statistics = batches["train"] | ComputeStatistics(settings.statistics)
+    The input are pairs of a split and a batch of list<T> columns. TFDV's `GenerateStatistics` is this transform with
+    one key for all rows; a graph of it for each split takes twice as long to build, and has twice as many stages.
+
+        statistics = batches | ComputeStatistics(settings.statistics)
     """
 
     def __init__(self, settings: StatisticsSettings) -> None:
         super().__init__()
         self._settings = settings
 
-    def expand(self, batches: PCollection[pa.RecordBatch]) -> PCollection[statistics_pb2.DatasetFeatureStatisticsList]:
-        return batches | "Generate" >> tfdv.GenerateStatistics(stats_options(self._settings))
+    def expand(
+        self, batches: PCollection[tuple[str, pa.RecordBatch]]
+    ) -> PCollection[statistics_pb2.DatasetFeatureStatisticsList]:
+        slicers = [get_feature_value_slicer({name: None}) for name in self._settings.slice_features]
+        if slicers:
+            batches = batches | "Slice" >> beam.FlatMap(_slices, slicers).with_output_types(tuple[str, pa.RecordBatch])
+        options = stats_options(self._settings)
+        return batches | "Generate" >> GenerateSlicedStatisticsImpl(options, is_slicing_enabled=True)
+
+
+def _slices(keyed: tuple[str, pa.RecordBatch], slicers: list[Any]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield a batch, and its slices with their keys behind that of the split."""
+    split, batch = keyed
+    yield keyed
+    for key, part in generate_slices(batch, slicers):
+        yield f"{split}{_SEPARATOR}{key}", part
 
 
 def _publish(run_uri: str, path: str, content: bytes, split: str | None = None, rows: int | None = None) -> WrittenFile:
@@ -115,18 +135,19 @@ class _CloseRun(beam.DoFn):
         _: None,
         data: DataPlan,
         receipts: list[UnitReceipt],
-        *statistics: statistics_pb2.DatasetFeatureStatisticsList,
+        statistics: statistics_pb2.DatasetFeatureStatisticsList,
     ) -> Iterable[dict[str, Any]]:
         settings = self._settings
         manifest = build_manifest(self._plan, settings, self._started, data, receipts)
         rows = {split["name"]: split["rows"] for split in manifest["splits"]}
-        files, shown = [], {}
-        for (name, count), one in zip(rows.items(), map(in_order, statistics), strict=True):
+        files, shown, found = [], {}, by_split(statistics, rows)
+        for name, count in rows.items():
+            one = found[name]
             shown[name] = source.overall(one)
             reconcile(f"statistics of split {name}", count, int(shown[name].num_examples))
             content = one.SerializeToString(deterministic=True)
             files.append(_publish(settings.run_uri, layout.statistics_path(name), content, name, count))
-        schema = infer_schema(statistics)
+        schema = infer_schema(found.values())
         text = text_format.MessageToString(schema).encode()
         artifacts = manifest["artifacts"]
         artifacts["statistics"] = layout.artifact_entry("ExampleStatistics", files)
@@ -174,14 +195,15 @@ def build_manifest(
             }
         )
     shards = [shard for receipt in receipts for shard in receipt.shards]
-    artifacts = {"examples": layout.artifact_entry("Examples", shards)}
+    artifacts = {"examples": layout.artifact_entry("Examples", shards)} if settings.examples else {}
     rejected = [receipt.reject_file for receipt in receipts if receipt.reject_file is not None]
     if rejected:
         artifacts["rejects"] = layout.artifact_entry("Rejects", rejected)
     splits = []
     for split in settings.splits:
         rows = sum(entry["split_rows"][split.name] for entry in inputs)
-        reconcile(f"shards of split {split.name}", rows, sum(s.rows or 0 for s in shards if s.split == split.name))
+        if settings.examples:
+            reconcile(f"shards of split {split.name}", rows, sum(s.rows or 0 for s in shards if s.split == split.name))
         splits.append({"name": split.name, "weight": split.weight, "rows": rows})
     return {
         "manifest_version": layout.MANIFEST_VERSION,
@@ -214,11 +236,11 @@ class CloseRun(beam.PTransform):
         started: str,
         data: AsSingleton,
         receipts: PCollection[UnitReceipt],
-        statistics: list[PCollection[statistics_pb2.DatasetFeatureStatisticsList]],
+        statistics: PCollection[statistics_pb2.DatasetFeatureStatisticsList],
     ) -> None:
         super().__init__()
         self._do_fn = _CloseRun(plan, settings, started)
-        self._sides = [data, AsList(receipts), *map(AsSingleton, statistics)]
+        self._sides = [data, AsList(receipts), AsSingleton(statistics)]
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> PCollection[dict[str, Any]]:
         return (

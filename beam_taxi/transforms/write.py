@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -20,6 +20,7 @@ from beam_taxi import counters, storage
 from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
+from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.pieces import PieceReader, Reject
 from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.units import DataPlan, Unit
@@ -29,6 +30,7 @@ from beam_taxi.settings import Settings
 _ENOUGH_ROWS = 4096
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
 _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
+_Rows = TypeVar("_Rows", pa.Array, pa.RecordBatch)
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ class UnitReceipt:
 
 
 class WrittenExamples(NamedTuple):
-    """The outcome of `WriteExamples`: receipts, and typed batches of list columns for each split."""
+    """The outcome of `WriteExamples`: receipts, and split and list columns of the batches that statistics are of."""
 
     receipts: PCollection[UnitReceipt]
-    batches: dict[str, PCollection[pa.RecordBatch]]
+    batches: PCollection[tuple[str, pa.RecordBatch]]
 
 
 def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -81,6 +83,11 @@ def _joined(unit: Unit, reader: PieceReader) -> Iterator[tuple[pa.RecordBatch, l
         yield _concatenated(batches), lengths, rejects
 
 
+def _filtered(rows: _Rows, chosen: npt.NDArray[np.bool_]) -> _Rows:
+    """Return the chosen rows of an array or a batch."""
+    return rows if chosen.all() else rows.filter(pa.array(chosen))
+
+
 def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
@@ -95,6 +102,9 @@ class _WriteUnits(beam.DoFn):
         self._plan = plan
         self._settings = settings
 
+    def setup(self) -> None:
+        keep_freed_memory()
+
     def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
         with closing(PieceReader(self._plan, data)) as reader:
             for unit in task:
@@ -103,7 +113,7 @@ class _WriteUnits(beam.DoFn):
     def _write(self, unit: Unit, reader: PieceReader) -> Iterator[UnitReceipt | TaggedOutput]:
         settings = self._settings
         names = [split.name for split in settings.splits]
-        paths = [shard_path(name, unit.index, self._plan.n_units) for name in names]
+        paths = [shard_path(name, unit.index, self._plan.n_units) for name in names if settings.examples]
         rows: dict[int, npt.NDArray[np.int64]] = {}
         codes: dict[str, Counter[str]] = {}
         with ExitStack() as stack:
@@ -122,31 +132,43 @@ class _WriteUnits(beam.DoFn):
                     counts = np.bincount(splits[start : start + length], minlength=len(names))
                     rows[file] = rows.get(file, 0) + counts
                     start += length
+                described = self._described(batch)
                 for index, name in enumerate(names):
-                    chosen = pa.array(splits == index)
-                    writers[index].write(frames.filter(chosen))
-                    part = batch.filter(chosen)
-                    if len(part):
-                        yield TaggedOutput(name, to_list_columns(part))
+                    chosen = splits == index
+                    if frames is not None:
+                        writers[index].write(_filtered(frames, chosen))
+                    if chosen.any():
+                        yield TaggedOutput("batches", (name, to_list_columns(_filtered(described, chosen))))
             for writer in writers:
                 writer.close()
         shards = tuple(
             WrittenFile(path, w.bytes_written, w.sha256.hexdigest(), name, w.records)
-            for path, w, name in zip(paths, writers, names, strict=True)
+            for path, w, name in zip(paths, writers, names, strict=False)
         )
         by_file = {file: tuple(map(int, counts)) for file, counts in rows.items()}
         yield UnitReceipt(shards, rejects.written, by_file, {file: dict(count) for file, count in codes.items()})
 
-    def _encode(self, batch: pa.RecordBatch) -> tuple[pa.BinaryArray, npt.NDArray[np.uint8]]:
-        """Return the TFRecord frame and the index of the split of each row."""
+    def _encode(self, batch: pa.RecordBatch) -> tuple[pa.BinaryArray | None, npt.NDArray[np.uint8]]:
+        """Return the TFRecord frame of each row, where there are to be Examples, and the index of its split."""
         settings = self._settings
-        records = encode_examples(batch)
-        checksums = record_checksums(records)
-        hashes = checksums
-        if settings.split_key is not None:
-            hashes = hash_column(batch.column(batch.schema.get_field_index(settings.split_key)))
-        splits = assign_splits(hashes, [split.weight for split in settings.splits])
-        return frame_records(records, checksums), splits
+        key, weights = settings.split_key, [split.weight for split in settings.splits]
+        hashes = None if key is None else hash_column(batch.column(batch.schema.get_field_index(key)))
+        frames = None
+        if settings.examples or (hashes is None and len(weights) > 1):
+            records = encode_examples(batch)
+            checksums = record_checksums(records)
+            frames = frame_records(records, checksums) if settings.examples else None
+            hashes = checksums if hashes is None else hashes
+        splits = np.zeros(len(batch), np.uint8) if hashes is None else assign_splits(hashes, weights)
+        return frames, splits
+
+    def _described(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns that statistics are of, and those that slice or weigh."""
+        chosen = self._settings.statistics
+        if not chosen.features:
+            return batch
+        names = sorted({*chosen.features, *chosen.slice_features, *filter(None, [chosen.weight_feature])})
+        return pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(n)) for n in names], names)
 
 
 class _RejectFile:
@@ -188,6 +210,8 @@ class _RejectFile:
 class WriteExamples(beam.PTransform):
     """Parse each unit with the plan's types and write it as one gzip TFRecord shard of tf.Example for each split.
 
+    With `settings.examples` False no shard is written, and only the batches come out.
+
     A row's split is a fixed hash of its encoded Example, or of `split_key`, so equal rows share a split.
 
         written = planned.tasks | WriteExamples(input_plan, planned.plan, settings)
@@ -200,8 +224,7 @@ class WriteExamples(beam.PTransform):
         self._settings = settings
 
     def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
-        names = [split.name for split in self._settings.splits]
         outputs = tasks | "WriteUnits" >> beam.ParDo(_WriteUnits(self._plan, self._settings), self._data).with_outputs(
-            *names, main="receipts"
+            "batches", main="receipts"
         )
-        return WrittenExamples(outputs.receipts, {name: outputs[name] for name in names})
+        return WrittenExamples(outputs.receipts, outputs.batches)

@@ -16,13 +16,15 @@ from beam_taxi.main import main
 
 def arguments(argv: Sequence[str], image: str) -> list[str]:
     """Return main's arguments: without parameters left empty, and without flags that a newer launcher may add."""
-    ours = {option for action in options.parser()._actions for option in action.option_strings}
+    ours = {option: action for action in options.parser()._actions for option in action.option_strings}
     known = {*ours, *options.beam_flags()}
     kept = []
     for word in argv:
         flag, _, value = word.partition("=")
         if flag not in known and flag.replace("--no_", "--", 1) not in known:
             print(f"beam_taxi: warning: the launcher's {flag} is not known, and left out", file=sys.stderr)
+        elif flag in ours and ours[flag].nargs == 0 and value:
+            kept += [flag] if value.lower() == "true" else []
         elif value or "=" not in word:
             kept.append(word)
     given = {word.partition("=")[0] for word in kept}

@@ -48,7 +48,9 @@ def _parameters(parser: argparse.ArgumentParser) -> Iterator[dict[str, Any]]:
 
 def _parameter(action: argparse.Action, group: str) -> dict[str, Any]:
     name = action.dest
-    kind = _KINDS.get(name, "ENUM" if action.choices else "NUMBER" if action.type is int else "TEXT")
+    is_switch = action.nargs == 0
+    kind = "BOOLEAN" if is_switch else "ENUM" if action.choices else "NUMBER" if action.type is int else "TEXT"
+    kind = _KINDS.get(name, kind)
     found: dict[str, Any] = {
         "name": name,
         "label": name.replace("_", " ").capitalize(),
@@ -57,8 +59,11 @@ def _parameter(action: argparse.Action, group: str) -> dict[str, Any]:
         "paramType": kind,
         "isOptional": name not in _REQUIRED,
     }
-    regex = _REGEXES.get(name, r"^[0-9]+$" if kind == "NUMBER" else None)
+    regex = _REGEXES.get(name, {"NUMBER": "^[0-9]+$", "BOOLEAN": "^(true|false)$"}.get(kind))
     found |= {"regexes": [regex]} if regex else {}
+    if is_switch:
+        found["defaultValue"] = "false"
+        return found
     found |= {"defaultValue": str(action.default)} if action.default not in (None, "") else {}
     found |= {"enumOptions": [{"value": value} for value in action.choices]} if action.choices else {}
     return found

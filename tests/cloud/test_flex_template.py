@@ -11,6 +11,7 @@ import sys
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -57,20 +58,35 @@ def test_the_images_versions_are_those_of_the_lock():
         assert all((ROOT / path).exists() for path in source.split())
 
 
+@dataclass(frozen=True)
+class Image:
+    """What the Dockerfile's steps make of a folder: a Python, and /template."""
+
+    python: Path
+    template: Path
+
+
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a virtual environment by the Dockerfile's steps; return its Python."""
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Take the Dockerfile's steps in a virtual environment."""
     folder = tmp_path_factory.mktemp("image")
-    venv.create(folder, symlinks=True)
+    made = Image(folder / "python" / "bin" / "python", folder / "template")
+    venv.create(folder / "python", symlinks=True)
     places = [str(ROOT / ".venv-uv" / "bin"), str(ROOT / ".venv-uv" / "lib" / "bin"), os.environ["PATH"]]
     environment = {**os.environ, "PATH": os.pathsep.join(places)}
     assert shutil.which("uv", path=environment["PATH"]), "scripts/setup.sh installs uv"
-    python = folder / "bin" / "python"
+    for source, target in re.findall(r"^COPY (?!--from)(.+) (\S+)$", DOCKERFILE, re.M):
+        for path in map(ROOT.joinpath, source.split()):
+            if path.is_dir():
+                shutil.copytree(path, made.template / target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                (made.template / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, made.template / target)
     steps = re.findall(r"^RUN UV_NO_CACHE=1 bash (\S+) \"\$\(command -v python\)\" (\w+)$", DOCKERFILE, re.M)
     assert [part for _, part in steps] == ["lock", "package"]
     for script, part in steps:
-        subprocess.run(["bash", script, python, part], cwd=ROOT, env=environment, check=True)
-    return python
+        subprocess.run(["bash", script, made.python, part], cwd=made.template, env=environment, check=True)
+    return made
 
 
 @contextmanager
@@ -86,7 +102,7 @@ def metadata_server(store: str) -> Iterator[str]:
             server.terminate()
 
 
-def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: Path, tmp_path: Path):
+def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: Image, tmp_path: Path):
     """The launcher's command makes a job object, whose pipeline then runs where the image's workers would run it."""
     store = f"sqlite:///{tmp_path}/m.sqlite"
     template = "gs://bucket/staging/template_launches/2026-01-01_00_00_00-2/job_object"
@@ -105,12 +121,13 @@ def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: P
             "output": "gs://bucket/flex",
             "run_id": "flex",
             "schema": "",
+            "no_examples": "true",
             "splits": "train:1,eval:1",
             "metadata_store": address,
         }
         script = re.search(r"PY_FILE=/template/(\S+)", DOCKERFILE)
         assert script is not None
-        command = [image, ROOT / script[1], *(f"--{name}={value}" for name, value in words.items())]
+        command = [image.python, image.template / script[1], *(f"--{name}={value}" for name, value in words.items())]
         environment = {**google_cloud.environment, "BEAM_TAXI_IMAGE": IMAGE}
         launched = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
         assert launched.returncode == 0, launched.stderr
@@ -127,11 +144,12 @@ def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: P
         pipeline = check_job(made)
         bucket.blob(pipeline.removeprefix("gs://bucket/")).download_to_filename(tmp_path / "pipeline.pb")
         assert states(store) == {"RUNNING"}
-        done = execute(image, tmp_path, google_cloud.variables, tmp_path)
+        done = execute(image.python, tmp_path, google_cloud.variables, tmp_path)
         assert done.returncode == 0, done.stderr
     assert states(store) == {"COMPLETE"}
     manifest = json.loads(bucket.blob("flex/flex/manifest.json").download_as_bytes())
     assert sum(split["rows"] for split in manifest["splits"]) == 2
+    assert sorted(manifest["artifacts"]) == ["schema", "statistics"]
 
 
 def check_job(made: dict) -> str:

@@ -20,7 +20,14 @@ def manifest(run_id: str) -> dict[str, Any]:
         "settings": {"input": ["/data/*.csv"]},
         "settings_sha256": "cd",
         "inputs": [
-            {"uri": f"/data/{n}.csv", "size": 9, "content_hash": f"sha256:{n}", "rows": 3, "rejects": {"fields": n}}
+            {
+                "uri": f"/data/{n}.csv",
+                "format": "csv",
+                "size": 9,
+                "content_hash": f"sha256:{n}",
+                "rows": 3,
+                "rejects": {"fields": n},
+            }
             for n in (1, 2)
         ],
         "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
@@ -40,7 +47,11 @@ def manifest(run_id: str) -> dict[str, Any]:
 def planned(run_id: str) -> dict[str, Any]:
     """What is known of a run when it starts."""
     told = manifest(run_id)
-    return {**told, "artifacts": {}, "inputs": [{"uri": one["uri"], "size": one["size"]} for one in told["inputs"]]}
+    return {
+        **told,
+        "artifacts": {},
+        "inputs": [{key: one[key] for key in ("uri", "format", "size")} for one in told["inputs"]],
+    }
 
 
 def record_run(store: str, run_id: str) -> dict[str, int]:
@@ -58,7 +69,7 @@ def check_whole(store: str) -> dict[str, str]:
             "LIVE" if run.state == "COMPLETE" else "PENDING",
             "ABANDONED",
         }
-        outputs = {key for key in artifacts if not key.startswith("csv/")}
+        outputs = {key for key in artifacts if not key.startswith("input/")}
         assert outputs == ({"examples", "rejects", "statistics", "schema"} if run.state == "COMPLETE" else set())
         assert len(artifacts) - len(outputs) == 2
     return found

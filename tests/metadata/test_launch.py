@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import random
+import shlex
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,13 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_taxi import taxi
-from beam_taxi.metadata.address import StoreError, parse_address
+from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
 from beam_taxi.metadata.verify import verify
 from beam_taxi.transforms.record import RecordRun
 from tests.metadata import runs
+from tests.metadata.chaos import BAD, kill_runs, launch
 from tests.metadata.conftest import MariaDB, free_port
-
-
-def launch(*args: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "beam_taxi.main", *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def run(*args: str | Path, status: int = 0) -> tuple[str, str]:
@@ -62,21 +56,21 @@ def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
     assert "cache      hit: run first" in out
     assert not (tmp_path / "out" / "second").exists()
     first, second = (artifacts_of(store, get_run(store, run_id)) for run_id in ("first", "second"))
-    assert {key: one.id for key, one in first.items() if key != "csv/0"} == {
-        key: one.id for key, one in second.items() if key != "csv/0"
+    assert {key: one.id for key, one in first.items() if key != "input/0"} == {
+        key: one.id for key, one in second.items() if key != "input/0"
     }
-    assert first["csv/0"].properties["content_hash"] == second["csv/0"].properties["content_hash"]
+    assert first["input/0"].properties["content_hash"] == second["input/0"].properties["content_hash"]
     assert [(r.run_id, r.state, r.properties.get("cached_from")) for r in list_runs(store)] == [
         ("first", "COMPLETE", None),
         ("second", "CACHED", "first"),
     ]
     assert latest_schema(store, "taxi") == first["schema"]
     assert latest_statistics(store, "taxi") == first["statistics"]
-    whole = lineage(store, [first["csv/0"].id])
+    whole = lineage(store, [first["input/0"].id])
     assert {(edge.run_id, edge.node) for edge in whole.edges} >= {("first", "SchemaGen"), ("second", "CsvExampleGen")}
-    assert {edge.target for edge in whole.edges} == {one.id for key, one in first.items() if key != "csv/0"}
+    assert {edge.target for edge in whole.edges} == {one.id for key, one in first.items() if key != "input/0"}
     back = lineage(store, [first["schema"].id])
-    assert {first["csv/0"].id, second["csv/0"].id} <= back.artifacts.keys()
+    assert {first["input/0"].id, second["input/0"].id} <= back.artifacts.keys()
 
     out, _ = run(*args, "--gzip_level", "2", "--explain_cache", "--dry_run")
     assert "cache      missed: settings.gzip_level: 1 in run first, 2 now" in out
@@ -109,7 +103,7 @@ def test_the_command_that_asks(sample: Path, tmp_path: Path):
         "StatisticsGen",
         "SchemaGen",
     }
-    assert ask("reap", store) == []
+    assert ask("reap", store) == ask("diff", store, "a", "a") == []
     table = subprocess.run(
         [sys.executable, "-m", "beam_taxi.runs", "list", "--metadata_store", store], capture_output=True, text=True
     )
@@ -151,6 +145,9 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert failed.state == "FAILED"
     assert str(failed.properties["error"]) in err
     assert "x.csv: line 3: has 1 fields" in str(failed.properties["error"])
+    words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)
 
 
 def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path: Path):
@@ -165,55 +162,41 @@ def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path
     assert verify(f"sqlite:///{tmp_path}/m.sqlite", "r") == []
 
 
-@pytest.mark.parametrize("back", [True, False], ids=["back at the end", "away at the end"])
-def test_a_store_that_goes_away_while_the_job_runs(sample: Path, tmp_path: Path, mariadb: MariaDB, back: bool):
-    uri = mariadb.tcp(f"middle{back}")
+def test_a_store_that_is_away_at_the_start_alone(sample: Path, tmp_path: Path, mariadb: MariaDB):
+    uri = mariadb.tcp("start")
+    mariadb.stop()
+    process = launch("--input", sample, "--output", tmp_path, "--metadata_store", uri, "--run_id", "r")
+    assert process.stderr is not None
+    warning = process.stderr.readline()
+    mariadb.start()
+    out, rest = process.communicate()
+    assert "the start is not recorded: mysql://" in warning
+    assert (process.returncode, rest) == (0, "")
+    assert MariaDB.password not in out + warning
+    assert verify(uri, "r") == []
+
+
+def test_a_store_that_vanishes_while_the_job_runs(sample: Path, tmp_path: Path, mariadb: MariaDB):
+    uri = mariadb.tcp("vanishes_in_a_run")
     process = launch("--input", sample, "--output", tmp_path, "--metadata_store", uri, "--run_id", "r")
     while not (tmp_path / "r").exists() and process.poll() is None:
         pass
     mariadb.stop()
-    if back:
-        mariadb.start()
-    out, err = process.communicate()
-    if not back:
-        mariadb.start()
-        assert process.returncode == 1
-        assert len(err.splitlines()) == 1
-        assert "the run is whole, but not recorded" in err
-        assert get_run(uri, "r").state == "RUNNING"
-        assert [(one["run_id"], one["state"]) for one in ask("reap", uri)] == [("r", "COMPLETE")]
-    else:
-        assert process.returncode == 0, err
-    assert MariaDB.password not in out + err
+    out, error = process.communicate()
+    mariadb.start()
+    assert process.returncode == 1
+    (told,) = error.splitlines()
+    assert "the run is whole, but not recorded" in told
+    assert MariaDB.password not in out + error
+    assert get_run(uri, "r").state == "RUNNING"
+    command = told.partition("record it later: python ")[2]
+    subprocess.run([sys.executable, *shlex.split(command)], check=True, capture_output=True)
+    assert get_run(uri, "r").state == "COMPLETE"
     assert verify(uri, "r") == []
-
-
-def wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
-    """Return when the store has a RUNNING record."""
-    while process.poll() is None:
-        with suppress(StoreError):
-            if any(one.state == "RUNNING" for one in list_runs(store)):
-                return
 
 
 def test_a_killed_run_is_reaped_and_the_same_command_works(sample: Path, tmp_path: Path):
     store = f"sqlite:///{tmp_path}/metadata.sqlite"
-    args = ["--input", sample, "--output", tmp_path]
-    choose = random.Random(5)
-    for _ in range(int(os.environ.get("BEAM_TAXI_KILLS", "3"))):
-        process = launch(*args)
-        wait_for_run(store, process)
-        try:
-            process.wait(choose.uniform(0, 2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.communicate()
-        ask("reap", store)
-    for one in list_runs(store):
-        manifest = Path(one.manifest)
-        assert (one.state == "COMPLETE") == manifest.is_file()
-        assert one.state in ("COMPLETE", "CANCELED")
-        states = {artifact.state for artifact in artifacts_of(store, one).values()}
-        assert states == {"LIVE" if one.state == "COMPLETE" else "ABANDONED"}
-    run(*args)
-    assert verify(store, list_runs(store)[-1].run_id) == []
+    found = kill_runs(store, ["--input", sample, "--output", tmp_path], kills=3)
+    assert found["COMPLETE"] > 0
+    assert not any(found[bad] for bad in BAD), found

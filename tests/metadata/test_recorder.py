@@ -13,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.recorder import fail, record, start
+from beam_taxi.metadata.verify import reap
 from tests.metadata.runs import manifest, planned, record_run
 
 
@@ -49,8 +50,8 @@ def test_types_properties_contexts_and_events_are_tfxs(tmp_path: Path):
     events = store.get_events_by_execution_ids([ids["CsvExampleGen"]])
     paths = [(e.type, e.path.steps[0].key, e.path.steps[1].index) for e in events]
     assert paths == [
-        (pb.Event.INPUT, "csv", 0),
-        (pb.Event.INPUT, "csv", 1),
+        (pb.Event.INPUT, "input", 0),
+        (pb.Event.INPUT, "input", 1),
         (pb.Event.OUTPUT, "examples", 0),
         (pb.Event.OUTPUT, "rejects", 0),
     ]
@@ -125,6 +126,33 @@ def test_a_run_has_one_end(tmp_path: Path):
     record_run(uri, "r2")
     with pytest.raises(BeamTaxiError, match="r2 is COMPLETE"):
         fail("r2", uri, "x")
+
+
+def test_what_a_run_reads_is_recorded_as_what_it_is(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    nodes = {}
+    for formats in (["csv"], ["parquet"], ["bigquery"], ["csv", "parquet"]):
+        told = manifest("+".join(formats))
+        told["inputs"] = [{**told["inputs"][0], "uri": f"x.{one}", "format": one} for one in formats]
+        nodes[told["run_id"]] = next(iter(record(told, uri)))
+    assert nodes == {
+        "csv": "CsvExampleGen",
+        "parquet": "FileBasedExampleGen",
+        "bigquery": "BigQueryExampleGen",
+        "csv+parquet": "FileBasedExampleGen",
+    }
+    types = {(one.uri, one.type) for one in opened(tmp_path / "m.sqlite").get_artifacts() if one.uri.startswith("x.")}
+    assert types == {("x.csv", "CsvFile"), ("x.parquet", "ParquetFile"), ("x.bigquery", "BigQueryTable")}
+
+
+def test_a_dead_run_with_a_manifest_is_reaped_as_complete(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path}/m.sqlite"
+    told = {**manifest("r1"), "run_uri": str(tmp_path)}
+    code = "import json, sys\nfrom beam_taxi.metadata.recorder import start\n"
+    code += "start({**json.loads(sys.argv[2]), 'artifacts': {}}, sys.argv[1], 'FnApiRunner')\n"
+    subprocess.run([sys.executable, "-c", code, uri, json.dumps(told)], check=True)
+    (tmp_path / "manifest.json").write_text(json.dumps(told))
+    assert [(one.run_id, one.state) for one in reap(uri)] == [("r1", "COMPLETE")]
 
 
 def test_a_validator_that_ran_has_an_execution(tmp_path: Path):

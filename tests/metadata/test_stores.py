@@ -116,7 +116,7 @@ def test_what_mariadb_refuses(mariadb: MariaDB, tmp_path: Path):
     assert "requires no TLS, which this client has not" in fault(f"mysql://tls@{at}", password="pw-9")
     mariadb.sql("SET GLOBAL require_secure_transport=ON")
     try:
-        assert "requires no TLS, which this client has not" in fault(uri, password=MariaDB.password)
+        assert "TLS, which this client has not" in fault(uri, password=MariaDB.password)
     finally:
         mariadb.sql("SET GLOBAL require_secure_transport=OFF")
 
@@ -136,7 +136,10 @@ def test_mariadb_by_tcp_by_socket_and_by_a_password_file(
     mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     ids = runs.record_run(mariadb.tcp("ways"), "r1")
-    assert runs.record_run(mariadb.local("ways"), "r1") == ids
+    for _ in range(20):
+        assert runs.record_run(mariadb.local("ways"), "r1") == ids
+    # A store is closed as soon as it is done with, up to what the server is still ending.
+    assert int(mariadb.sql("SHOW STATUS LIKE 'Threads_connected'").split()[1]) < 10
     monkeypatch.delenv("BEAM_TAXI_METADATA_PASSWORD")
     (tmp_path / "p").write_text(MariaDB.password)
     file = ["--metadata_password_file", str(tmp_path / "p")]

@@ -20,7 +20,7 @@ from beam_taxi.ingest.units import DataPlan, Unit, plan_units
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.transforms.read import PlanInput
-from beam_taxi.transforms.statistics import ComputeStatistics
+from beam_taxi.transforms.statistics import ComputeStatistics, by_split
 from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns
 
 LABELS = [
@@ -33,8 +33,7 @@ LABELS = [
     "PlanInput/PlanUnits",
     "PlanInput/SpreadTasks",
     "WriteExamples/WriteUnits",
-    "ComputeStatistics[train]/Generate",
-    "ComputeStatistics[eval]/Generate",
+    "ComputeStatistics/Generate",
     "CloseRun/Once",
     "CloseRun/Close",
 ]
@@ -85,7 +84,7 @@ def test_write_examples(settings: Settings, plan: InputPlan):
     with TestPipeline(runner="FnApiRunner") as pipeline:
         plan_made = pipeline | PlanInput(plan, settings)
         written = plan_made.tasks | WriteExamples(plan, plan_made.plan, settings)
-        rows = tuple(written.batches.values()) | beam.Flatten() | beam.Map(len) | beam.CombineGlobally(sum)
+        rows = written.batches | beam.Map(lambda keyed: len(keyed[1])) | beam.CombineGlobally(sum)
         assert_that(rows, equal_to([300]), label="rows")
         shards = written.receipts | beam.Map(lambda receipt: len(receipt.shards))
         assert_that(shards, equal_to([2] * 5), label="shards")
@@ -93,11 +92,17 @@ def test_write_examples(settings: Settings, plan: InputPlan):
 
 def test_compute_statistics_by_slice():
     batch = pa.RecordBatch.from_arrays([pa.array([[1], [2], None]), pa.array([["a"], ["b"], ["a"]])], names=["n", "s"])
-    chosen = StatisticsSettings(features=("n",), slice_features=("s",))
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        statistics = pipeline | beam.Create([batch, batch]) | ComputeStatistics(chosen)
-        counts = statistics | beam.FlatMap(lambda one: [(data.name, data.num_examples) for data in one.datasets])
-        assert_that(counts, equal_to([("All Examples", 6), ("s_a", 4), ("s_b", 2)]))
+        batches = pipeline | beam.Create([("x", batch), ("x", batch), ("y", batch.slice(1))])
+        statistics = batches | ComputeStatistics(StatisticsSettings(slice_features=("s",)))
+        counts = statistics | beam.Map(
+            lambda all_: {
+                split: [(data.name, data.num_examples) for data in one.datasets]
+                for split, one in by_split(all_, ["x", "y", "z"]).items()
+            }
+        )
+        x, y = [("All Examples", 6), ("s_a", 4), ("s_b", 2)], [("All Examples", 2), ("s_a", 1), ("s_b", 1)]
+        assert_that(counts, equal_to([{"x": x, "y": y, "z": [("", 0)]}]))
 
 
 def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan):

@@ -1,6 +1,6 @@
 """Throughput of the CSV reader on one core, beside Python's csv and Arrow's reader on the same bytes.
 
-Usage: .venv/bin/python scripts/benchmark_ingest.py [MEGABYTES]
+Usage: .venv/bin/python scripts/benchmarks/ingest.py [MEGABYTES]
 Columns: MB/s of text. `boundaries` finds the record ends for both states a range may begin in; `pass 1` is that with
 hash, types and checks (all of planning but the plan itself); `pass 2` is the typed parse.
 """

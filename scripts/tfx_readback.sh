@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Let TFX 1.16 itself read what this package records: runs on synthetic trips, then a line for each check; status 1
+# where one fails. Not in CI's default run: TFX and what it asks for are 1.8 GB, installed into .venv-tfx.
+# Usage: scripts/tfx_readback.sh
+# Needs Python 3.10, the newest that TFX has, and g++: pyfarmhash has no wheel for that Python.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash scripts/setup.sh
+python=$(bash scripts/benchmarks/environment.sh tfx)
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+.venv/bin/python -m beam_taxi.taxi --rows 5000 --seed 1 --out "$folder/trips.csv" >/dev/null
+.venv/bin/python -c 'import sys, pyarrow.csv, pyarrow.parquet
+pyarrow.parquet.write_table(pyarrow.csv.read_csv(sys.argv[1]), sys.argv[2])' "$folder/trips.csv" "$folder/trips.parquet"
+echo 'a,row,that,is,too,short' >>"$folder/trips.csv"
+run() {
+    .venv/bin/python -m beam_taxi.main --output "$folder" --max_rejects 1 --run_id "$1" --input "$folder/trips.$2" \
+        --pipeline_name "$3" "${@:4}" >/dev/null
+}
+run first csv taxi
+run second csv taxi --splits train:3,eval:1
+run cached csv taxi --splits train:3,eval:1 --cache
+run columns parquet other
+TF_CPP_MIN_LOG_LEVEL=3 "$python" -W ignore scripts/tfx_readback.py "$folder"

@@ -1,0 +1,111 @@
+"""Many writers at once, and writers that are killed: of what the tests do a little, scripts/soak_metadata.py does much.
+
+Each function returns counts by name; those in `BAD` are of what must never happen.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from beam_taxi.metadata.address import StoreError
+from beam_taxi.metadata.queries import artifacts_of, list_runs
+from beam_taxi.metadata.verify import reap, verify
+from tests.metadata import runs
+
+BAD = ("lost", "double", "left RUNNING", "seen as whole", "not verified")
+
+
+def record_at_once(store: str, processes: int, runs_each: int, same: bool) -> Counter[str]:
+    """Let processes record runs of their own, or all of them the `same` runs."""
+    # Spawned, since MySQL's client does not outlive a fork.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        work = partial(_record_several, store, runs_each)
+        found = list(pool.map(work, ["same"] * processes if same else map(str, range(processes))))
+    expected = runs_each if same else processes * runs_each
+    states = Counter(runs.check_whole(store).values())
+    ids = {tuple(sorted(ids.items())) for several in found for ids in several}
+    double = len(ids) + len(list_runs(store)) - 2 * expected
+    return Counter(recorded=states["COMPLETE"], lost=expected - states["COMPLETE"], double=double)
+
+
+def _record_several(store: str, runs_each: int, name: str) -> list[dict[str, int]]:
+    return [runs.record_run(store, f"{name}-{one}") for one in range(runs_each)]
+
+
+def kill_recorders(store: str, kills: int) -> Counter[str]:
+    """Kill processes that record one run after the other, at random moments, and reap what they leave."""
+    choose = random.Random(1)
+    told: dict[str, str] = {}
+    for kill in range(kills):
+        command = [sys.executable, "-m", "tests.metadata.runs", store, f"k{kill}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            # Once it records, some moment of the next run.
+            lines = [process.stdout.readline() for _ in range(choose.randrange(1, 5))]
+            _kill_within(process, choose.uniform(0, 0.12))
+            lines += process.stdout.readlines()
+        told.update(line.split() for line in lines if line.endswith("\n"))
+    before = runs.check_whole(store)
+    lost = sum(
+        run_id not in before or (event == "recorded" and before[run_id] != "COMPLETE") for run_id, event in told.items()
+    )
+    reaped = {one.run_id: one.state for one in reap(store)}
+    after = runs.check_whole(store)
+    changed = sum(after[run_id] != state for run_id, state in {**before, **reaped}.items())
+    states = Counter(after.values())
+    states["left RUNNING"] = states.pop("RUNNING", 0)
+    return Counter({"killed": kills, **states, "lost": lost + changed})
+
+
+def _kill_within(process: subprocess.Popen[str], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def launch(*args: str | Path) -> subprocess.Popen[str]:
+    """Start the job, as a user does."""
+    command = [sys.executable, "-m", "beam_taxi.main", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
+    """Return when the store has a RUNNING record."""
+    while process.poll() is None:
+        with suppress(StoreError):
+            if any(one.state == "RUNNING" for one in list_runs(store)):
+                return
+
+
+def kill_runs(store: str, args: Sequence[str | Path], kills: int) -> Counter[str]:
+    """Kill whole runs of one command at random moments after their start is recorded, reap, and run it once more."""
+    choose = random.Random(5)
+    for _ in range(kills):
+        process = launch(*args)
+        _wait_for_run(store, process)
+        _kill_within(process, choose.uniform(0, 2))
+        process.communicate()
+        reap(store)
+    last = launch(*args)
+    _, error = last.communicate()
+    assert last.returncode == 0, error
+    found: Counter[str] = Counter(killed=kills)
+    for one in list_runs(store):
+        found[one.state] += 1
+        whole = Path(one.manifest).is_file() or any(a.state == "LIVE" for a in artifacts_of(store, one).values())
+        if one.state != "COMPLETE":
+            found["seen as whole"] += whole
+            found["left RUNNING"] += one.state == "RUNNING"
+        else:
+            found["not verified"] += bool(verify(store, one.run_id))
+    return found
