@@ -29,6 +29,9 @@ REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _JOB_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _FOLDER = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^/].*")
 _IMAGE = re.compile(r"beam_python(?P<python>\d+\.\d+)_sdk:(?P<beam>\d+\.\d+\.\d+)")
+_MACHINE = re.compile(r"[a-z]\w*(-[a-z0-9]+)+")
+_ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
+_NUMBERS = ("max_num_workers", "num_workers", "disk_size_gb", "number_of_worker_harness_threads")
 _PACKED = ("*.py", "*.j2", "*.css", "*.js", "*.json", "py.typed")
 
 
@@ -39,6 +42,7 @@ def launch_checks(flags: BeamFlags, args: Namespace, settings: Settings, store: 
     for name, endings in LOCATIONS.items():
         yield _check_location(name, flags.get(name), endings)
     yield Check("job name", _job_name_fault(flags.get("job_name")))
+    yield Check("workers", "; ".join(_worker_faults(flags)))
     image = flags.get("sdk_container_image")
     yield Check("setup file", _setup_file_fault(flags.get("setup_file"), image))
     yield _check_image(image)
@@ -89,6 +93,20 @@ def _job_name_fault(name: str) -> str:
         f"--job_name {name}: a name has 1 to 63 small letters, digits and hyphens, and begins with a letter "
         f"({len(name)} given); give e.g. --job_name {mended}"
     )
+
+
+def _worker_faults(flags: BeamFlags) -> Iterator[str]:
+    for name in _NUMBERS:
+        if not re.fullmatch(r"[1-9]\d*", flags.get(name, "1")):
+            yield f"--{name} {flags.get(name)}: give a whole number above 0"
+    for name in ("machine_type", "worker_machine_type"):
+        if not _MACHINE.fullmatch(flags.get(name, "n2-standard-4")):
+            repair = f"give one of `gcloud compute machine-types list --filter zone~{flags.get('region') or 'REGION'}`"
+            yield f"--{name} {flags.get(name)}: is no machine type; {repair}"
+    account = flags.get("service_account_email")
+    if account and not _ACCOUNT.fullmatch(account):
+        repair = "give NAME@PROJECT.iam.gserviceaccount.com, one of `gcloud iam service-accounts list`"
+        yield f"--service_account_email {account}: is no service account; {repair}"
 
 
 def _setup_file_fault(path: str, image: str) -> str:

@@ -23,7 +23,17 @@ def test_a_launch_that_may_go(google_cloud: GoogleCloud):
     assert [line for line in lines if not line.startswith("ok")] == []
     names = [line.split(maxsplit=1)[1] for line in lines]
     assert names == [
-        *("project", "region", "temp location", "staging location", "job name", "setup file", "versions", "files"),
+        *(
+            "project",
+            "region",
+            "temp location",
+            "staging location",
+            "job name",
+            "workers",
+            "setup file",
+            "versions",
+            "files",
+        ),
         *("metadata store", "credentials", "bucket bucket", "permissions bucket", "APIs", "output", "input"),
     ]
 
@@ -36,6 +46,8 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
         "temp location": "--temp_location /tmp: is not in Cloud Storage; give --temp_location gs://BUCKET/temp",
         "staging location": "--staging_location: is missing, and Beam would make a bucket",
         "job name": f"(80 given); give e.g. --job_name {'a' * 63}",
+        "workers": "--max_num_workers 2.5: give a whole number above 0; --machine_type large: is no machine type; give "
+        "one of `gcloud compute machine-types list --filter zone~us-east1-b`; --service_account_email me: is no service",
         "setup file": "--setup_file none/setup.py: is no setup.py; give the one of this repository",
         "versions": "has Python 3.9 and Beam 2.50.0",
         "files": "--input data/*.csv: workers do not see this machine's files; `gcloud storage cp data/*.csv gs://",
@@ -53,6 +65,9 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
         temp_location="/tmp",
         staging_location=None,
         job_name="A" * 80,
+        max_num_workers="2.5",
+        machine_type="large",
+        service_account_email="me",
         setup_file="none/setup.py",
         sdk_container_image="apache/beam_python3.9_sdk:2.50.0",
         metadata_store="sqlite:////m.sqlite",
@@ -62,7 +77,7 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
     assert told.keys() == faults.keys()
     for name, text in faults.items():
         assert text in told[name]
-    assert f"{len(faults)} of 17 checks found a fault" in done.stderr
+    assert f"{len(faults)} of 18 checks found a fault" in done.stderr
     # Without --preflight the same in one line.
     done = run(google_cloud, "--no_wait", region=None, staging_location="gs://bucket")
     assert done.returncode == 2
@@ -188,11 +203,23 @@ def test_the_plan_has_an_estimate(google_cloud: GoogleCloud):
     ],
 )
 def test_without_credentials(google_cloud: GoogleCloud, tmp_path: Path, runner: str, message: str):
-    hidden = ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST")
-    environment = {name: value for name, value in google_cloud.environment.items() if name not in hidden}
-    environment |= {"CLOUDSDK_CONFIG": str(tmp_path), "GCE_METADATA_HOST": "127.0.0.1:1"}
+    environment = without_credentials(google_cloud, tmp_path)
     words = command(runner=runner)
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_public_object_needs_no_credentials(google_cloud: GoogleCloud, tmp_path: Path):
+    code = "from beam_taxi import gcs; print(gcs.match('gs://public/x.csv'))"
+    environment = without_credentials(google_cloud, tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "[('gs://public/x.csv', 4, 1767225600.0)]\n"
+
+
+def without_credentials(google_cloud: GoogleCloud, folder: Path) -> dict[str, str]:
+    """Return variables under which Google's own hosts are asked, and no credentials are found."""
+    hidden = ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST")
+    kept = {name: value for name, value in google_cloud.environment.items() if name not in hidden}
+    return kept | {"CLOUDSDK_CONFIG": str(folder), "GCE_METADATA_HOST": "127.0.0.1:1"}
