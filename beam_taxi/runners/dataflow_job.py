@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ ENDPOINT = "https://dataflow.googleapis.com"
 _POLL_SECONDS = (0.5, 5.0)
 _CALL_SECONDS = 30
 LOST_SECONDS = 600.0
+_STAGE = re.compile(r"Executing operation ([^+]+)")
 
 
 class Job:
@@ -39,11 +41,12 @@ class Job:
         """Return the state without its prefix: RUNNING, DONE, …"""
         return str(self._get("")["currentState"]).removeprefix("JOB_STATE_")
 
-    def messages(self, least: str) -> list[Mapping[str, Any]]:
-        """Return the messages that are at least JOB_MESSAGE_`least`, oldest first."""
+    def messages(self, least: str, since: str = "") -> list[Mapping[str, Any]]:
+        """Return the messages that are at least JOB_MESSAGE_`least`, oldest first, from a `time` of one on."""
         found, token = list[Mapping[str, Any]](), ""
+        start = f"&startTime={since}" if since else ""
         while True:
-            page = self._get(f"/messages?minimumImportance=JOB_MESSAGE_{least}&pageToken={token}")
+            page = self._get(f"/messages?minimumImportance=JOB_MESSAGE_{least}&pageToken={token}{start}")
             found += page.get("jobMessages", [])
             token = page.get("nextPageToken", "")
             if not token:
@@ -104,19 +107,20 @@ def _watch(job: Job, display: _Display, lost_seconds: float) -> None:
     from google.auth.exceptions import TransportError
     from requests import HTTPError, RequestException
 
+    progress = _Progress(job)
     pause, most = _POLL_SECONDS
     answered = time.monotonic()
     while True:
         try:
             state = job.state()
-            if state in ("DONE", "FAILED", "CANCELLED"):
-                display.show(_described(job, state))
-                return _end(job, state)
-            display.show(_described(job, state))
             answered = time.monotonic()
+            display.show(progress.described(state))
+            if state in ("DONE", "FAILED", "CANCELLED"):
+                return _end(job, state)
         except (RequestException, TransportError) as error:
             status = error.response.status_code if isinstance(error, HTTPError) and error.response is not None else 0
-            refused = 400 <= status < 500 and status not in (408, 429)
+            # Of a job that is new the service may say at first that it is not there.
+            refused = 400 <= status < 500 and status not in (404, 408, 429)
             if refused or time.monotonic() - answered > lost_seconds:
                 told = f"the job cannot be watched: {error}; it runs on: {job.page}; cancel it with: "
                 raise StillRunning(told + cancel_command(job)) from None
@@ -125,18 +129,30 @@ def _watch(job: Job, display: _Display, lost_seconds: float) -> None:
         pause = min(pause * 1.5, most)
 
 
-def _described(job: Job, state: str) -> str:
-    stages = [
-        str(message["messageText"]).removeprefix("Executing operation ")
-        for message in job.messages("BASIC")
-        if str(message.get("messageText", "")).startswith("Executing operation ")
-    ]
-    count = job.counted()
-    return (
-        f"{state.lower():<10} {stages[-1].split('+')[0] if stages else 'starting'}  "
-        f"{count.get(counters.READ_BYTES, 0):,} bytes read, {count.get(counters.ROWS, 0):,} rows, "
-        f"{count.get(counters.REJECTS, 0):,} rejects"
-    )
+class _Progress:
+    """What a job is at; asked again, only what is new is fetched."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._stage = "starting"
+        self._since = ""
+
+    def described(self, state: str) -> str:
+        """Return one line; the state alone where the service tells no more."""
+        from requests import HTTPError
+
+        try:
+            for message in self._job.messages("BASIC", self._since):
+                self._since = str(message.get("time", self._since))
+                started = _STAGE.match(str(message.get("messageText", "")))
+                self._stage = started[1] if started else self._stage
+            count = self._job.counted()
+        except HTTPError:
+            return state.lower()
+        return (
+            f"{state.lower():<10} {self._stage}  {count.get(counters.READ_BYTES, 0):,} bytes read, "
+            f"{count.get(counters.ROWS, 0):,} rows, {count.get(counters.REJECTS, 0):,} rejects"
+        )
 
 
 def _end(job: Job, state: str) -> None:

@@ -118,7 +118,8 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
             elif url.path.endswith("/messages"):
                 least = ["JOB_MESSAGE_DEBUG", "JOB_MESSAGE_BASIC", "JOB_MESSAGE_ERROR"]
                 chosen = least[least.index(query["minimumImportance"][0]) :]
-                found = [one for one in service.messages if one["messageImportance"] in chosen]
+                start = query.get("startTime", [""])[0]
+                found = [one for one in service.messages if one["messageImportance"] in chosen and one["time"] >= start]
                 self.answer({"jobMessages": found})
             elif url.path.endswith("/metrics"):
                 self.answer({"metrics": service.metrics()})

@@ -244,7 +244,7 @@ def test_other_ends_of_the_wait(google_cloud: GoogleCloud, job: Job):
     google_cloud.dataflow.broken_calls = 0
     unknown = Job("project", "us-east1", "unknown", ENDPOINT)
     with pytest.raises(StillRunning, match="the job cannot be watched: 404"):
-        watch(unknown, quiet=True)
+        watch(unknown, quiet=True, lost_seconds=0)
 
 
 def test_the_notebook_looks_at_a_run_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):

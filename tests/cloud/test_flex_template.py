@@ -19,7 +19,7 @@ from apache_beam.runners.dataflow.internal.clients.dataflow import dataflow_v1b3
 from apitools.base.py import encoding
 from google.cloud import storage
 
-from scripts.flex_template import metadata
+from scripts.flex_template import launch, metadata
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.launch import ROOT
 from tests.cloud.test_dataflow import execute, states
@@ -56,6 +56,17 @@ def test_the_images_versions_are_those_of_the_lock():
     assert all(re.search(r":\d", base) for base in bases)
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M):
         assert all((ROOT / path).exists() for path in source.split())
+
+
+def test_the_launchers_arguments():
+    given = ["--runner=DataflowRunner", "--no_use_public_ips", "--no_examples=false", "--query=", "--input=gs://b/x"]
+    kept = ["--runner=DataflowRunner", "--no_use_public_ips", "--input=gs://b/x"]
+    assert launch.arguments(given, "") == kept
+    assert launch.arguments([*given, "--no_examples=True"], "i:1")[3:] == [
+        *("--no_examples", "--sdk_container_image=i:1", "--sdk_location=container")
+    ]
+    recorded = launch.arguments([*given, "--metadata_store=grpc://h:1", "--sdk_container_image=mine:1"], "i:1")
+    assert recorded[3:] == ["--metadata_store=grpc://h:1", "--sdk_container_image=mine:1", "--record_on=worker"]
 
 
 @dataclass(frozen=True)

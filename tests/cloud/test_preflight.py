@@ -47,7 +47,7 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
         "staging location": "--staging_location: is missing, and Beam would make a bucket",
         "job name": f"(80 given); give e.g. --job_name {'a' * 63}",
         "workers": "--max_num_workers 2.5: give a whole number above 0; --machine_type large: is no machine type; give "
-        "one of `gcloud compute machine-types list --filter zone~us-east1-b`; --service_account_email me: is no service",
+        "one of `gcloud compute machine-types list --filter zone~us-east1-b`; --service_account_email me: is no ",
         "setup file": "--setup_file none/setup.py: is no setup.py; give the one of this repository",
         "versions": "has Python 3.9 and Beam 2.50.0",
         "files": "--input data/*.csv: workers do not see this machine's files; `gcloud storage cp data/*.csv gs://",
