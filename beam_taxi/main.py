@@ -11,7 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any
 
@@ -118,7 +118,7 @@ def _run(
         from beam_taxi.transforms.record import RecordRun
     with _timed(timings, "record"):
         record.start()
-    bars = progress.shown(plan.size, args.log_format)
+    bars = progress.shown(plan.size, args.log_format) if runner.ticks else nullcontext()
     with _timed(timings, "run"), record.watched(), _reported(settings), bars:
         pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
         manifest = graph.build(pipeline, plan, settings, started)

@@ -30,10 +30,12 @@ class Check(NamedTuple):
 class Runner:
     """A runner by its name and Beam's flags; `args` are our own options.
 
-    `in_process` tells that the run ends with this process.
+    `in_process` tells that the run ends with this process; `ticks` that workers may be on this machine, whose progress
+    is shown as bars.
     """
 
     in_process = False
+    ticks = True
 
     def __init__(self, name: str, flags: BeamFlags, args: Namespace) -> None:
         self.name = name

@@ -32,6 +32,8 @@ _MOST_WORKERS = 20
 class DataflowRunner(Runner):
     """DataflowRunner, launched from here or by the launcher of a Flex Template."""
 
+    ticks = False
+
     def checks(self, settings: Settings, store: StoreAddress | None) -> Iterator[Check]:
         yield from launch_checks(self.flags, self.args, settings, store)
         yield from cloud_checks(self.flags, self.args, settings)

@@ -191,7 +191,7 @@ def test_an_interrupt_cancels_if_so_answered(google_cloud: GoogleCloud, tmp_path
     try:
         assert google_cloud.dataflow.watched.wait(120)
         os.write(ours, b"\x03")
-        read_until(ours, "Cancel the job")
+        assert "scan" not in read_until(ours, "Cancel the job"), "there are no bars for workers elsewhere"
         os.write(ours, b"y\n")
         assert google_cloud.dataflow.cancelled.wait(60)
         read_until(ours, "the job was cancelled: https://console.cloud.google.com/dataflow/jobs/us-east1/")
@@ -202,10 +202,11 @@ def test_an_interrupt_cancels_if_so_answered(google_cloud: GoogleCloud, tmp_path
     assert states(store) == {"CANCELED"}
 
 
-def read_until(terminal: int, text: str) -> None:
+def read_until(terminal: int, text: str) -> str:
     seen = ""
     while text not in seen:
         seen += os.read(terminal, 4096).decode()
+    return seen
 
 
 @pytest.fixture
