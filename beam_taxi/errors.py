@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 
 class BeamTaxiError(Exception):
@@ -27,6 +27,20 @@ class DataError(BeamTaxiError):
     exit_status = 3
 
 
+class StorageError(BeamTaxiError, OSError):
+    """A store of objects refuses or is away; the message names the object. `code` is the status of HTTP, if any."""
+
+    code: int | None = None
+
+
+class JobCancelled(BeamTaxiError):
+    """The job was cancelled, from here or elsewhere."""
+
+
+class StillRunning(BeamTaxiError):
+    """The launcher stops to wait for a job that goes on; the message says how to cancel it."""
+
+
 @contextmanager
 def closed_pipe_ignored() -> Iterator[None]:
     """End the block without an error where the reader of standard output has seen enough (`| head`)."""
@@ -38,8 +52,23 @@ def closed_pipe_ignored() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-_IN_TRACE = re.compile(r"^(?:[\w.]*\.)?(UsageError|DataError|BeamTaxiError): (.+?)(?: \[while running .*)?$", re.M)
-_CLASSES: dict[str, type[BeamTaxiError]] = {c.__name__: c for c in (UsageError, DataError, BeamTaxiError)}
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what libraries and subprocesses write to stderr while the block runs."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stderr(nothing):
+            os.dup2(nothing.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+_CLASSES: dict[str, type[BeamTaxiError]] = {
+    c.__name__: c for c in (UsageError, DataError, StorageError, JobCancelled, StillRunning, BeamTaxiError)
+}
+_IN_TRACE = re.compile(rf"^(?:[\w.]*\.)?({'|'.join(_CLASSES)}): (.+?)(?: \[while running .*)?$", re.M)
 
 
 def find(error: BaseException) -> BeamTaxiError | None:

@@ -11,12 +11,12 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, progress, storage, summary
-from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored, find
+from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored, find, silenced
 from beam_taxi.settings import Settings
 
 
@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> None:
     args, beam_args = options.parse(argv)
+    _quieten(args.runner)
     settings = options.to_settings(args)
     timings: dict[str, float] = {}
-    _quieten(args.runner)
     with _timed(timings, "checks"):
         from beam_taxi import preflight
         from beam_taxi.metadata.address import parse_address
@@ -50,13 +50,21 @@ def _main(argv: Sequence[str]) -> None:
         runner = choose(args.runner, BeamFlags(beam_args), args)
         store = options.metadata_uri(args)
         address = parse_address(store, args.metadata_password_file)
-        plan = preflight.check(settings, runner, address)
-    if args.plan or args.preflight:
+        checks, plan = preflight.look(settings, runner, address)
+        if args.preflight:
+            faults = summary.print_checks(checks)
+            if faults:
+                raise UsageError(f"{faults} of {len(checks)} checks found a fault")
+            return
+        preflight.refuse(checks)
+        assert plan is not None
+        summary.print_notes(checks)
+    if args.plan:
         summary.print_plan(settings, plan, runner.described(plan), store)
     planned = layout.planned_manifest(settings, ((file.uri, file.format, file.size) for file in plan.files))
     record = RunRecord(address, planned, args.runner, runner.in_process)
     earlier = _earlier_run(args, plan, record, timings)
-    if args.plan or args.preflight:
+    if args.plan:
         return
     if args.cache and earlier is not None:
         with _timed(timings, "record"):
@@ -65,7 +73,7 @@ def _main(argv: Sequence[str]) -> None:
         return
     worker_store = address if args.record_on == "worker" else None
     if not _run(args, runner, settings, plan, record, worker_store, timings):
-        print(f"The job is not done here; its manifest will be {settings.run_uri}/{layout.MANIFEST}")
+        summary.print_left(settings.run_uri, store, worker_store is not None)
         return
     manifest = layout.read_manifest(settings.run_uri)
     with _timed(timings, "record"):
@@ -101,7 +109,8 @@ def _run(
 ) -> bool:
     """Run the job; tell whether it is done when its launch is. Raises BeamTaxiError."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    with _timed(timings, "imports"), _silenced():
+    with _timed(timings, "imports"), silenced():
+        # TFDV tells that IPython is missing; TensorFlow, from C++, that CUDA is.
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -109,13 +118,13 @@ def _run(
         from beam_taxi.transforms.record import RecordRun
     with _timed(timings, "record"):
         record.start()
-    bars = progress.shown(plan.size, args.log_format)
+    bars = progress.shown(plan.size, args.log_format) if runner.ticks else nullcontext()
     with _timed(timings, "run"), record.watched(), _reported(settings), bars:
         pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
         manifest = graph.build(pipeline, plan, settings, started)
         if worker_store is not None:
             _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
-        runner.wait(runner.run(pipeline))
+        runner.run(pipeline)
     return storage.exists(storage.join(settings.run_uri, layout.MANIFEST))
 
 
@@ -126,25 +135,13 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
     timings[part] = timings.get(part, 0.0) + time.perf_counter() - start
 
 
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Drop what libraries tell at their import: TFDV that IPython is missing; TensorFlow, from C++, that CUDA is."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stderr(nothing):
-            os.dup2(nothing.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _quieten(runner: str) -> None:
     """Keep the libraries' start-up notes, and in process the runner's traces, away from the user's terminal."""
-    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.INFO}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.ERROR)
+    # Beam logs what the service refuses, and main tells it in one line.
+    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.CRITICAL + 1}
     logging.getLogger("apache_beam").setLevel(levels.get(runner, logging.WARNING))
 
 

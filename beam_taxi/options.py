@@ -130,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
         "--plan", "--dry_run", action="store_true", help="print what a run would read, make and use, and touch nothing"
     )
     run.add_argument("--preflight", action="store_true", help="check all that a run needs, and touch nothing")
+    run.add_argument("--no_wait", action="store_true", help="leave when the job is launched; not for a local run")
     return p
 
 

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from beam_taxi import storage
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import DataError, StorageError, UsageError
 from beam_taxi.ingest.grammar import Kind
 from beam_taxi.ingest.plan import InputPlan, plan_input
 from beam_taxi.metadata.address import StoreAddress
-from beam_taxi.runners.base import Runner
+from beam_taxi.runners.base import Check, Runner
 from beam_taxi.settings import Settings
 
 
-def check(settings: Settings, runner: Runner, store: StoreAddress | None) -> InputPlan:
-    """Return the plan of a run that may be launched. Raises UsageError with all faults at once, and DataError."""
-    faults = list(runner.faults(settings, store))
-    plan = None
+def look(settings: Settings, runner: Runner, store: StoreAddress | None) -> tuple[list[Check], InputPlan | None]:
+    """Look at all that a launch needs; return also the plan, where the input allows one."""
+    plans: list[InputPlan] = []
+
+    def plan() -> None:
+        plans.append(plan_input(settings, declared_kinds(settings)))
+        check_columns(settings, plans[0])
+
+    checks = [*runner.checks(settings, store), _check("output", lambda: check_output(settings))]
+    if runner.args.preflight and settings.query is not None:
+        checks.append(Check("input", note="what a query gives is known only when it has run, and that is paid for"))
+    else:
+        checks.append(_check("input", plan))
+    return checks, plans[0] if plans else None
+
+
+def refuse(checks: Iterable[Check]) -> None:
+    """Raise all faults at once, if there are any: DataError where one is of the data, else UsageError."""
+    found = [check for check in checks if check.fault]
+    if found:
+        kind = DataError if any(check.is_data for check in found) else UsageError
+        raise kind("; ".join(check.fault for check in found))
+
+
+def _check(name: str, look: Callable[[], None]) -> Check:
     try:
-        check_output(settings)
-    except UsageError as error:
-        faults.append(str(error))
-    try:
-        plan = plan_input(settings, declared_kinds(settings))
-        check_columns(settings, plan)
-    except UsageError as error:
-        faults.append(str(error))
-    if faults or plan is None:
-        raise UsageError("; ".join(faults))
-    return plan
+        look()
+    except (UsageError, StorageError, DataError) as error:
+        return Check(name, str(error), is_data=isinstance(error, DataError))
+    return Check(name)
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:

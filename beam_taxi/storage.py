@@ -1,7 +1,7 @@
 """Files on disk and in object stores behind one set of functions.
 
-Local paths use the standard library, so that nothing heavy is imported for them; `scheme://` paths go through
-Beam's FileSystems.
+Local paths use the standard library and gs:// Google's client, so that nothing heavy is imported for them; paths of
+other schemes go through Beam's FileSystems.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from beam_taxi import gcs
 from beam_taxi.errors import DataError, UsageError
 
 STAGING = "_staging"
@@ -59,6 +60,8 @@ def match(pattern: str) -> list[InputFile]:
 
     Raises UsageError where a match is a folder, cannot be read or is no regular file.
     """
+    if pattern.startswith(gcs.SCHEME):
+        return sorted((InputFile(*found) for found in gcs.match(pattern)), key=lambda f: f.uri)
     if is_remote(pattern):
         found = _filesystems().match([pattern])[0].metadata_list
         return sorted(
@@ -97,6 +100,8 @@ def open_input(uri: str) -> BinaryIO:
     """Open a file for reading as it lies there, without decompression; seekable."""
     if not is_remote(uri):
         return open(uri, "rb")
+    if uri.startswith(gcs.SCHEME):
+        return gcs.open_object(uri)
     return cast(BinaryIO, _filesystems().open(uri, compression_type="uncompressed"))
 
 
@@ -104,6 +109,8 @@ def exists(uri: str) -> bool:
     """Tell whether a file or a folder exists; in an object store a folder is any object below it."""
     if not is_remote(uri):
         return os.path.lexists(uri)
+    if uri.startswith(gcs.SCHEME):
+        return gcs.exists(uri)
     return any(result.metadata_list for result in _filesystems().match([uri, uri + "/**"], [1, 1]))
 
 
@@ -134,6 +141,9 @@ def publish(run_uri: str, path: str) -> Iterator[BinaryIO]:
     if is_remote(final):
         with tempfile.TemporaryFile() as file:
             yield cast(BinaryIO, file)
+            if final.startswith(gcs.SCHEME):
+                gcs.upload(final, cast(BinaryIO, file))
+                return
             file.seek(0)
             with _filesystems().create(final, compression_type="uncompressed") as target:
                 shutil.copyfileobj(file, target, 1 << 20)

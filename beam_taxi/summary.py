@@ -12,6 +12,7 @@ from beam_taxi.settings import Settings
 
 if TYPE_CHECKING:
     from beam_taxi.ingest.plan import InputPlan
+    from beam_taxi.runners.base import Check
 
 _FILES_SHOWN = 20
 
@@ -20,6 +21,33 @@ def print_error(message: str, exit_status: int, as_json: bool) -> None:
     """Print an error in one line on stderr."""
     told = {"error": message, "exit_status": exit_status}
     print(json.dumps(told) if as_json else f"beam_taxi: error: {message}", file=sys.stderr)
+
+
+def print_checks(checks: Iterable[Check]) -> int:
+    """Print one line for each check; returns how many have a fault."""
+    faults = 0
+    for check in checks:
+        faults += bool(check.fault)
+        kind = "fault" if check.fault else "note" if check.note else "ok"
+        text = check.fault or check.note
+        print(f"{kind:<6} {check.name}" + (f": {text}" if text else ""))
+    return faults
+
+
+def print_notes(checks: Iterable[Check]) -> None:
+    """Print on stderr what does not stand against a launch."""
+    for note in (check.note for check in checks if check.note):
+        print(f"beam_taxi: note: {note}", file=sys.stderr)
+
+
+def print_left(run_uri: str, store: str, recorded_on_worker: bool) -> None:
+    """Print where the manifest of a job that runs on will be, and how it is recorded."""
+    manifest = f"{run_uri}/{layout.MANIFEST}"
+    print(f"The job is not done here; its manifest will be {manifest}")
+    if store != "none" and recorded_on_worker:
+        print(f"A worker records it in {store}")
+    elif store != "none":
+        print(f"Record it then: python -m beam_taxi.record --manifest {manifest} --metadata_store '{store}'")
 
 
 def print_plan(settings: Settings, plan: InputPlan, described: Iterable[tuple[str, str]], store: str) -> None:

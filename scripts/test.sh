@@ -36,7 +36,7 @@ step "ruff check" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
 step "mypy" .venv/bin/mypy
 if command -v shellcheck >/dev/null; then
-    step "shellcheck" shellcheck scripts/*.sh scripts/engines/*.sh .ci/run
+    step "shellcheck" shellcheck -x scripts/*.sh scripts/*/*.sh .ci/run
 else
     printf '== shellcheck\nskipped: shellcheck is not installed\n'
 fi

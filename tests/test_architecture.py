@@ -10,13 +10,15 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-LEFT = {"errors", "progress", "settings", "storage", "taxi", "layout", "ingest", "examples"}
+LEFT = {"counters", "errors", "gcs", "progress", "settings", "storage", "taxi", "layout", "ingest", "examples"}
 ALLOWED = {
     "errors": set(),
     "settings": {"errors"},
     "taxi": set(),
     "progress": set(),
-    "storage": {"errors"},
+    "counters": set(),
+    "gcs": {"errors"},
+    "storage": {"errors", "gcs"},
     "layout": {"errors", "settings", "storage"},
     "options": {"errors", "settings", "storage"},
     "ingest": {"errors", "progress", "settings", "storage"},
@@ -30,10 +32,10 @@ ALLOWED = {
     "transforms": LEFT | {"metadata", "report"},
     "runs": LEFT | {"metadata"},
     "pipeline": LEFT | {"transforms"},
-    "summary": LEFT,
+    "summary": LEFT | {"runners"},
     "main": LEFT | {"options", "preflight", "pipeline", "transforms", "metadata", "runners", "summary"},
 }
-ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"runners", "ingest"}, "IPython": set()}
+ONLY_IN = {"ml_metadata": {"metadata"}, "google.cloud": {"gcs", "runners", "ingest"}, "IPython": set()}
 BEAM = {"transforms", "pipeline", "main", "storage", "record", "runners"}
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi import layout
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class RunRecord:
         """
         try:
             yield
+        except StillRunning:
+            raise
+        except JobCancelled as error:
+            self._end("CANCELED", str(error))
+            raise
         except BeamTaxiError as error:
             self._end("FAILED", str(error))
             raise

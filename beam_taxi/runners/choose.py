@@ -6,10 +6,11 @@ from argparse import Namespace
 
 from beam_taxi.options import LOCAL_RUNNER
 from beam_taxi.runners.base import Runner
+from beam_taxi.runners.dataflow import DataflowRunner
 from beam_taxi.runners.flags import BeamFlags
 from beam_taxi.runners.local import LocalRunner
 
-_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner}
+_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner, "DataflowRunner": DataflowRunner}
 
 
 def choose(name: str, flags: BeamFlags, args: Namespace) -> Runner:

@@ -25,24 +25,21 @@ class LocalRunner(Runner):
     in_process = True
 
     def described(self, plan: InputPlan) -> Iterator[tuple[str, str]]:
-        """Yield name and value of the lines of a plan."""
         chosen = self._defaults(plan)
         mode = self.flags.get(_MODE, chosen.get(_MODE, "in_memory"))
         workers = self.flags.get(_WORKERS, chosen.get(_WORKERS, "1"))
         yield "runner", f"{self.name}, {mode}, {workers} worker(s)"
 
     def beam_args(self, plan: InputPlan) -> list[str]:
-        """Return Beam's options, with as many threads as there is work for, unless the user says how to run."""
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
 
-    def run(self, pipeline: Any) -> Any:
-        """Run a Pipeline; returns its PipelineResult."""
+    def run(self, pipeline: Any) -> None:
         from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
         # In threads this runner flushes what a worker has written each second, from another thread: an element that is
         # being pickled then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-        return super().run(pipeline)
+        super().run(pipeline)
 
     def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
         threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)

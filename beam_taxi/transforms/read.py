@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
+from beam_taxi import counters
 from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
 from beam_taxi.ingest.scan import BlockScan
 from beam_taxi.ingest.source import Block
 from beam_taxi.ingest.units import Unit, plan_units, tasks
 from beam_taxi.settings import Settings
+
+_READ_BYTES = Metrics.counter(counters.NAMESPACE, counters.READ_BYTES)
 
 
 class PlannedInput(NamedTuple):
@@ -33,7 +37,9 @@ class _ScanBlock(beam.DoFn):
         keep_freed_memory()
 
     def process(self, block: Block) -> Iterator[BlockScan]:
-        yield scan(self._plan, block)
+        found = scan(self._plan, block)
+        _READ_BYTES.inc(block.end - block.start)
+        yield found
 
 
 class _PlanUnits(beam.DoFn):

@@ -13,9 +13,10 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi import storage
+from beam_taxi import counters, storage
 from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
@@ -27,6 +28,8 @@ from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
 
 _ENOUGH_ROWS = 4096
+_ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
+_REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
 _Rows = TypeVar("_Rows", pa.Array, pa.RecordBatch)
 
 
@@ -119,6 +122,8 @@ class _WriteUnits(beam.DoFn):
             rejects = stack.enter_context(_RejectFile(settings, rejects_path(unit.index, self._plan.n_units)))
             for batch, lengths, bad in _joined(unit, reader):
                 rejects.write(bad)
+                _ROWS.inc(len(batch))
+                _REJECTS.inc(len(bad))
                 for reject in bad:
                     codes.setdefault(reject.file, Counter())[reject.code] += 1
                 frames, splits = self._encode(batch)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from gcp_storage_emulator.server import create_server
 from google.cloud import storage
 
 from tests.cloud.answers import JsonHandler
+from tests.cloud.dataflow_service import Dataflow, StorageFaults, serving, storage_with_faults
 
 BUCKET = "bucket"
 
@@ -67,3 +70,36 @@ def bucket(cloud: dict[str, str]) -> Iterator[storage.Bucket]:
         for name, value in cloud.items():
             patch.setenv(name, value)
         yield storage.Client(project="project").bucket(BUCKET)
+
+
+@pytest.fixture(scope="session")
+def _services(
+    cloud: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Dataflow, StorageFaults, dict[str, str]]]:
+    folder = tmp_path_factory.mktemp("services")
+    with serving(folder) as (dataflow, proxy), storage_with_faults(cloud["STORAGE_EMULATOR_HOST"]) as (faults, host):
+        yield dataflow, faults, {**cloud, **proxy, "STORAGE_EMULATOR_HOST": host}
+
+
+@dataclass(frozen=True)
+class GoogleCloud:
+    """The stand-ins of Dataflow and Cloud Storage, and the environment variables under which they are found."""
+
+    dataflow: Dataflow
+    storage: StorageFaults
+    variables: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.variables}
+
+
+@pytest.fixture
+def google_cloud(_services: tuple[Dataflow, StorageFaults, dict[str, str]], bucket: storage.Bucket) -> GoogleCloud:
+    """Return the stand-ins as they are at first, with gs://bucket in us-east1."""
+    found = GoogleCloud(*_services)
+    found.dataflow.reset()
+    found.storage.reset()
+    found.storage.locations["bucket"] = {"location": "US-EAST1", "locationType": "region"}
+    bucket.blob("in/x.csv").upload_from_string('a,b\n1,"x\ny"\n2,z\n')
+    return found

@@ -35,5 +35,4 @@ def test_elements_that_take_long_to_pickle_arrive_whole():
         | beam.MapTuple(lambda key, values: (key, len(list(values))))
     )
     assert_that(grouped, equal_to([(0, 2), (1, 2)]))
-    runner = LocalRunner("FnApiRunner", BeamFlags([]), Namespace())
-    runner.wait(runner.run(pipeline))
+    LocalRunner("FnApiRunner", BeamFlags([]), Namespace(no_wait=False)).run(pipeline)

@@ -1,0 +1,173 @@
+"""The Flex Template, as far as it goes without Google Cloud: its metadata, and a rehearsal of its image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from apache_beam.runners.dataflow.internal.clients.dataflow import dataflow_v1b3_messages as messages
+from apitools.base.py import encoding
+from google.cloud import storage
+
+from scripts.flex_template import launch, metadata
+from tests.cloud.conftest import GoogleCloud
+from tests.cloud.launch import ROOT
+from tests.cloud.test_dataflow import execute, states
+
+FOLDER = ROOT / "scripts" / "flex_template"
+DOCKERFILE = (FOLDER / "Dockerfile").read_text()
+IMAGE = "us-east1-docker.pkg.dev/project/beam-taxi/beam_python3.11_sdk:2.72.0-0.1.0"
+
+
+def test_the_metadata_is_that_of_the_options():
+    assert metadata.FILE.read_text() == metadata.text(), "run `python scripts/flex_template/metadata.py`"
+
+
+def test_the_metadata_is_what_the_api_reads():
+    """The service ignores what it does not know, such as a misspelled `isOptional`."""
+    read = encoding.JsonToMessage(messages.TemplateMetadata, metadata.FILE.read_text())
+    for message in (read, *read.parameters):
+        assert message.all_unrecognized_fields() == []
+        assert message.name
+    for parameter in read.parameters:
+        assert parameter.paramType is not None
+        assert (parameter.label, parameter.helpText) != ("", "")
+        for regex in parameter.regexes:
+            assert parameter.defaultValue is None or re.fullmatch(regex, parameter.defaultValue)
+    assert [one.name for one in read.parameters if not one.isOptional] == ["output"]
+
+
+def test_the_images_versions_are_those_of_the_lock():
+    (beam,) = re.findall(r"^apache-beam==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M)
+    assert f"FROM apache/beam_python3.11_sdk:{beam}\n" in DOCKERFILE
+    (uv,) = re.findall(r"^UV_VERSION=(\S+)$", (ROOT / "scripts" / "setup.sh").read_text(), re.M)
+    assert f"uv=={uv}\n" in DOCKERFILE
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
+    assert all(re.search(r":\d", base) for base in bases)
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M):
+        assert all((ROOT / path).exists() for path in source.split())
+
+
+def test_the_launchers_arguments():
+    given = ["--runner=DataflowRunner", "--no_use_public_ips", "--no_examples=false", "--query=", "--input=gs://b/x"]
+    kept = ["--runner=DataflowRunner", "--no_use_public_ips", "--input=gs://b/x"]
+    assert launch.arguments(given, "") == kept
+    assert launch.arguments([*given, "--no_examples=True"], "i:1")[3:] == [
+        *("--no_examples", "--sdk_container_image=i:1", "--sdk_location=container")
+    ]
+    recorded = launch.arguments([*given, "--metadata_store=grpc://h:1", "--sdk_container_image=mine:1"], "i:1")
+    assert recorded[3:] == ["--metadata_store=grpc://h:1", "--sdk_container_image=mine:1", "--record_on=worker"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the Dockerfile's steps make of a folder: a Python, and /template."""
+
+    python: Path
+    template: Path
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Take the Dockerfile's steps in a virtual environment."""
+    folder = tmp_path_factory.mktemp("image")
+    made = Image(folder / "python" / "bin" / "python", folder / "template")
+    venv.create(folder / "python", symlinks=True)
+    places = [str(ROOT / ".venv-uv" / "bin"), str(ROOT / ".venv-uv" / "lib" / "bin"), os.environ["PATH"]]
+    environment = {**os.environ, "PATH": os.pathsep.join(places)}
+    assert shutil.which("uv", path=environment["PATH"]), "scripts/setup.sh installs uv"
+    for source, target in re.findall(r"^COPY (?!--from)(.+) (\S+)$", DOCKERFILE, re.M):
+        for path in map(ROOT.joinpath, source.split()):
+            if path.is_dir():
+                shutil.copytree(path, made.template / target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                (made.template / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, made.template / target)
+    steps = re.findall(r"^RUN UV_NO_CACHE=1 bash (\S+) \"\$\(command -v python\)\" (\w+)$", DOCKERFILE, re.M)
+    assert [part for _, part in steps] == ["lock", "package"]
+    for script, part in steps:
+        subprocess.run(["bash", script, made.python, part], cwd=made.template, env=environment, check=True)
+    return made
+
+
+@contextmanager
+def metadata_server(store: str) -> Iterator[str]:
+    """Serve a store by gRPC at an address that is not refused as a worker's own."""
+    command = [sys.executable, "-m", "beam_taxi.metadata.server", "--metadata_store", store, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            port = server.stdout.readline().rsplit(":", 1)[1].strip()
+            yield f"grpc://0.0.0.0:{port}"
+        finally:
+            server.terminate()
+
+
+def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: Image, tmp_path: Path):
+    """The launcher's command makes a job object, whose pipeline then runs where the image's workers would run it."""
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    template = "gs://bucket/staging/template_launches/2026-01-01_00_00_00-2/job_object"
+    with metadata_server(store) as address:
+        words = {
+            "runner": "DataflowRunner",
+            "project": "project",
+            "region": "us-east1",
+            "job_name": "nightly",
+            "temp_location": "gs://bucket/tmp",
+            "staging_location": "gs://bucket/staging",
+            "template_location": template,
+            "machine_type": "n2-standard-8",
+            "flag_of_tomorrow": "1",
+            "input": "gs://bucket/in/*.csv",
+            "output": "gs://bucket/flex",
+            "run_id": "flex",
+            "schema": "",
+            "no_examples": "true",
+            "splits": "train:1,eval:1",
+            "metadata_store": address,
+        }
+        script = re.search(r"PY_FILE=/template/(\S+)", DOCKERFILE)
+        assert script is not None
+        command = [image.python, image.template / script[1], *(f"--{name}={value}" for name, value in words.items())]
+        environment = {**google_cloud.environment, "BEAM_TAXI_IMAGE": IMAGE}
+        launched = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+        assert launched.returncode == 0, launched.stderr
+        assert launched.stderr.splitlines() == [
+            "beam_taxi: warning: the launcher's --flag_of_tomorrow is not known, and left out"
+        ]
+        assert launched.stdout.splitlines() == [
+            f"template   {template}",
+            "The job is not done here; its manifest will be gs://bucket/flex/flex/manifest.json",
+            f"A worker records it in {address}",
+        ]
+        assert google_cloud.dataflow.created == []
+        made = json.loads(bucket.blob(template.removeprefix("gs://bucket/")).download_as_bytes())
+        pipeline = check_job(made)
+        bucket.blob(pipeline.removeprefix("gs://bucket/")).download_to_filename(tmp_path / "pipeline.pb")
+        assert states(store) == {"RUNNING"}
+        done = execute(image.python, tmp_path, google_cloud.variables, tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert states(store) == {"COMPLETE"}
+    manifest = json.loads(bucket.blob("flex/flex/manifest.json").download_as_bytes())
+    assert sum(split["rows"] for split in manifest["splits"]) == 2
+    assert sorted(manifest["artifacts"]) == ["schema", "statistics"]
+
+
+def check_job(made: dict) -> str:
+    """Check a job object; return where its pipeline is."""
+    assert (made["name"], made["type"]) == ("nightly", "JOB_TYPE_BATCH")
+    (pool,) = made["environment"]["workerPools"]
+    assert pool["machineType"] == "n2-standard-8"
+    assert [one["containerImage"] for one in pool["sdkHarnessContainerImages"]] == [IMAGE]
+    assert pool["packages"] == [] or "workflow.tar.gz" not in str(pool["packages"])
+    return str(made["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"])

@@ -1,0 +1,110 @@
+"""The whole job in Cloud Storage, and what it says when the store refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.cloud import storage
+
+from beam_taxi import gcs, layout
+from tests.cloud.conftest import GoogleCloud
+
+
+def test_the_whole_job_where_the_store_is_away_at_times(
+    google_cloud: GoogleCloud, bucket: storage.Bucket, tmp_path: Path
+):
+    bucket.blob("two/1.csv").upload_from_string('a,b\n1,"x\ny"\n')
+    bucket.blob("two/2.csv").upload_from_string("b,a\nz,2\n")
+    parquet = io.BytesIO()
+    pq.write_table(pa.table({"a": [3, 4], "b": ["u", "v"]}), parquet)
+    bucket.blob("two/3.parquet").upload_from_string(parquet.getvalue())
+    google_cloud.storage.away = "GET .*prefix=two|GET .*alt=media|POST /upload"
+    command = [
+        *(sys.executable, "-m", "beam_taxi.main", "--input", "gs://bucket/two/*", "--output", "gs://bucket/out"),
+        *("--run_id", "whole", "--metadata_store", f"sqlite:///{tmp_path}/m.sqlite"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=google_cloud.environment)
+    assert done.returncode == 0, done.stderr
+    assert len(google_cloud.storage.failed) == 6
+    manifest = json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes())
+    assert sum(one["rows"] for one in manifest["inputs"]) == 4
+    assert [one["format"] for one in manifest["inputs"]] == ["csv", "csv", "parquet"]
+    named = {f"out/whole/{path}" for path in layout.named_files(manifest)}
+    assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == {*named, "out/whole/manifest.json"}
+    report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]
+    subprocess.run(report, check=True, env=google_cloud.environment)
+    assert (tmp_path / "r.html").read_bytes() == bucket.blob("out/whole/report.html").download_as_bytes()
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=google_cloud.environment)
+    assert again.returncode == 2
+    assert "gs://bucket/out/whole exists" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "refused", "status", "message"),
+    [
+        ({"input": "gs://none/*.csv"}, "", 2, "gs://none/*.csv: 404 "),
+        ({"input": "gs://none/x.csv"}, "", 2, "gs://none/x.csv: 404 "),
+        ({"input": "gs://bucket/none.csv"}, "", 2, "--input gs://bucket/none.csv: no file matches"),
+        ({"output": "gs://none/out"}, "", 2, "gs://none/out/r: 404 "),
+        (
+            {"schema": "gs://bucket/none.pbtxt"},
+            "",
+            2,
+            "--schema gs://bucket/none.pbtxt: cannot be read: gs://bucket/none",
+        ),
+        (
+            {},
+            "GET .*/in",
+            2,
+            "gs://bucket/in/x.csv: 403 tester does not have storage access.; who runs this needs it: ",
+        ),
+        ({}, "POST /upload", 1, "403 tester does not have storage access.; who runs this needs it: `gcloud storage "),
+    ],
+)
+def test_refused_in_one_line(
+    google_cloud: GoogleCloud, options: dict[str, str], refused: str, status: int, message: str
+):
+    google_cloud.storage.refused = refused
+    words = {"input": "gs://bucket/in/*.csv", "output": "gs://bucket/out", "run_id": "r", **options}
+    command = [sys.executable, "-m", "beam_taxi.main", *(f"--{name}={value}" for name, value in words.items())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=google_cloud.environment)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    for name in ("a.csv", "b1.csv", "b2.csv", "c/d.csv", "c/e/f.csv", "odd[1].csv"):
+        bucket.blob(f"glob/{name}").upload_from_string("x")
+    for name, value in cloud.items():
+        monkeypatch.setenv(name, value)
+
+    def matched(pattern: str) -> list[str]:
+        return sorted(uri.removeprefix("gs://bucket/glob/") for uri, _, _ in gcs.match(f"gs://bucket/glob/{pattern}"))
+
+    assert matched("*.csv") == ["a.csv", "b1.csv", "b2.csv", "odd[1].csv"]
+    assert matched("b[12].csv") == matched("b?.csv") == matched("b[!3].csv") == ["b1.csv", "b2.csv"]
+    assert matched("c/**.csv") == ["c/d.csv", "c/e/f.csv"]
+    assert matched("*/d.csv") == ["c/d.csv"]
+    assert matched("odd[1].csv") == []
+    assert matched("none.csv") == []
+
+
+def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as metadata:
+        host = f"127.0.0.1:{metadata.getsockname()[1]}"
+        monkeypatch.setenv("GCE_METADATA_HOST", host)
+        assert gcs.has_credentials()
+    assert not gcs.has_credentials()
+    (tmp_path / "application_default_credentials.json").write_text("{}")
+    assert gcs.has_credentials()
