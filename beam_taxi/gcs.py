@@ -5,10 +5,10 @@ What goes wrong is a StorageError of one line. Without credentials objects are r
 
 from __future__ import annotations
 
+import http.client
 import io
 import os
 import re
-import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,12 +160,17 @@ def has_credentials() -> bool:
 
     if os.environ.get(environment_vars.CREDENTIALS) or Path(get_application_default_credentials_path()).is_file():
         return True
-    host, _, port = os.environ.get(environment_vars.GCE_METADATA_HOST, "169.254.169.254").partition(":")
+    # Machines of other clouds have a server at this address too.
+    server = http.client.HTTPConnection(
+        os.environ.get(environment_vars.GCE_METADATA_HOST, "169.254.169.254"), timeout=1
+    )
     try:
-        socket.create_connection((host, int(port or 80)), 1).close()
-    except OSError:
+        server.request("GET", "/", headers={"Metadata-Flavor": "Google"})
+        return server.getresponse().getheader("Metadata-Flavor") == "Google"
+    except (OSError, http.client.HTTPException):
         return False
-    return True
+    finally:
+        server.close()
 
 
 @cache

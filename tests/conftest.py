@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A loaded machine is no failure.
+hypothesis.settings.register_profile("no time limit", deadline=None)
+hypothesis.settings.load_profile("no time limit")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """The folder beside the repository that holds the real sample and other large test data."""

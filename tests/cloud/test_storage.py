@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import subprocess
 import sys
+import threading
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pytest
 from google.cloud import storage
 
 from beam_taxi import gcs, layout
+from tests.cloud.answers import JsonHandler
 from tests.cloud.conftest import GoogleCloud
 
 
@@ -101,10 +103,20 @@ def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: py
 def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as metadata:
-        host = f"127.0.0.1:{metadata.getsockname()[1]}"
-        monkeypatch.setenv("GCE_METADATA_HOST", host)
-        assert gcs.has_credentials()
+    for flavor in ("Google", "of another cloud"):
+
+        class Metadata(JsonHandler):
+            sent = flavor
+
+            def do_GET(self) -> None:
+                self.answer({}, headers={"Metadata-Flavor": self.sent})
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{server.server_port}")
+        assert gcs.has_credentials() == (flavor == "Google")
+        server.shutdown()
+        server.server_close()
     assert not gcs.has_credentials()
     (tmp_path / "application_default_credentials.json").write_text("{}")
     assert gcs.has_credentials()
