@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi import layout
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError, Cancelled, UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class RunRecord:
         try:
             yield
         except BeamTaxiError as error:
-            self._end("FAILED", str(error))
+            self._end("CANCELED" if isinstance(error, Cancelled) else "FAILED", str(error))
             raise
         except KeyboardInterrupt:
             if self._in_process:

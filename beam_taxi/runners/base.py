@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi.metadata.address import StoreAddress
@@ -38,6 +38,10 @@ class Runner:
     def beam_args(self, plan: InputPlan) -> list[str]:
         """Return Beam's options: the user's, and defaults for what they leave open."""
         return ["--runner", self.name, *self.flags.words]
+
+    def worker_versions(self) -> Mapping[str, str]:
+        """Return the versions, by the names of the manifest, that a worker must have."""
+        return {}
 
     def wait(self, result: Any) -> None:
         """Wait for the job, a PipelineResult; raises what the runner raises for one that failed."""

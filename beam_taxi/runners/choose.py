@@ -8,8 +8,9 @@ from beam_taxi.options import LOCAL_RUNNER
 from beam_taxi.runners.base import Runner
 from beam_taxi.runners.flags import BeamFlags
 from beam_taxi.runners.local import LocalRunner
+from beam_taxi.runners.portable import PORTABLE
 
-_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner}
+_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner, **PORTABLE}
 
 
 def choose(name: str, flags: BeamFlags, args: Namespace) -> Runner:
