@@ -79,3 +79,24 @@ def find(error: BaseException) -> BeamTaxiError | None:
         return None
     name, message = found[-1]
     return _CLASSES[name](message)
+
+
+_PYTHON_TRACE = re.compile(r'^ *File "([^"]+)", line (\d+), in .*\n(?:[ \t]+(?![ \t]|File ").*\n)*(\S.*)', re.M)
+_JAVA_CAUSE = re.compile(
+    r"^(?:Caused by: |Pipeline \S+ failed in state \w+: )?((?:\w+\.)+\w*(?:Exception|Error)\b.*)", re.M
+)
+
+
+def cause(error: BaseException) -> str:
+    """Return the line of a failure that tells the cause: an engine wraps a worker's trace in its own.
+
+    It is the last exception of Python, with file and line, else the last cause of Java, else the last line.
+    """
+    text = str(error)
+    python = _PYTHON_TRACE.findall(text)
+    if python:
+        file, line, message = python[-1]
+        return f"{message.split(' [while running ')[0]} ({file}:{line})"
+    java = _JAVA_CAUSE.findall(text)
+    lines = [line for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    return str(java[-1] if java else lines[-1]).strip()

@@ -14,7 +14,7 @@ from typing import Any
 
 import beam_taxi
 from beam_taxi import storage
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -85,6 +85,18 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **found,
     }
+
+
+def check_versions(expected: Mapping[str, str]) -> None:
+    """Raise BeamTaxiError where this process, a worker, has other versions than the launcher `expected`."""
+    found = versions() if expected else {}
+    wrong = [
+        f"{name} {found.get(name)} instead of {wanted}"
+        for name, wanted in expected.items()
+        if found.get(name) != wanted
+    ]
+    if wrong:
+        raise BeamTaxiError(f"a worker has {', '.join(wrong)}: install on the workers what the launcher has")
 
 
 def named_files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

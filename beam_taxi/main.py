@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi import layout, options, progress, storage, summary
-from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored, find, silenced
+from beam_taxi.errors import BeamTaxiError, UsageError, cause, closed_pipe_ignored, find, silenced
 from beam_taxi.settings import Settings
 
 
@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BeamTaxiError as error:
         summary.print_error(str(error), error.exit_status, options.wants_json(argv))
         return error.exit_status
-    except KeyboardInterrupt:
-        summary.print_error("interrupted", 1, options.wants_json(argv))
+    except KeyboardInterrupt as interrupt:
+        summary.print_error(str(interrupt) or "interrupted", 1, options.wants_json(argv))
         return 1
     return 0
 
@@ -119,9 +119,9 @@ def _run(
     with _timed(timings, "record"):
         record.start()
     bars = progress.shown(plan.size, args.log_format) if runner.ticks else nullcontext()
-    with _timed(timings, "run"), record.watched(), _reported(settings), bars:
+    with _timed(timings, "run"), record.watched(), _reported(settings, runner.in_process), bars:
         pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
-        manifest = graph.build(pipeline, plan, settings, started)
+        manifest = graph.build(pipeline, plan, settings, started, runner.worker_versions())
         if worker_store is not None:
             _ = manifest | "RecordRun" >> RecordRun(worker_store, args.metadata_password_file)
         runner.run(pipeline)
@@ -136,22 +136,29 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
 
 
 def _quieten(runner: str) -> None:
-    """Keep the libraries' start-up notes, and in process the runner's traces, away from the user's terminal."""
+    """Keep the libraries' start-up notes, and the traces that end in one line, away from the user's terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.basicConfig(level=logging.ERROR)
-    # Beam logs what the service refuses, and main tells it in one line.
-    levels = {options.LOCAL_RUNNER: logging.CRITICAL, "DataflowRunner": logging.CRITICAL + 1}
+    # A job service's messages come by the root logger.
+    logging.basicConfig(level=logging.CRITICAL if runner in options.PORTABLE_RUNNERS else logging.ERROR)
+    logging.getLogger("beam_taxi").setLevel(logging.ERROR)
+    # Beam logs what a service refuses, and main tells it in one line.
+    levels = dict.fromkeys((options.LOCAL_RUNNER, *options.PORTABLE_RUNNERS), logging.CRITICAL)
+    levels["DataflowRunner"] = logging.CRITICAL + 1
     logging.getLogger("apache_beam").setLevel(levels.get(runner, logging.WARNING))
 
 
 @contextmanager
-def _reported(settings: Settings) -> Iterator[None]:
-    """Turn what a runner raises into one line, and remove what a failed run left on this machine."""
+def _reported(settings: Settings, in_process: bool) -> Iterator[None]:
+    """Turn what a runner raises into one line, and remove what a failed run left on this machine.
+
+    A job that runs elsewhere may outlive an interrupt, and then needs its files.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        _remove(settings)
+        if in_process:
+            _remove(settings)
         raise
     # A runner may raise anything; whatever it is, a user gets one line, and the trace in a file.
     except Exception as error:
@@ -161,8 +168,7 @@ def _reported(settings: Settings) -> Iterator[None]:
             raise known from None
         with tempfile.NamedTemporaryFile("w", prefix="beam_taxi-", suffix=".log", delete=False) as log:
             log.write(traceback.format_exc())
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise BeamTaxiError(f"the run failed: {lines[-1].strip()[:500]} (trace: {log.name})") from None
+        raise BeamTaxiError(f"the run failed: {cause(error)[:500]} (trace: {log.name})") from None
 
 
 def _remove(settings: Settings) -> None:

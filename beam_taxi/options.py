@@ -7,7 +7,7 @@ import csv
 import difflib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from itertools import pairwise
@@ -19,6 +19,8 @@ from beam_taxi.errors import UsageError
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 
 LOCAL_RUNNER = "FnApiRunner"
+PORTABLE_RUNNERS = ("PortableRunner", "SparkRunner", "FlinkRunner")
+"""Of these the job service has options of its own."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,6 +123,11 @@ def parser() -> argparse.ArgumentParser:
         help="who records the end of the run: worker, where nobody waits for the job (default: %(default)s)",
     )
     run.add_argument(
+        "--shared_filesystem",
+        action="store_true",
+        help="workers on other machines have the local paths of --input and --output, too",
+    )
+    run.add_argument(
         "--cache",
         action="store_true",
         help="take the artifacts of an earlier run of the same content, options and code",
@@ -137,18 +144,27 @@ def parser() -> argparse.ArgumentParser:
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return our options, and Beam's as they came. Raises UsageError on a flag that neither knows."""
     args, rest = parser().parse_known_args(argv)
-    ours = [option for action in parser()._actions for option in action.option_strings]
-    known = {*ours, *beam_flags()}
-    if known > set(ours):
-        for flag in (word.split("=")[0] for word in rest if word.startswith("--")):
-            if flag.removeprefix("--no_") not in known and flag not in known:
-                close = difflib.get_close_matches(flag, known, 1)
-                raise UsageError(f"unknown flag {flag}" + (f"; did you mean {close[0]}?" if close else ""))
+    if args.runner not in PORTABLE_RUNNERS and beam_flags():
+        for fault in unknown_flags(rest, known_flags()):
+            raise UsageError(fault)
     if rest and not rest[0].startswith("-"):
         raise UsageError(f"unexpected argument {rest[0]!r}")
     if args.project:
         rest = ["--project", args.project, *rest]
     return args, rest
+
+
+def known_flags() -> set[str]:
+    """Return all flags, ours and Beam's."""
+    return beam_flags() | {option for action in parser()._actions for option in action.option_strings}
+
+
+def unknown_flags(words: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    """Yield a fault for each flag among `words` that is not known, by itself or as `--no_…`."""
+    for flag in (word.split("=")[0] for word in words if word.startswith("--")):
+        if flag.removeprefix("--no_") not in known and flag not in known:
+            close = difflib.get_close_matches(flag, known, 1)
+            yield f"unknown flag {flag}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def wants_json(argv: Sequence[str]) -> bool:

@@ -59,7 +59,7 @@ def _bars() -> Any:
         DownloadColumn(binary_units=True),
         TextColumn("{task.fields[rows]:,} rows {task.fields[speed]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=sys.stderr),
     )
 
 

@@ -13,13 +13,13 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from beam_taxi import gcs
-from beam_taxi.errors import DataError, UsageError
+from beam_taxi.errors import BeamTaxiError, DataError, UsageError
 
 STAGING = "_staging"
 """Folder inside a run for files that are not complete yet; gone when the run is."""
@@ -161,6 +161,13 @@ def publish(run_uri: str, path: str) -> Iterator[BinaryIO]:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def check_published(run_uri: str, paths: Iterable[str]) -> None:
+    """Raise BeamTaxiError where a file of a local run has gone: its launcher gave the run up while workers went on."""
+    gone = [path for path in paths if not is_remote(run_uri) and not os.path.isfile(join(run_uri, path))]
+    if gone:
+        raise BeamTaxiError(f"{join(run_uri, gone[0])}: was removed while the run went on")
 
 
 def check_new(uri: str) -> None:

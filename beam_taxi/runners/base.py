@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_taxi.metadata.address import StoreAddress
@@ -62,6 +62,10 @@ class Runner:
     def beam_args(self, plan: InputPlan) -> list[str]:
         """Return Beam's options: the user's, and defaults for what they leave open."""
         return ["--runner", self.name, *self.flags.words]
+
+    def worker_versions(self) -> Mapping[str, str]:
+        """Return the versions, by the names of the manifest, that a worker must have."""
+        return {}
 
     def run(self, pipeline: Any) -> None:
         """Run a pipeline, a beam.Pipeline, to its end; raises what the runner raises where it fails."""

@@ -9,8 +9,9 @@ from beam_taxi.runners.base import Runner
 from beam_taxi.runners.dataflow import DataflowRunner
 from beam_taxi.runners.flags import BeamFlags
 from beam_taxi.runners.local import LocalRunner
+from beam_taxi.runners.portable import PORTABLE
 
-_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner, "DataflowRunner": DataflowRunner}
+_RUNNERS: dict[str, type[Runner]] = {LOCAL_RUNNER: LocalRunner, "DataflowRunner": DataflowRunner, **PORTABLE}
 
 
 def choose(name: str, flags: BeamFlags, args: Namespace) -> Runner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 class BeamFlags:
@@ -23,6 +23,9 @@ class BeamFlags:
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
     def get(self, name: str, default: str = "") -> str:
         """Return the last value of a flag, `default` where it is not there or has none."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi import counters
+from beam_taxi import counters, layout
 from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
 from beam_taxi.ingest.scan import BlockScan
@@ -30,10 +30,12 @@ class PlannedInput(NamedTuple):
 @beam.typehints.with_input_types(Block)
 @beam.typehints.with_output_types(BlockScan)
 class _ScanBlock(beam.DoFn):
-    def __init__(self, plan: InputPlan) -> None:
+    def __init__(self, plan: InputPlan, versions: Mapping[str, str]) -> None:
         self._plan = plan
+        self._versions = versions
 
     def setup(self) -> None:
+        layout.check_versions(self._versions)
         keep_freed_memory()
 
     def process(self, block: Block) -> Iterator[BlockScan]:
@@ -61,10 +63,11 @@ class PlanInput(beam.PTransform):
         planned = pipeline | PlanInput(plan_input(settings, {}), settings)
     """
 
-    def __init__(self, plan: InputPlan, settings: Settings) -> None:
+    def __init__(self, plan: InputPlan, settings: Settings, versions: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._plan = plan
         self._settings = settings
+        self._versions = versions or {}
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> PlannedInput:
         plan = self._plan
@@ -73,7 +76,7 @@ class PlanInput(beam.PTransform):
             | "Files" >> beam.Create(range(len(plan.files)), reshuffle=False)
             | "Blocks" >> beam.FlatMap(lambda file: iter_blocks(plan, file)).with_output_types(Block)
             | "SpreadBlocks" >> beam.Reshuffle()
-            | "ScanBlocks" >> beam.ParDo(_ScanBlock(plan))
+            | "ScanBlocks" >> beam.ParDo(_ScanBlock(plan, self._versions))
             | "KeyScans" >> beam.Map(lambda scan: (None, scan))
             | "GroupScans" >> beam.GroupByKey()
             | "PlanUnits" >> beam.ParDo(_PlanUnits(plan, self._settings)).with_outputs("data", main="tasks")

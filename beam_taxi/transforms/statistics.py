@@ -155,6 +155,7 @@ class _CloseRun(beam.DoFn):
         page = html.render(model.build(source.Source(shown, manifest, schema, name=settings.run_id)))
         report = _publish(settings.run_uri, layout.REPORT, page)
         manifest["files"] = [layout.file_entry(report)]
+        storage.check_published(settings.run_uri, layout.named_files(manifest))
         storage.remove_staging(settings.run_uri)
         layout.write_manifest(settings.run_uri, manifest)
         storage.remove_staging(settings.run_uri)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi import counters, storage
+from beam_taxi import counters, layout, storage
 from beam_taxi.examples.encode import encode_examples
 from beam_taxi.examples.split import assign_splits, hash_column
 from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
@@ -98,11 +98,13 @@ def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 class _WriteUnits(beam.DoFn):
     """Holds a unit from read to write, so that a second execution writes the same bytes to the same names."""
 
-    def __init__(self, plan: InputPlan, settings: Settings) -> None:
+    def __init__(self, plan: InputPlan, settings: Settings, versions: Mapping[str, str] | None = None) -> None:
         self._plan = plan
         self._settings = settings
+        self._versions = versions or {}
 
     def setup(self) -> None:
+        layout.check_versions(self._versions)
         keep_freed_memory()
 
     def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
@@ -217,14 +219,16 @@ class WriteExamples(beam.PTransform):
         written = planned.tasks | WriteExamples(input_plan, planned.plan, settings)
     """
 
-    def __init__(self, plan: InputPlan, data: AsSingleton, settings: Settings) -> None:
+    def __init__(
+        self, plan: InputPlan, data: AsSingleton, settings: Settings, versions: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
+        self._versions = versions
         self._plan = plan
         self._data = data
         self._settings = settings
 
     def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
-        outputs = tasks | "WriteUnits" >> beam.ParDo(_WriteUnits(self._plan, self._settings), self._data).with_outputs(
-            "batches", main="receipts"
-        )
+        write = _WriteUnits(self._plan, self._settings, self._versions)
+        outputs = tasks | "WriteUnits" >> beam.ParDo(write, self._data).with_outputs("batches", main="receipts")
         return WrittenExamples(outputs.receipts, outputs.batches)

@@ -8,14 +8,25 @@ PRISM_VERSION=v2.77.0
 
 die() { printf 'engines: %s\n' "$*" >&2; exit 2; }
 
+# Pack a jar that starts a job server with the jars of its folder, and opens to it what Spark needs of Java 17.
+launcher() {
+    local opens=(java.base/java.{lang,lang.invoke,lang.reflect,io,net,nio,util,util.concurrent,util.concurrent.atomic}
+        java.base/sun.{nio.ch,nio.cs,security.action,util.calendar}) line
+    for line in "Main-Class: $2" "Add-Opens: ${opens[*]}" "Class-Path: $(cd "$1" && echo ./*.jar)"; do
+        printf '%s\n' "$line" | fold -b -w 70 | sed '2,$s/^/ /'  # the longest line of a manifest: 72 bytes
+    done >"$1/manifest"
+    jar --create --file "$1/job-server.jar" --manifest "$1/manifest"
+}
+
 engine=${1-}
 case "$engine" in
     spark | flink)
         target=.engines/$engine
-        if [ ! -d "$target" ]; then
+        if [ ! -f "$target/job-server.jar" ]; then
             command -v mvn >/dev/null || die "no mvn found: install Maven and Java 17 (Debian: apt-get install maven openjdk-17-jdk-headless)"
-            rm -rf "$target.part"
+            rm -rf "$target" "$target.part"
             mvn -q -B -f "scripts/engines/$engine/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PWD/$target.part"
+            launcher "$target.part" "org.apache.beam.runners.$engine.${engine^}JobServerDriver"
             mv "$target.part" "$target"
         fi ;;
     prism)

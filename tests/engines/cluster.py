@@ -1,0 +1,111 @@
+"""A cluster of scripts/engines/cluster.sh, jobs in its network, and what a run of a job holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from beam_taxi import layout
+
+ROOT = Path(__file__).parents[2]
+POOL = ["--environment_type", "EXTERNAL", "--environment_config", "127.0.0.1:50000"]
+RUNNERS = {"spark": ["SparkRunner"], "flink": ["FlinkRunner", "--flink_master", "127.0.0.1:8081"]}
+
+
+class Cluster:
+    """All its processes are one process group, in a network that has the loopback alone."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        command = ["bash", "scripts/engines/loopback.sh", "bash", "scripts/engines/cluster.sh", engine]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert "is ready" in line, line
+
+    def command(self, *command: str | Path) -> list[str]:
+        """Return a command as it is run in the cluster's network."""
+        inside = ["nsenter", "--target", str(self._process.pid), "--user", "--net", "--preserve-credentials"]
+        return [*inside, *map(str, command)]
+
+    def start(self, *args: str | Path) -> subprocess.Popen[str]:
+        """Launch a job."""
+        main = [sys.executable, "-m", "beam_taxi.main", "--job_endpoint", "127.0.0.1:18099"]
+        command = self.command(*main, *POOL, "--runner", *RUNNERS[self.engine], *args)
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *args: str | Path) -> str:
+        """Run a job; return what it told."""
+        job = self.start(*args)
+        told, _ = job.communicate()
+        assert job.returncode == 0, told
+        return told
+
+    def processes(self, words: str) -> list[int]:
+        """Return the processes of the cluster whose command line has these words."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                group = int((folder / "stat").read_text().rpartition(")")[2].split()[2])
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if group == self._process.pid and words.encode() in line:
+                found.append(int(folder.name))
+        return sorted(found)
+
+    def stop(self) -> None:
+        """End all processes of the cluster."""
+        self._process.terminate()
+        self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def wait_for_shard(job: subprocess.Popen[str], folder: Path) -> None:
+    """Return when the first shard of a run appears. Raises AssertionError where the job ends before."""
+    while not list(folder.glob("examples/*/*.gz")):
+        try:
+            job.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        assert job.stdout is not None
+        raise AssertionError(job.stdout.read())
+
+
+def _counts(dataset: statistics_pb2.DatasetFeatureStatistics) -> dict[str, Any]:
+    """Return the exact counts of a split: of rows, and by feature."""
+    features = {}
+    for feature in dataset.features:
+        stats = getattr(feature, feature.WhichOneof("stats"))
+        common = stats.common_stats
+        figures = [common.num_non_missing, common.num_missing, common.tot_num_values]
+        if feature.HasField("num_stats"):
+            figures += [stats.num_zeros, stats.min, stats.max]
+        else:
+            figures += [stats.unique, *((top.value, top.frequency) for top in stats.top_values)]
+        features[feature.path.step[0]] = figures
+    return {"rows": dataset.num_examples, "features": features}
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Return the shards, the schema and the counts of the statistics of a run.
+
+    There is no file that the manifest does not name, and none is missing.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text())
+    found: dict[str, Any] = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    assert set(found) - {"manifest.json"} == set(layout.named_files(manifest))
+    held: dict[str, Any] = {n: path.read_bytes() for n, path in found.items() if path.suffix in (".gz", ".pbtxt")}
+    for name in (name for name in found if name.endswith(".pb")):
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(found[name].read_bytes())
+        held[name] = [_counts(dataset) for dataset in statistics.datasets]
+    return held

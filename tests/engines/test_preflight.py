@@ -1,0 +1,173 @@
+"""What is checked before a launch on an engine, against Beam's own job service and worker pool in this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from apache_beam.runners.portability.local_job_service import LocalJobServicer
+from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
+
+from beam_taxi import layout, storage
+from beam_taxi.errors import BeamTaxiError, cause
+from beam_taxi.main import main
+from tests.cloud.answers import JsonHandler
+
+
+class _Overview(JsonHandler):
+    def do_GET(self) -> None:
+        self.answer({"slots-total": 3})
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """Yield addresses: `job` and `pool` are what the names say, `flink` a REST service, `none` nobody."""
+    service = LocalJobServicer()
+    job = service.start_grpc_server()
+    pool, pool_server = BeamFnExternalWorkerPoolServicer.start()
+    flink = ThreadingHTTPServer(("127.0.0.1", 0), _Overview)
+    threading.Thread(target=flink.serve_forever, daemon=True).start()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        none = f"127.0.0.1:{free.getsockname()[1]}"
+        yield {"job": f"localhost:{job}", "pool": pool, "flink": f"127.0.0.1:{flink.server_port}", "none": none}
+    flink.shutdown()
+    pool_server.stop(0)
+    service.stop()
+
+
+REFUSED = {
+    "no endpoint": ("PortableRunner", ["--job_endpoint is missing: HOST:PORT"]),
+    "nobody": ("SparkRunner --job_endpoint {none}", ["nobody answers at {none} (Connection refused): start the job"]),
+    "another": ("SparkRunner --job_endpoint {pool}", ["what answers at {pool} is no Beam job service (UNIMPLEMENTED)"]),
+    "a flag": (
+        "FlinkRunner --job_endpoint {job} --num_shard 3",
+        ["unknown flag --num_shard; did you mean --num_shards?"],
+    ),
+    "pool: nobody": (
+        "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
+        ["--environment_config: nobody answers at {none}", "start it first: python -m apache_beam"],
+    ),
+    "pool: another": (
+        "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {job}",
+        ["what answers at {job} is no worker pool (UNIMPLEMENTED)"],
+    ),
+    "pool: none": (
+        "PortableRunner --job_endpoint {job} --environment_type EXTERNAL",
+        ["--environment_config is missing: HOST:PORT of the worker pools"],
+    ),
+    "elsewhere": (
+        "PortableRunner --job_endpoint cluster.invalid:8099 --record_on worker --metadata_store sqlite:///m.sqlite",
+        [
+            "nobody answers at cluster.invalid:8099",
+            "--environment_type is missing: --job_endpoint cluster.invalid:8099 is not this machine",
+            "/x.csv, --output ",
+            "by --job_endpoint cluster.invalid:8099 the workers are elsewhere",
+            "--record_on worker: by --job_endpoint cluster.invalid:8099 a worker does not have sqlite:///m.sqlite",
+        ],
+    ),
+    "containers": (
+        "PortableRunner --job_endpoint {job} --environment_type DOCKER",
+        ["by --environment_type DOCKER the workers are elsewhere"],
+    ),
+    "jar": ("SparkRunner --spark_job_server_jar no.jar", ["--spark_job_server_jar no.jar: no such file"]),
+    "java": ("SparkRunner --job_server_java_launcher nojava", ["no nojava found: install Java 17"]),
+    "master": ("SparkRunner --spark_master_url spark://{none}", ["--spark_master_url: nobody answers at {none}"]),
+    "flink": ("FlinkRunner --flink_master {none}", ["no REST service of Flink answers at {none}"]),
+    "slots": (
+        "FlinkRunner --flink_master {flink} --parallelism 4",
+        ["--parallelism 4: the cluster at {flink} has 3 slots"],
+    ),
+}
+
+
+def plan(runner: str, servers: dict[str, str], folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    (folder / "x.csv").write_text("a,b\n1,2\n")
+    args = ["--input", str(folder / "x.csv"), "--output", str(folder / "out"), "--plan", "--runner"]
+    status = main([*args, *runner.format(**servers).split()])
+    told = capsys.readouterr()
+    assert not (folder / "out").exists()
+    return status, told.out + told.err
+
+
+@pytest.mark.parametrize(("runner", "messages"), REFUSED.values(), ids=REFUSED)
+def test_a_launch_that_would_hang_or_fail_is_refused(
+    runner: str, messages: list[str], servers: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    status, told = plan(runner, servers, tmp_path, capsys)
+    assert status == 2
+    assert told.count("\n") == 1
+    for message in messages:
+        assert message.format(**servers) in told
+
+
+PLANNED = {
+    "loopback": (
+        "PortableRunner --job_endpoint {job}",
+        ["service    {job}", "workers    LOOPBACK, kept for 300000 ms"],
+    ),
+    "pool": (
+        "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {pool} "
+        "--environment_cache_millis 5",
+        ["workers    EXTERNAL {pool}, kept for 5 ms"],
+    ),
+    "slots": ("FlinkRunner --job_endpoint {job} --flink_master {flink}", ["master     {flink}", "parallel   3"]),
+    "parallelism": ("FlinkRunner --flink_master {flink} --parallelism 2", ["parallel   2"]),
+    "shared": (
+        "PortableRunner --job_endpoint {job} --environment_type DOCKER --shared_filesystem",
+        ["workers    DOCKER, kept for 300000 ms"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("runner", "lines"), PLANNED.values(), ids=PLANNED)
+def test_the_plan_tells_what_will_be_used(
+    runner: str, lines: list[str], servers: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    status, told = plan(runner, servers, tmp_path, capsys)
+    assert status == 0, told
+    assert {line.format(**servers) for line in lines} <= set(told.splitlines())
+
+
+def test_a_worker_with_other_code_is_told():
+    layout.check_versions(layout.versions())
+    with pytest.raises(BeamTaxiError, match=r"a worker has code sha256:\w+ instead of another: install"):
+        layout.check_versions({"code": "another"})
+
+
+def test_a_run_whose_files_its_launcher_removed_is_not_closed(tmp_path: Path):
+    (tmp_path / "kept").touch()
+    storage.check_published(str(tmp_path), ["kept"])
+    with pytest.raises(BeamTaxiError, match="gone: was removed while the run went on"):
+        storage.check_published(str(tmp_path), ["kept", "gone"])
+
+
+TRACES = {
+    "python in java": (
+        "java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from SDK harness for "
+        'instruction 7: Traceback (most recent call last):\n  File "apache_beam/runners/common.py", line 1498, in '
+        "process\n  File \"/x/units.py\", line 65, in plan_units\n    check(plan)\n    ^^^^^\nKeyError: 'a' [while "
+        "running 'PlanUnits']\n\n\tat org.apache.beam.Fn.get(Fn.java:1)\nCaused by: java.lang.RuntimeException: y\n",
+        "KeyError: 'a' (/x/units.py:65)",
+    ),
+    "java": (
+        "java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: io.grpc.StatusRuntimeException: "
+        "CANCELLED: call already cancelled\n\t... 31 more\n",
+        "io.grpc.StatusRuntimeException: CANCELLED: call already cancelled",
+    ),
+    "java in python": (
+        "Pipeline job_1 failed in state FAILED: java.lang.IllegalAccessError: class a.B cannot access\n",
+        "java.lang.IllegalAccessError: class a.B cannot access",
+    ),
+    "neither": ("first\nlast\n\n", "last"),
+    "nothing": ("", "RuntimeError"),
+}
+
+
+@pytest.mark.parametrize(("trace", "line"), TRACES.values(), ids=TRACES)
+def test_the_line_that_matters_is_dug_out_of_a_trace(trace: str, line: str):
+    assert cause(RuntimeError(trace)) == line
