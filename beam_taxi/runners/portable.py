@@ -55,6 +55,8 @@ class PortableRunner(Runner):
             yield str(error)
         else:
             yield from options.unknown_flags(self.flags.words, known)
+        if self.args.no_wait and self._worker_type == "LOOPBACK":
+            yield "--no_wait: the workers run in this process (LOOPBACK); leave it out"
         yield from self._worker_faults()
         yield from self._storage_faults(settings, store)
 
@@ -79,6 +81,8 @@ class PortableRunner(Runner):
 
     def wait(self, result: Any) -> None:
         """Wait for the job; an interrupt cancels it: raises JobCancelled, KeyboardInterrupt where the job may go on."""
+        if self.args.no_wait:
+            return
         # Workers in this process print traces that the job's failure has, too, and their threads fail when it ends.
         threading.excepthook = lambda _: None
         try:

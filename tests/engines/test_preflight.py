@@ -48,6 +48,10 @@ REFUSED = {
         "FlinkRunner --job_endpoint {job} --num_shard 3",
         ["unknown flag --num_shard; did you mean --num_shards?"],
     ),
+    "nobody waits": (
+        "PortableRunner --job_endpoint {job} --no_wait",
+        ["--no_wait: the workers run in this process (LOOPBACK); leave it out"],
+    ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
         ["--environment_config: nobody answers at {none}", "start it first: python -m apache_beam"],
