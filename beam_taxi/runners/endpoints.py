@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import socket
+from http.client import HTTPConnection, HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 from beam_taxi.errors import UsageError
@@ -52,3 +55,16 @@ def ask(address: str, method: str, what: str) -> bytes:
         except grpc.RpcError as error:
             raise UsageError(f"what answers at {address} is no {what} ({error.code().name})") from None
     return answer
+
+
+def ask_rest(address: str, verb: str, path: str) -> dict[str, Any]:
+    """Return the JSON object that a REST service answers, nothing where there is none."""
+    connection = HTTPConnection(*host_and_port(address), timeout=SECONDS)
+    try:
+        connection.request(verb, path)
+        answer: dict[str, Any] = json.load(connection.getresponse())
+        return answer
+    except (OSError, HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()

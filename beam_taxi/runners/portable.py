@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import threading
@@ -11,14 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi import layout, options, storage
 from beam_taxi.errors import JobCancelled, UsageError
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.runners.base import Runner
-from beam_taxi.runners.endpoints import SECONDS, ask, connect, host_and_port, is_here
+from beam_taxi.runners.endpoints import ask, ask_rest, connect, host_and_port, is_here
 from beam_taxi.settings import Settings
 
 if TYPE_CHECKING:
@@ -262,7 +260,7 @@ class FlinkRunner(_JarRunner):
     @cached_property
     def _slots(self) -> int | None:
         """The slots of the cluster, None where it does not answer."""
-        return _asked_of_flink(self._cluster, "GET", "/overview").get("slots-total")
+        return ask_rest(self._cluster, "GET", "/overview").get("slots-total")
 
     @property
     def _cluster(self) -> str:
@@ -281,28 +279,15 @@ class FlinkRunner(_JarRunner):
         name = result._job_id.rpartition("_")[0]
         limit = time.monotonic() + _SECONDS_TO_CANCEL
         while time.monotonic() < limit:
-            jobs = _asked_of_flink(self._cluster, "GET", "/jobs/overview").get("jobs")
+            jobs = ask_rest(self._cluster, "GET", "/jobs/overview").get("jobs")
             if jobs is None:
                 return f"{self._cluster} does not answer"
             running = [job for job in jobs if job["name"] == name and job["state"] not in _ENDED]
             if not running:
                 return ""
-            _asked_of_flink(self._cluster, "PATCH", f"/jobs/{running[0]['jid']}")
+            ask_rest(self._cluster, "PATCH", f"/jobs/{running[0]['jid']}")
             time.sleep(0.5)
         return f"job {name} has not ended yet at {self._cluster}"
-
-
-def _asked_of_flink(master: str, verb: str, path: str) -> dict[str, Any]:
-    """Return the answer of Flink's REST service, nothing where there is none."""
-    connection = HTTPConnection(*host_and_port(master), timeout=SECONDS)
-    try:
-        connection.request(verb, path)
-        answer: dict[str, Any] = json.load(connection.getresponse())
-        return answer
-    except (OSError, HTTPException, ValueError):
-        return {}
-    finally:
-        connection.close()
 
 
 PORTABLE: dict[str, type[Runner]] = dict(
