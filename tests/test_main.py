@@ -121,6 +121,7 @@ def test_the_same_bytes_again(sample: Path, sample_run: Path, tmp_path: Path, ex
     again = succeed(
         *("--input", sample, "--output", tmp_path, "--unit_bytes", "100000", "--metadata_store", "none", *extra),
         PYTHONHASHSEED="7",
+        http_proxy="http://127.0.0.1:9",
     )
     for path in [*sample_run.rglob("*.gz"), sample_run / "schema" / "schema.pbtxt"]:
         assert (again / path.relative_to(sample_run)).read_bytes() == path.read_bytes()

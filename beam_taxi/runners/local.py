@@ -39,6 +39,9 @@ class LocalRunner(Runner):
         # In threads this runner flushes what a worker has written each second, from another thread: an element that is
         # being pickled then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+        # Threads are spoken to by gRPC, which would ask a proxy (http_proxy) for the way to this machine.
+        excepted = os.environ.get("no_grpc_proxy", os.environ.get("no_proxy", ""))
+        os.environ["no_grpc_proxy"] = f"{excepted},localhost,127.0.0.1".lstrip(",")
         super().run(pipeline)
 
     def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
