@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MODE, _WORKERS = "direct_running_mode", "direct_num_workers"
 _MAX_THREADS = 4
+_WITHOUT_PROXY = "no_grpc_proxy"
 
 
 class LocalRunner(Runner):
@@ -40,8 +41,8 @@ class LocalRunner(Runner):
         # being pickled then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
         # Threads are spoken to by gRPC, which would ask a proxy (http_proxy) for the way to this machine.
-        excepted = os.environ.get("no_grpc_proxy", os.environ.get("no_proxy", ""))
-        os.environ["no_grpc_proxy"] = f"{excepted},localhost,127.0.0.1".lstrip(",")
+        excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
+        os.environ[_WITHOUT_PROXY] = f"{excepted},localhost,127.0.0.1".lstrip(",")
         super().run(pipeline)
 
     def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
