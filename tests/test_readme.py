@@ -41,4 +41,5 @@ def test_the_table_of_csv_files(tmp_path: Path, content: str, outcome: str):
 def test_every_option_of_the_readme_is_one():
     known = {option for action in options.parser()._actions for option in action.option_strings}
     of_other_commands = {"--baseline", "--host", "--json", "--manifest", "--out", "--port", "--rows", "--seed"}
+    of_other_commands |= {"--large", "--profile", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known | options.beam_flags()

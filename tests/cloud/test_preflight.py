@@ -191,7 +191,7 @@ def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
 def test_the_plan_has_an_estimate(google_cloud: GoogleCloud):
     done = run(google_cloud, "--plan", "--num_shards", "10", worker_machine_type="n2-highmem-8")
     assert "workers    up to 2 n2-highmem-8, 50 GB, 2 threads for each vCPU" in done.stdout
-    assert "estimate   1.07 vCPU hours = (0.000 GB x 60 s + 2 workers x 8 vCPUs x 240 s to start) / 3600" in done.stdout
+    assert "estimate   1.07 vCPU hours = (0.000 GB x 30 s + 2 workers x 8 vCPUs x 240 s to start) / 3600" in done.stdout
     assert "total      1 file(s), 16 bytes, 2 columns" in done.stdout
 
 
