@@ -62,9 +62,9 @@ _BOX, _GAP, _TALL = 158, 34, 52
 
 
 def draw_lineage(provenance: Provenance, inputs: int) -> Markup:
-    """Return the way from the CSV files over the artifacts in the order in which they follow from each other."""
+    """Return the way from the files read over the artifacts in the order in which they follow from each other."""
     known = {one.name: one for one in provenance.artifacts}
-    chain = [("CSV", f"{inputs:,} file" + ("" if inputs == 1 else "s"))]
+    chain = [("Input", f"{inputs:,} file" + ("" if inputs == 1 else "s"))]
     for name in ("examples", "statistics", "schema", "anomalies"):
         if name in known:
             chain.append((known[name].type_name, known[name].content))
