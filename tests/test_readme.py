@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from beam_taxi import options
 from beam_taxi.errors import DataError
 from tests.ingest.test_plan import plan_of, run
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 SECTION = README.split("## What a CSV must look like")[1].split("\n## ")[0]
 TABLE = [
     tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
@@ -43,3 +45,9 @@ def test_every_option_of_the_readme_is_one():
     of_other_commands = {"--baseline", "--host", "--json", "--manifest", "--out", "--port", "--rows", "--seed"}
     of_other_commands |= {"--large", "--profile", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known | options.beam_flags()
+
+
+def test_scripts_that_the_pages_name_can_be_started():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for script in re.findall(r"scripts/[a-z_/]+\.sh", page.read_text()):
+            assert os.access(ROOT / script, os.X_OK), f"{page.name}: {script}"
