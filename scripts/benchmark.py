@@ -5,8 +5,8 @@ Usage: .venv/bin/python scripts/benchmark.py [--rows 300000,3000000] [--large] [
 
 Each contender is a process of its own. `run` is its time without start-up (imports), `all` with it, in seconds; `peak`
 is the resident memory of its largest process. Every round runs each contender once, so that a machine that gets slower
-does so for all; only the ratios within one table mean something. Peers are installed into environments of their own
-beside this file's repository at the first use; one that cannot be is named and left out.
+does so for all; only the ratios within one table mean something. Peers are installed at the first use, each into an
+environment of its own in the repository's folder; one that cannot be is named and left out.
 
     job, job 1 core           examples, statistics and schema, as on the command line
     statistics, … 1 core      the same with --no_examples
@@ -36,6 +36,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).with_name("benchmarks")
 PEERS = ("duckdb", "tfx")
+LARGE = 30_000_000
 JOB = [sys.executable, "-m", "beam_taxi.main", "--metadata_store", "none", "--log_format", "json"]
 SWEEP = {
     "--gzip_level": ("0", "1", "2", "3"),
@@ -64,7 +65,7 @@ class Contender:
 
     name: str
     command: list[str]
-    cores: int | None = None
+    one_core: bool = False
     found: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="the job with other levels, units and batches")
     parser.add_argument("--profile", action="store_true", help="where the time of the job goes, on one core")
     args = parser.parse_args()
-    sizes = [int(rows) for rows in args.rows.split(",")] + ([30_000_000] if args.large else [])
+    sizes = [int(rows) for rows in args.rows.split(",")] + ([LARGE] if args.large else [])
     figures = {}
     with tempfile.TemporaryDirectory() as temporary:
         for rows in sizes:
@@ -112,14 +113,15 @@ def contenders(only: set[str], rows: int) -> list[Contender]:
     python = sys.executable
     found = [
         Contender("job", JOB),
-        Contender("job 1 core", JOB, cores=1),
+        Contender("job 1 core", JOB, one_core=True),
         Contender("statistics", [*JOB, "--no_examples"]),
-        Contender("statistics 1 core", [*JOB, "--no_examples"], cores=1),
-        Contender("parts", [python, str(FOLDER / "parts.py")], cores=1),
+        Contender("statistics 1 core", [*JOB, "--no_examples"], one_core=True),
+        Contender("parts", [python, str(FOLDER / "parts.py")], one_core=True),
         Contender("duckdb", [str(FOLDER / "duckdb_summarize.py")]),
-        *([Contender("tfdv", [python, str(FOLDER / "tfdv_csv.py")])] if rows < 30_000_000 else []),
-        *([Contender("tfx", [str(FOLDER / "tfx_pipeline.py")])] if rows < 30_000_000 else []),
     ]
+    if rows < LARGE:
+        found.append(Contender("tfdv", [python, str(FOLDER / "tfdv_csv.py")]))
+        found.append(Contender("tfx", [str(FOLDER / "tfx_pipeline.py")]))
     kept = [one for one in found if not only or one.name in only]
     for one in list(kept):
         if one.name in PEERS:
@@ -139,7 +141,7 @@ def environment(name: str) -> str:
 
 def measure(contender: Contender, path: Path, out: Path) -> None:
     """Run a contender once; one that fails is told of, and has no figures."""
-    pinned = ["taskset", "--cpu-list", "0"] if contender.cores == 1 else []
+    pinned = ["taskset", "--cpu-list", "0"] if contender.one_core else []
     arguments = ["--input", str(path), "--output", str(out)]
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()

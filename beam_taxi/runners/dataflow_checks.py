@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import platform
 import re
 import subprocess
@@ -17,6 +16,7 @@ import beam_taxi
 from beam_taxi.ingest.bigquery import SCHEME as BIGQUERY
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.runners.base import Check
+from beam_taxi.runners.endpoints import is_here
 from beam_taxi.runners.flags import BeamFlags
 from beam_taxi.runners.store_check import store_fault
 from beam_taxi.settings import Settings
@@ -184,7 +184,7 @@ def _check_store(args: Namespace, store: StoreAddress | None) -> Check:
         if store.kind in ("sqlite", "socket"):
             fault = f"--metadata_store {store.uri}: is a file on this machine, which workers do not see"
             return Check(name, f"{fault}; give mysql://… or grpc://…, or --record_on launcher")
-        if _is_loopback(store.host):
+        if is_here(store.host):
             fault = f"--metadata_store {store.uri}: on a worker {store.host} is the worker itself"
             return Check(name, f"{fault}; give an address in the workers' network (--network, --subnetwork)")
         return Check(name)
@@ -192,10 +192,3 @@ def _check_store(args: Namespace, store: StoreAddress | None) -> Check:
         return Check(name, note="nobody waits for the job: record it later, or give --record_on worker")
     # A launch goes on without its store, and says so itself.
     return Check(name, store_fault(store) if args.preflight else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

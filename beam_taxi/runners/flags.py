@@ -29,7 +29,8 @@ class BeamFlags:
 
     def get(self, name: str, default: str = "") -> str:
         """Return the last value of a flag, `default` where it is not there or has none."""
-        return self._values.get(name, [default])[-1:][0] if self._values.get(name) else default
+        values = self._values.get(name)
+        return values[-1] if values else default
 
     def with_defaults(self, defaults: Mapping[str, str]) -> list[str]:
         """Return the words, and those of `defaults` whose flag is not among them."""
