@@ -22,7 +22,8 @@ from beam_taxi.settings import Settings
 if TYPE_CHECKING:
     from beam_taxi.ingest.plan import InputPlan
 
-_SECONDS_TO_CANCEL = 30.0
+_SECONDS_TO_CANCEL = 60.0
+"""How long a job of Flink may take: by default it interrupts a task that goes on again after 30 seconds."""
 _ENDED = ("FINISHED", "FAILED", "CANCELED")
 """States of a job of Flink."""
 _JOB_SERVICE = "/org.apache.beam.model.job_management.v1.JobService/DescribePipelineOptions"

@@ -55,7 +55,8 @@ start_spark() {
     arguments=(--spark-master-url=spark://127.0.0.1:7077)
 }
 
-# Memory is given in full, since Flink refuses to guess; 512m of network buffers are what a job of this size needs.
+# Memory is given in full, since Flink refuses to guess; 512m of network buffers are what a job of this size needs. The
+# last three make the cluster give up soon: a task that does not end when it is cancelled ends its task manager after 20 s.
 start_flink() {
     local number java=(java -Xmx1g -cp "$root/home/jars/*")
     cat >"$root/config.yaml" <<'YAML'
@@ -85,6 +86,9 @@ restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 3
 restart-strategy.fixed-delay.delay: 1s
 heartbeat.interval: 1000
+task.cancellation.interval: 1000
+task.cancellation.timeout: 20000
+slot.request.timeout: 60000
 YAML
     part jobmanager "${java[@]}" org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint \
         --configDir "$root" --executionMode cluster

@@ -63,11 +63,13 @@ class Cluster:
         return sorted(found)
 
     def stop(self) -> None:
-        """End all processes of the cluster."""
+        """End all processes of the cluster; print the ends of its logs, which pytest shows of a test that failed."""
         self._process.terminate()
         self._process.wait()
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for log in sorted(ROOT.glob(f".engines/{self.engine}-cluster/*.log")):
+            print(log.name, *log.read_text(errors="replace").splitlines()[-15:], sep="\n")
 
 
 def wait_for_shard(job: subprocess.Popen[str], folder: Path) -> None:

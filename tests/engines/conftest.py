@@ -31,9 +31,9 @@ def engine(request: pytest.FixtureRequest) -> str:
     return fetch(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Yield a cluster with two executors or task managers."""
+    """Yield a new cluster with two executors or task managers: the tests kill them."""
     cluster = Cluster(fetch(request.param))
     yield cluster
     cluster.stop()
