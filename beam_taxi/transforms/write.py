@@ -26,6 +26,7 @@ from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.ingest.units import DataPlan, Unit
 from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
+from beam_taxi.transforms import histograms
 
 _ENOUGH_ROWS = 4096
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
@@ -106,6 +107,7 @@ class _WriteUnits(beam.DoFn):
     def setup(self) -> None:
         layout.check_versions(self._versions)
         keep_freed_memory()
+        histograms.replace_those_of_tfdv()
 
     def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[UnitReceipt | TaggedOutput]:
         with closing(PieceReader(self._plan, data)) as reader:

@@ -1,0 +1,47 @@
+"""TFDV's equi-width histograms, computed by NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow_data_validation.utils import quantiles_util
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+by_tfdv = quantiles_util.generate_equi_width_histogram
+
+
+@np.errstate(all="ignore")
+def equi_width_histogram(
+    quantiles: NDArray[np.float64],
+    cumulative_counts: NDArray[np.float64],
+    finite_min: float,
+    finite_max: float,
+    num_buckets: int,
+    num_pos_inf: float,
+) -> statistics_pb2.Histogram:
+    """Return, bit for bit, what TFDV's `generate_equi_width_histogram` returns.
+
+    That compares each of a thousand quantiles with each bucket in Python: 15 ms for each numeric column and split.
+    What is not finite is left to it.
+    """
+    edges = np.linspace(finite_min, finite_max, num_buckets + 1 if finite_min != finite_max else 2)
+    if num_pos_inf or not (np.isfinite(edges).all() and np.isfinite(quantiles).all()):
+        return by_tfdv(quantiles, cumulative_counts, finite_min, finite_max, num_buckets, num_pos_inf)
+    low, high, weights = quantiles_util._get_bin_weights(quantiles, cumulative_counts)
+    lower, upper = edges[:-1, None], edges[1:, None]
+    is_inside = (lower <= low) & (high <= upper)
+    # A value on the edge of two buckets belongs to the first.
+    is_inside[1:] &= (low < high) | (low != lower[1:])
+    width, overlap = high - low, np.minimum(high, upper) - np.maximum(low, lower)
+    shares = np.divide(np.maximum(overlap, 0.0), width, out=np.zeros_like(overlap), where=width > 0)
+    # In TFDV's order of addition, which that of `sum` is not.
+    counts = (np.where(is_inside, 1.0, shares) * weights).cumsum(axis=1)[:, -1]
+    histogram = statistics_pb2.Histogram(type=statistics_pb2.Histogram.STANDARD)
+    for low_value, high_value, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        histogram.buckets.add(low_value=low_value, high_value=high_value, sample_count=count)
+    return histogram
+
+
+def replace_those_of_tfdv() -> None:
+    """Let TFDV compute its histograms by `equi_width_histogram` in this process."""
+    quantiles_util.generate_equi_width_histogram = equi_width_histogram

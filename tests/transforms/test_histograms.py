@@ -1,0 +1,52 @@
+"""Histograms are those of TFDV, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tensorflow_data_validation.utils import quantiles_util
+
+from beam_taxi.main import main
+from beam_taxi.transforms import histograms
+
+ANY = st.floats(allow_nan=False) | st.integers(-3, 3).map(float)
+BUCKETS = st.integers(1, 12)
+
+
+@given(st.lists(ANY, min_size=2, max_size=40), st.lists(st.floats(0.1, 9), min_size=40, max_size=40), BUCKETS)
+@example([-2.0, 0.0, 0.0, 2.0], [1.0] * 4, 2)
+def test_equals_that_of_tfdv(values: list[float], weights: list[float], num_buckets: int):
+    assert_equal(np.sort(np.array(values)), np.cumsum(weights[: len(values)]), num_buckets)
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-320, 1e308], ids=["usual", "subnormal", "near the largest"])
+def test_equals_that_of_tfdv_for_a_thousand_quantiles(spread: float):
+    values = np.sort(np.random.default_rng(1).lognormal(size=1001))
+    assert_equal(values / values[-1] * spread, np.arange(1, 1002, dtype=float), 10)
+
+
+def assert_equal(quantiles: np.ndarray, counts: np.ndarray, num_buckets: int) -> None:
+    finite = quantiles[np.isfinite(quantiles)]
+    limits = (finite[0], finite[-1]) if len(finite) else (np.inf, -np.inf)
+    arguments = quantiles, counts, *limits, num_buckets, float(np.isposinf(quantiles).sum())
+    with np.errstate(all="ignore"):
+        try:
+            expected = histograms.by_tfdv(*arguments)
+        except (AssertionError, IndexError, ZeroDivisionError) as error:
+            # What it cannot do.
+            with pytest.raises(type(error)):
+                histograms.equi_width_histogram(*arguments)
+            return
+    found = histograms.equi_width_histogram(*arguments)
+    assert found.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
+
+
+def test_a_run_uses_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(quantiles_util, "generate_equi_width_histogram", histograms.by_tfdv)
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    assert main(["--input", str(tmp_path / "a.csv"), "--output", str(tmp_path), "--metadata_store", "none"]) == 0
+    assert quantiles_util.generate_equi_width_histogram is histograms.equi_width_histogram
