@@ -22,6 +22,7 @@ from beam_taxi.ingest.memory import keep_freed_memory
 from beam_taxi.ingest.pieces import PieceReader
 from beam_taxi.ingest.plan import iter_blocks, plan_input, scan
 from beam_taxi.ingest.units import plan_units
+from beam_taxi.transforms.histograms import replace_those_of_tfdv
 from beam_taxi.transforms.statistics import stats_options
 from beam_taxi.transforms.write import to_list_columns
 
@@ -37,6 +38,7 @@ def timed(part: str) -> Iterator[None]:
 
 
 keep_freed_memory()
+replace_those_of_tfdv()
 settings = options.to_settings(options.parse(sys.argv[1:])[0])
 weights = [split.weight for split in settings.splits]
 plan = plan_input(settings, {})
