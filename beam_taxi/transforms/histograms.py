@@ -43,5 +43,9 @@ def equi_width_histogram(
 
 
 def replace_those_of_tfdv() -> None:
-    """Let TFDV compute its histograms by `equi_width_histogram` in this process."""
+    """Let TFDV compute its histograms by `equi_width_histogram` in this process.
+
+    TFDV's combiner has no hook for it, so workers do this when they set up to write. One that never writes computes
+    the same by TFDV's own.
+    """
     quantiles_util.generate_equi_width_histogram = equi_width_histogram
