@@ -16,8 +16,10 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any
 
-from beam_taxi import layout, options, progress, storage, summary
+from beam_taxi import layout, progress, storage
+from beam_taxi.cli import summary
 from beam_taxi.errors import BeamTaxiError, UsageError, cause, closed_pipe_ignored, find, silenced
+from beam_taxi.launch import options
 from beam_taxi.settings import Settings
 
 
@@ -42,11 +44,11 @@ def _main(argv: Sequence[str]) -> None:
     settings = options.to_settings(args)
     timings: dict[str, float] = {}
     with _timed(timings, "checks"):
-        from beam_taxi import preflight
+        from beam_taxi.launch import preflight
+        from beam_taxi.launch.record import RunRecord
+        from beam_taxi.launch.runners.choose import choose
+        from beam_taxi.launch.runners.flags import BeamFlags
         from beam_taxi.metadata.address import parse_address
-        from beam_taxi.metadata.launch import RunRecord
-        from beam_taxi.runners.choose import choose
-        from beam_taxi.runners.flags import BeamFlags
 
         runner = choose(args.runner, BeamFlags(beam_args), args)
         store = options.metadata_uri(args)
@@ -86,7 +88,7 @@ def _earlier_run(args: Any, plan: Any, record: Any, timings: dict[str, float]) -
     """Return the manifest of a run that has made what this one would, and say why there is none, if so asked."""
     if not args.cache and not args.explain_cache:
         return None
-    from beam_taxi.ingest.fingerprint import content_hashes
+    from beam_taxi.sources.fingerprint import content_hashes
 
     with _timed(timings, "cache"):
         found = record.look_up(lambda: content_hashes(plan), args.explain_cache)

@@ -13,8 +13,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from beam_taxi.ingest.plan import InputPlan
 from beam_taxi.settings import Settings
+from beam_taxi.sources.plan import InputPlan
 from beam_taxi.transforms.read import PlanInput
 from beam_taxi.transforms.statistics import CloseRun, ComputeStatistics
 from beam_taxi.transforms.write import WriteExamples

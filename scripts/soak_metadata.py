@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from beam_taxi import taxi  # noqa: E402
 from beam_taxi.metadata.recorder import init  # noqa: E402
+from beam_taxi.samples import taxi  # noqa: E402
 from tests.metadata import chaos  # noqa: E402
 from tests.metadata.conftest import MariaDB, running  # noqa: E402
 

@@ -17,9 +17,10 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi import layout, taxi
+from beam_taxi import layout
+from beam_taxi.cli.report import main as report
 from beam_taxi.metadata.queries import list_runs
-from beam_taxi.report.__main__ import main as report
+from beam_taxi.samples import taxi
 
 
 def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from beam_taxi import options
 from beam_taxi.errors import DataError
-from tests.ingest.test_plan import plan_of, run
+from beam_taxi.launch import options
+from tests.sources.test_plan import plan_of, run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

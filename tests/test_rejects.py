@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_taxi import rejects
+from beam_taxi.cli import rejects
 from beam_taxi.main import main
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from pyarrow import csv
 
-from beam_taxi import taxi
+from beam_taxi.samples import taxi
 
 INTEGERS = {
     "pickup_community_area",

@@ -9,10 +9,11 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi.report import distribution, drift
+from beam_taxi.report import distribution
 from beam_taxi.report.distribution import Distribution
-from beam_taxi.report.drift import Distance
 from beam_taxi.report.figures import number, percent, plural, printable
+from beam_taxi.validation import drift
+from beam_taxi.validation.drift import Distance
 
 _TOP = 8
 """Values of a string feature that are drawn; the rest stands in its table."""

@@ -10,12 +10,12 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi import counters, layout
-from beam_taxi.ingest.memory import keep_freed_memory
-from beam_taxi.ingest.plan import InputPlan, iter_blocks, scan
-from beam_taxi.ingest.scan import BlockScan
-from beam_taxi.ingest.source import Block
-from beam_taxi.ingest.units import Unit, plan_units, tasks
 from beam_taxi.settings import Settings
+from beam_taxi.sources.csv.scan import BlockScan
+from beam_taxi.sources.memory import keep_freed_memory
+from beam_taxi.sources.plan import InputPlan, iter_blocks, scan
+from beam_taxi.sources.source import Block
+from beam_taxi.sources.units import Unit, plan_units, tasks
 
 _READ_BYTES = Metrics.counter(counters.NAMESPACE, counters.READ_BYTES)
 

@@ -17,11 +17,11 @@ from tensorflow_data_validation.utils.slicing_util import generate_slices, get_f
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import layout, storage
-from beam_taxi.ingest.plan import InputPlan
-from beam_taxi.ingest.units import DataPlan
 from beam_taxi.layout import WrittenFile
 from beam_taxi.report import html, model, source
 from beam_taxi.settings import Settings, StatisticsSettings
+from beam_taxi.sources.plan import InputPlan
+from beam_taxi.sources.units import DataPlan
 from beam_taxi.transforms.write import UnitReceipt
 
 _SEPARATOR = ":"

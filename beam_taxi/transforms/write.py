@@ -17,16 +17,16 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi import counters, layout, storage
-from beam_taxi.examples.encode import encode_examples
-from beam_taxi.examples.split import assign_splits, hash_column
-from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
-from beam_taxi.ingest.memory import keep_freed_memory
-from beam_taxi.ingest.pieces import PieceReader, Reject
-from beam_taxi.ingest.plan import InputPlan
-from beam_taxi.ingest.units import DataPlan, Unit
 from beam_taxi.layout import WrittenFile, rejects_path, shard_path
 from beam_taxi.settings import Settings
-from beam_taxi.transforms import histograms
+from beam_taxi.sources.memory import keep_freed_memory
+from beam_taxi.sources.pieces import PieceReader, Reject
+from beam_taxi.sources.plan import InputPlan
+from beam_taxi.sources.units import DataPlan, Unit
+from beam_taxi.statistics import histograms
+from beam_taxi.tfexample.encode import encode_examples
+from beam_taxi.tfexample.split import assign_splits, hash_column
+from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
 
 _ENOUGH_ROWS = 4096
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)

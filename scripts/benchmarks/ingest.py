@@ -18,11 +18,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from beam_taxi.ingest.parse import cut_chunks, parse_typed
-from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, scan
-from beam_taxi.ingest.records import INSIDE, OUTSIDE, RecordScan
-from beam_taxi.ingest.units import plan_units
 from beam_taxi.settings import Dialect, Settings
+from beam_taxi.sources.csv.parse import cut_chunks, parse_typed
+from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, RecordScan
+from beam_taxi.sources.plan import InputPlan, iter_blocks, plan_input, scan
+from beam_taxi.sources.units import plan_units
 
 ROUNDS = 3
 

@@ -14,15 +14,15 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_data_validation.statistics.generators.stats_generator import CombinerStatsGenerator
 
-from beam_taxi import options
-from beam_taxi.examples.encode import encode_examples
-from beam_taxi.examples.split import assign_splits
-from beam_taxi.examples.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
-from beam_taxi.ingest.memory import keep_freed_memory
-from beam_taxi.ingest.pieces import PieceReader
-from beam_taxi.ingest.plan import iter_blocks, plan_input, scan
-from beam_taxi.ingest.units import plan_units
-from beam_taxi.transforms.histograms import replace_those_of_tfdv
+from beam_taxi.launch import options
+from beam_taxi.sources.memory import keep_freed_memory
+from beam_taxi.sources.pieces import PieceReader
+from beam_taxi.sources.plan import iter_blocks, plan_input, scan
+from beam_taxi.sources.units import plan_units
+from beam_taxi.statistics.histograms import replace_those_of_tfdv
+from beam_taxi.tfexample.encode import encode_examples
+from beam_taxi.tfexample.split import assign_splits
+from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
 from beam_taxi.transforms.statistics import stats_options
 from beam_taxi.transforms.write import to_list_columns
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from beam_taxi import options
+from beam_taxi.launch import options
 from beam_taxi.main import main
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from beam_taxi import options
+from beam_taxi.launch import options
 
 FILE = Path(__file__).with_name("metadata.json")
 # What the launcher or the script of the template decides, and what makes no job.

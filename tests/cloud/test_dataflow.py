@@ -23,8 +23,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from beam_taxi import layout
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
+from beam_taxi.launch.runners.dataflow_job import Job, watch
 from beam_taxi.metadata.store import open_store
-from beam_taxi.runners.dataflow_job import Job, watch
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.dataflow_service import ENDPOINT, JOB_ID
 from tests.cloud.launch import ROOT, command, run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_taxi import options
+from beam_taxi.launch import options
 from tests.cloud.launch import ROOT
 
 GCLOUD = '''#!{python}

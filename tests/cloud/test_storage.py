@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import storage
 
-from beam_taxi import gcs, layout
+from beam_taxi import layout
+from beam_taxi.storage import gcs
 from tests.cloud.answers import JsonHandler
 from tests.cloud.conftest import GoogleCloud
 

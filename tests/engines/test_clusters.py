@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_taxi.runs import main as runs
+from beam_taxi.cli.runs import main as runs
 from tests.engines.cluster import Cluster, contents, wait_for_shard
 
 SPARK = pytest.mark.parametrize("cluster", ["spark"], indirect=True)

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi.report.__main__ import main
+from beam_taxi.cli.report import main
 from tests.report import make
 
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from beam_taxi import options
-from beam_taxi.report import distribution, drift, figures, html, model, overview, text
+from beam_taxi.launch import options
+from beam_taxi.report import distribution, figures, html, model, overview, text
 from beam_taxi.report.distribution import Bucket, Distribution
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
+from beam_taxi.validation import drift
 from tests.report import make
 from tests.report.make import Feature, anomalies, numeric, strings
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 
-from beam_taxi import taxi
 from beam_taxi.errors import UsageError
 from beam_taxi.main import main
 from beam_taxi.report import model
 from beam_taxi.report.notebook import Page, show
+from beam_taxi.samples import taxi
 from tests.report import make
 from tests.report.conftest import HOSTILE
 

@@ -10,8 +10,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_taxi.runners.flags import BeamFlags
-from beam_taxi.runners.local import LocalRunner
+from beam_taxi.launch.runners.flags import BeamFlags
+from beam_taxi.launch.runners.local import LocalRunner
 
 
 class SlowToPickle:

@@ -15,10 +15,10 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.errors import DataError
-from beam_taxi.ingest.plan import InputPlan, iter_blocks, plan_input, scan
-from beam_taxi.ingest.units import DataPlan, Unit, plan_units
 from beam_taxi.pipeline import build
 from beam_taxi.settings import Settings, StatisticsSettings
+from beam_taxi.sources.plan import InputPlan, iter_blocks, plan_input, scan
+from beam_taxi.sources.units import DataPlan, Unit, plan_units
 from beam_taxi.transforms.read import PlanInput
 from beam_taxi.transforms.statistics import ComputeStatistics, by_split
 from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns

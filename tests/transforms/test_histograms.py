@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tensorflow_data_validation.utils import quantiles_util
 
 from beam_taxi.main import main
-from beam_taxi.transforms import histograms
+from beam_taxi.statistics import histograms
 
 ANY = st.floats(allow_nan=False) | st.integers(-3, 3).map(float)
 BUCKETS = st.integers(1, 12)

@@ -1,0 +1,134 @@
+"""The first record of a file, and what it must look like."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from beam_taxi.errors import DataError
+from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.records import OUTSIDE, RecordScan
+from beam_taxi.sources.csv.stream import Decoding, TextStream
+
+MAX_HEADER_BYTES = 16 << 20
+MAX_COLUMNS = 20_000
+_FIRST_READ = 64 << 10
+_BOM = b"\xef\xbb\xbf"
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
+_OTHER_DELIMITERS = ";\t|,"
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip archive; unzip it first",
+    b"\xfd7zXZ\x00": "xz-compressed; decompress it first, or use gzip, bzip2 or zstd",
+    b"\x04\x22\x4d\x18": "lz4-compressed; decompress it first, or use gzip, bzip2 or zstd",
+    b"\xff\xfe": "UTF-16 encoded; set --encoding utf-16",
+    b"\xfe\xff": "UTF-16 encoded; set --encoding utf-16",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The column names of a file, the offset (bytes of text) and line of what follows them, and how it is stored.
+
+    `decoding` is None where records can be found in the stored bytes.
+    """
+
+    columns: tuple[str, ...]
+    end: int
+    next_line: int
+    decoding: Decoding | None
+
+
+def read_header(uri: str, stored: BinaryIO, dialect: Dialect, known_names: Collection[str] = ()) -> Header:
+    """Read and check the header of a file, which is open; blank lines before it are skipped.
+
+    `known_names` may look like numbers, which otherwise means that the file has no header. Raises DataError.
+    """
+    stored.seek(0)
+    decoding = _decoding(uri, stored.read(_FIRST_READ), dialect)
+    stored.seek(0)
+    text = stored if decoding is None else TextStream(uri, stored, decoding)
+    data, size = b"", _FIRST_READ
+    while True:
+        more = text.read(size - len(data))
+        data += more
+        header = _parse(uri, data, not more, dialect, decoding)
+        if header is not None:
+            _check(uri, header.columns, dialect, known_names)
+            return header
+        if size >= MAX_HEADER_BYTES:
+            raise DataError(f"{uri}: line 1: the header exceeds the limit of {MAX_HEADER_BYTES} bytes")
+        size *= 8
+
+
+def _decoding(uri: str, start: bytes, dialect: Dialect) -> Decoding | None:
+    for magic, what in _NOT_TEXT.items():
+        if start.startswith(magic) and (dialect.is_utf8 or b"\0" in magic or magic[:1].isalpha()):
+            raise DataError(f"{uri}: is {what}")
+    compression = next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), None)
+    transcoded = not (dialect.is_utf8 or dialect.is_single_byte)
+    if compression is None and not transcoded:
+        return None
+    return Decoding(compression, dialect.encoding if transcoded else None)
+
+
+def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decoding | None) -> Header | None:
+    """Return the header, or None where more bytes are needed."""
+    start = len(_BOM) if data.startswith(_BOM) else 0
+    while start < len(data) and data[start] in b"\r\n":
+        start += 1
+    if start == len(data) and whole:
+        raise DataError(f"{uri}: is empty: it has no header")
+    if dialect.columns:
+        return Header(dialect.columns, len(_BOM) if data.startswith(_BOM) else 0, 1, decoding)
+    # A quote right at the start of the scan begins a field, BOM or not.
+    text = data[start:]
+    scan = RecordScan(text, dialect, 0, len(text))
+    ends = scan.record_ends(OUTSIDE)
+    line = 1 + len(RecordScan(data, dialect, 0, start).line_ends)
+    if not whole and not (len(ends) and ends[0] < len(text)):
+        return None
+    if not len(ends) and scan.state_after(OUTSIDE):
+        raise DataError(f"{uri}: line {line}: a quote opens in the header and is never closed")
+    end = int(ends[0]) if len(ends) else len(text)
+    encoding = "utf-8" if decoding and decoding.encoding else dialect.encoding
+    try:
+        header = io.StringIO(text[:end].decode(encoding), newline="")
+        names = next(csv.reader(header, **dialect.csv_format))
+    except UnicodeDecodeError as error:
+        told = f"byte 0x{text[error.start]:02x} in the header is not {encoding.upper()}; see --encoding"
+        raise DataError(f"{uri}: line {line}: {told}") from None
+    except csv.Error as error:
+        raise DataError(f"{uri}: line {line}: the header cannot be read: {error}") from None
+    lines = int((scan.line_ends <= end).sum()) if len(ends) else 1
+    return Header(tuple(names), start + end, line + lines, decoding)
+
+
+def check_names(uri: str, names: tuple[str, ...]) -> None:
+    """Raise DataError where the columns are too many, or are not told apart by their names."""
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{uri}: line 1: the header has {len(names)} columns, which exceeds the limit of {MAX_COLUMNS}")
+    empty = [i + 1 for i, name in enumerate(names) if not name]
+    if empty:
+        raise DataError(f"{uri}: line 1: the header has no name for column {empty[0]}")
+    if len(set(names)) < len(names):
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"{uri}: line 1: the header has the duplicate column name {repeated[0]!r}")
+
+
+def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:
+    other = [d for d in _OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]]
+    if len(names) == 1 and other:
+        raise DataError(f"{uri}: line 1: the header is one column that contains {other[0]!r}: set --delimiter")
+    check_names(uri, names)
+    numbers = [name for name in names if _NUMBER.fullmatch(name) and name not in known_names]
+    if numbers and not dialect.columns:
+        raise DataError(
+            f"{uri}: line 1: the column name {numbers[0]!r} is a number: is the header missing? "
+            "(give --column_names, or a --schema that has a feature of this name)"
+        )

@@ -1,0 +1,211 @@
+"""Whole records to Arrow: text cells to look at, or typed columns to use; and the records that are neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.grammar import ARROW_TYPES, Kind, misfits
+from beam_taxi.sources.csv.records import CR, LF, OUTSIDE, Positions, RecordScan, last_safe_cut
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be used: its bytes `start` to `end` of the chunk, a reason code and the reason."""
+
+    start: int
+    end: int
+    code: str
+    reason: str
+
+
+class BadRecords(Exception):
+    """Records that cannot be used, by their number among the records of what was parsed: code and reason."""
+
+    def __init__(self, faults: Mapping[int, tuple[str, str]]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+class TooLong(Exception):
+    """A record exceeds the limit: the one behind the last chunk."""
+
+
+class Readable(Protocol):
+    """What `iter_chunks` reads: bytes, less than asked for only at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+
+
+def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]:
+    """Return the start and end of each record of whole records, blank lines left out."""
+    ends = RecordScan(chunk, dialect, 0, len(chunk)).record_ends(OUTSIDE)
+    edges = np.unique(np.concatenate([[0], ends, [len(chunk)]]))
+    kept = ~is_blank(chunk, edges[:-1])
+    return edges[:-1][kept], edges[1:][kept]
+
+
+def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
+    """Tell for each record start whether nothing but a line break is there."""
+    first = np.frombuffer(data, np.uint8)[starts]
+    blank: npt.NDArray[np.bool_] = (first == LF) | (first == CR)
+    return blank
+
+
+def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_bytes: int) -> Iterator[bytes]:
+    """Yield the next `size` bytes, to the end of the stream if None, in chunks of whole records.
+
+    The stream stands at a record. A chunk has about `batch_bytes`; only the last one may end without a line break.
+    Raises TooLong, and EOFError where there are less than `size` bytes.
+    """
+    rest, left = b"", size
+    while left is None or left:
+        wanted = max(batch_bytes, len(rest))
+        read = stream.read(wanted if left is None else min(wanted, left))
+        if not read:
+            if left is None:
+                break
+            raise EOFError
+        left = None if left is None else left - len(read)
+        rest = rest + read if rest else read
+        cut = _last_record_end(rest, dialect)
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+        if len(rest) > dialect.max_record_bytes:
+            raise TooLong
+    if rest:
+        yield rest
+
+
+def _last_record_end(data: bytes, dialect: Dialect) -> int:
+    """Return where the last record ends that begins at 0 or later, 0 where none does; what follows is not known."""
+    cut = last_safe_cut(data, dialect)
+    if dialect.quote_byte is None or data.find(dialect.quote_byte) < 0:
+        return max(data.rfind(b"\n", 0, cut), data.rfind(b"\r", 0, cut)) + 1
+    ends = RecordScan(data, dialect, 0, cut).record_ends(OUTSIDE)
+    return int(ends[-1]) if len(ends) else 0
+
+
+def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, int]]:
+    """Yield consecutive ranges of about `size` bytes that cover `start` to the last of `ends`, each ending at one."""
+    while len(ends):
+        last = int(np.searchsorted(ends, start + size, side="right")) - 1
+        end = int(ends[max(last, 0)])
+        yield start, end
+        start, ends = end, ends[max(last, 0) + 1 :]
+
+
+def sift(
+    chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]
+) -> tuple[bytes, pa.Table, list[BadRecord]]:
+    """Return what is left of a chunk without its bad records, as bytes and as text cells, and these records."""
+    bad: list[BadRecord] = []
+    kept: tuple[Positions, Positions] | None = None
+    rest = chunk
+    while True:
+        try:
+            return rest, parse_text(rest, columns, dialect, declared), sorted(bad, key=lambda record: record.start)
+        except BadRecords as found:
+            starts, ends = kept or record_bounds(chunk, dialect)
+            numbers = np.fromiter(found.faults, np.int64)
+            bad += [
+                BadRecord(int(starts[number]), int(ends[number]), code, reason)
+                for number, (code, reason) in found.faults.items()
+            ]
+            kept = np.delete(starts, numbers), np.delete(ends, numbers)
+            rest = b"".join(chunk[start:end] for start, end in zip(*kept, strict=True))
+
+
+def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> pa.Table:
+    """Return the cells of whole records as text, null where missing; raises BadRecords.
+
+    Cells of the columns in `declared` must be of that kind.
+    """
+    table = _read(_utf8(chunk, dialect), columns, dialect, dict.fromkeys(columns, pa.string()))
+    faults: dict[int, tuple[str, str]] = {}
+    limit = dialect.max_field_bytes
+    for name in columns if len(chunk) > limit else ():
+        lengths = pc.binary_length(table[name]).fill_null(0).to_numpy()
+        for row in np.flatnonzero(lengths > limit):
+            reason = f"column {name!r} has {lengths[row]} bytes, which exceeds the limit, --max_field_bytes {limit}"
+            faults.setdefault(int(row), ("field_size", reason))
+    for name in columns:
+        kind = declared.get(name, Kind.STRING)
+        cells = table[name].combine_chunks() if kind is not Kind.STRING else pa.array([], pa.string())
+        for row in misfits(cells, kind):
+            reason = f"column {name!r}: {cells[int(row)].as_py()!r} is not {kind.name}"
+            faults.setdefault(int(row), ("type", reason))
+    if faults:
+        raise BadRecords(faults)
+    return table
+
+
+def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
+    """Return whole records as one flat column a feature, in the order of `kinds`; null where missing.
+
+    The chunk has been parsed as text before, without a fault.
+    """
+    text = chunk if dialect.is_utf8 else _utf8(chunk, dialect)
+    table = _read(text, columns, dialect, {name: ARROW_TYPES[kind] for name, kind in kinds.items()})
+    batches = table.select(list(kinds)).combine_chunks().to_batches()
+    if batches:
+        return batches[0]
+    return pa.RecordBatch.from_arrays([pa.array([], ARROW_TYPES[kind]) for kind in kinds.values()], names=list(kinds))
+
+
+def _utf8(chunk: bytes, dialect: Dialect) -> bytes:
+    """Return the chunk as UTF-8; raises BadRecords with every record that has bytes of no character."""
+    if chunk.isascii():
+        return chunk
+    try:
+        text = chunk.decode(dialect.encoding)
+        return chunk if dialect.is_utf8 else text.encode()
+    except UnicodeDecodeError:
+        faults = {}
+        for number, (start, end) in enumerate(zip(*record_bounds(chunk, dialect), strict=True)):
+            try:
+                chunk[start:end].decode(dialect.encoding)
+            except UnicodeDecodeError as error:
+                told = f"byte 0x{chunk[start + error.start]:02x} is not {dialect.encoding.upper()}; see --encoding"
+                faults[number] = ("encoding", told)
+        raise BadRecords(faults) from None
+
+
+def _read(chunk: bytes, columns: Sequence[str], dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.Table:
+    faults: dict[int, tuple[str, str]] = {}
+
+    def set_aside(row: pa_csv.InvalidRow) -> str:
+        faults[row.number - 1] = ("fields", f"has {row.actual_columns} fields, the header has {len(columns)}")
+        return "skip"
+
+    if not chunk.strip(b"\r\n"):
+        return pa.table({name: pa.array([], types[name]) for name in columns})
+    table = pa_csv.read_csv(
+        pa.BufferReader(chunk),
+        pa_csv.ReadOptions(column_names=list(columns), block_size=len(chunk) + 1, use_threads=False),
+        pa_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=dialect.quote_byte is not None and dialect.quote_byte in chunk,
+            invalid_row_handler=set_aside,
+        ),
+        pa_csv.ConvertOptions(
+            column_types=types,
+            null_values=["", *dialect.null_values],
+            strings_can_be_null=True,
+            check_utf8=False,
+        ),
+    )
+    if faults:
+        raise BadRecords(faults)
+    return table

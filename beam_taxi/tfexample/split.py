@@ -1,0 +1,75 @@
+"""Assignment of rows to splits by a hash of the row or of one column.
+
+Which row goes to which split is part of what a user relies on: equal hashes and weights give equal splits in
+every run, on every machine and in every later version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beam_taxi.tfexample.tfrecord import record_checksums
+
+MULTIPLIER = np.uint32(2654435761)
+"""Knuth's multiplicative hash, the prime next to 2**32 / golden ratio: it spreads keys over the high bits."""
+
+MAX_SPLITS = 256
+
+BYTES_TYPES = {
+    pa.int64(): pa.binary(8),
+    pa.float32(): pa.binary(4),
+    pa.string(): pa.binary(),
+    pa.binary(): pa.binary(),
+}
+"""Binary type as which the memory of a column's values can be viewed."""
+
+
+def assign_splits(hashes: npt.NDArray[np.uint32], weights: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Return the index of the split of each row.
+
+    The hash is mixed by a multiplication modulo 2**32 and scaled to the sum of the weights by its high bits.
+
+    Args:
+        hashes: A uint32 per row, such as the crc32c of its record.
+        weights: Relative size of each split, in order; a split of weight 0 gets no row.
+
+    Raises:
+        TypeError: The hashes are not uint32.
+        ValueError: There are no splits or more than 256, a weight is negative, or their sum is 0 or over 2**32.
+    """
+    if hashes.dtype != np.uint32:
+        raise TypeError(f"hashes are {hashes.dtype}, not uint32")
+    if not 0 < len(weights) <= MAX_SPLITS:
+        raise ValueError(f"{len(weights)} splits are not between 1 and {MAX_SPLITS}")
+    if min(weights) < 0 or not 0 < sum(weights) <= 2**32:
+        raise ValueError(f"weights {list(weights)} are not all at least 0 with a sum between 1 and 2**32")
+    mixed = (hashes * MULTIPLIER).astype(np.uint64)
+    buckets = mixed * np.uint64(sum(weights)) >> np.uint64(32)
+    ends = np.cumsum(weights, dtype=np.uint64)
+    found: npt.NDArray[np.uint8] = np.searchsorted(ends, buckets, side="right").astype(np.uint8)
+    return found
+
+
+def hash_column(column: pa.Array) -> npt.NDArray[np.uint32]:
+    """Return the crc32c of the bytes of each value.
+
+    These are the UTF-8 bytes of a string, the 8 or 4 little-endian bytes of an int64 or float32, and no bytes
+    for a null.
+
+    Args:
+        column: An int64, float32, string or binary column, of which distinct values are hashed once.
+
+    Raises:
+        TypeError: The column has another type.
+    """
+    if column.type not in BYTES_TYPES:
+        raise TypeError(f"a key column of type {column.type} is not int64, float32, string or binary")
+    encoded = column.view(BYTES_TYPES[column.type]).dictionary_encode()
+    distinct = encoded.dictionary.cast(pa.binary())
+    hashes = record_checksums(pa.concat_arrays([distinct, pa.array([b""], pa.binary())]))
+    taken: npt.NDArray[np.uint32] = hashes.take(encoded.indices.fill_null(len(distinct)).to_numpy())
+    return taken
