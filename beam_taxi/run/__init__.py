@@ -1,1 +1,1 @@
-"""run."""
+"""The contract between the graph and its readers: the folder of a run, its manifest, its artifacts."""

@@ -1,0 +1,99 @@
+"""The folder of a run: the names of its files, and how they get there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from beam_taxi import storage
+from beam_taxi.errors import UsageError
+from beam_taxi.run.manifest import ArtifactFile, RunManifest
+
+MANIFEST = "manifest.json"
+"""Written last: without it there is no run."""
+
+REPORT = "report.html"
+"""Rendered from the manifest and the artifacts; it can be made again, so the manifest does not name it."""
+
+
+def shard_path(split: str, index: int, count: int) -> str:
+    """Return the path of a shard below the folder of the Examples, as TFX names it."""
+    return f"Split-{split}/data_tfrecord-{index:05d}-of-{count:05d}.gz"
+
+
+def rejects_path(index: int, count: int) -> str:
+    """Return the path of a unit's rejects below the folder of the Rejects: JSON lines."""
+    return f"rejects-{index:05d}-of-{count:05d}.jsonl"
+
+
+def statistics_path(split: str) -> str:
+    """Return the path of a split's statistics below the folder of the ExampleStatistics."""
+    return f"Split-{split}/FeatureStats.pb"
+
+
+SCHEMA_PATH = "schema.pbtxt"
+"""The path of the schema below the folder of the Schema."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder at `uri`, local or remote; a run owns it.
+
+    folder = RunFolder("gs://bucket/out/RUN")
+    folder.read_manifest().splits
+    """
+
+    uri: str
+
+    def uri_of(self, path: str) -> str:
+        """Return the URI of a file by its path in the folder."""
+        return storage.join(self.uri, path)
+
+    @contextmanager
+    def publish(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a file that appears at `path` when the block ends without an exception, whole or not at all."""
+        with storage.publish(self.uri, path) as file:
+            yield file
+
+    def publish_bytes(self, artifact: str, path: str, content: bytes, split: str | None = None) -> ArtifactFile:
+        """Publish a small file of an artifact."""
+        with self.publish(f"{artifact}/{path}") as file:
+            file.write(content)
+        return ArtifactFile(path, len(content), hashlib.sha256(content).hexdigest(), split)
+
+    def is_whole(self) -> bool:
+        """Return whether the run has its manifest."""
+        return storage.exists(self.uri_of(MANIFEST))
+
+    def read_manifest(self) -> RunManifest:
+        """Return the manifest. Raises UsageError if there is none or it is not valid."""
+        return read_manifest(self.uri_of(MANIFEST))
+
+    def write_manifest(self, manifest: RunManifest) -> None:
+        """Publish the manifest: from then on the run exists for readers.
+
+        Raises BeamTaxiError if a file that it names was removed from a local folder during the run, as the launcher
+        does when it gives a run up.
+        """
+        storage.check_published(self.uri, manifest.named_files())
+        storage.remove_staging(self.uri)
+        with self.publish(MANIFEST) as file:
+            file.write(manifest.to_json_text().encode())
+        storage.remove_staging(self.uri)
+
+
+def read_manifest(uri: str) -> RunManifest:
+    """Return the manifest of a run, by its own URI or that of the run folder. Raises UsageError."""
+    place = uri if uri.endswith(".json") else storage.join(uri, MANIFEST)
+    try:
+        return RunManifest.from_json(json.loads(storage.read_bytes(place)))
+    except OSError as error:
+        raise UsageError(f"{place}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{place}: not the manifest of a run") from error
+    except UsageError as error:
+        raise UsageError(f"{place}: {error}") from error

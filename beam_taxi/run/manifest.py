@@ -1,0 +1,168 @@
+"""The manifest of a run: what was read, what was made of it, and everything that decided it.
+
+It is the only thing that leaves the graph. What reads it (ML Metadata, the report, the terminal, the cache) knows
+nothing else of a run, and what writes it knows none of its readers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from beam_taxi.errors import UsageError
+from beam_taxi.settings import Settings
+
+MANIFEST_VERSION = 1
+"""A new key does not raise it; a changed meaning does."""
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """A file of an artifact: its path below the artifact's folder, size in bytes, SHA-256; split and rows if any."""
+
+    path: str
+    bytes: int
+    sha256: str
+    split: str | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a run has made: its key, which is also its folder in the run, its type in ML Metadata and its files.
+
+    Transforms return parts of artifacts, each with some of the files; `merge_artifacts` joins them.
+    """
+
+    key: str
+    type: str
+    files: tuple[ArtifactFile, ...]
+
+
+def merge_artifacts(parts: Iterable[Artifact]) -> dict[str, Artifact]:
+    """Return whole artifacts by key, from parts in any order; keys and files are sorted."""
+    files: dict[tuple[str, str], list[ArtifactFile]] = {}
+    for part in parts:
+        files.setdefault((part.key, part.type), []).extend(part.files)
+    return {
+        key: Artifact(key, type_, tuple(sorted(found, key=lambda file: file.path)))
+        for (key, type_), found in sorted(files.items())
+    }
+
+
+@dataclass(frozen=True)
+class InputEntry:
+    """An input and what became of it; what is not known before the run has a default.
+
+    `content_hash` names its own construction, `rejects` counts bad rows by reason code, `split_rows` rows by split.
+    `columns` are given where their order is not that of the run.
+    """
+
+    uri: str
+    format: str
+    size: int
+    content_hash: str | None = None
+    rows: int | None = None
+    blank_lines: int = 0
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    split_rows: Mapping[str, int] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def records(self) -> int:
+        """Rows, good and bad."""
+        return (self.rows or 0) + sum(self.rejects.values())
+
+
+@dataclass(frozen=True)
+class SplitEntry:
+    """A split: its share is `weight` over the sum of the weights; `rows` are None before the run."""
+
+    name: str
+    weight: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class FeatureEntry:
+    """A feature and the type of its values: INT, FLOAT or STRING, or MISSING where it has none."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class RunManifest:
+    """A run. Before it has run it has no artifacts, and nothing that only the data tell.
+
+    `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
+    `versions` are of what decides the content of the artifacts, `code` being a hash of this package's source.
+    """
+
+    run_id: str
+    pipeline_name: str
+    run_uri: str
+    settings: Settings
+    settings_sha256: str
+    versions: Mapping[str, str]
+    inputs: tuple[InputEntry, ...]
+    splits: tuple[SplitEntry, ...]
+    started: str = ""
+    columns: tuple[str, ...] = ()
+    features: tuple[FeatureEntry, ...] = ()
+    warnings: tuple[str, ...] = ()
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+
+    def named_files(self) -> dict[str, ArtifactFile]:
+        """Return every file that the manifest names, by its path in the run folder."""
+        return {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
+
+    def count_rejects(self) -> Counter[str]:
+        """Return the rejected rows by reason code."""
+        return sum((Counter(entry.rejects) for entry in self.inputs), Counter())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON values; `from_json` is the inverse."""
+        values: dict[str, Any] = {"manifest_version": MANIFEST_VERSION}
+        values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
+        values["settings"] = self.settings.to_json()
+        for name in ("inputs", "splits", "features"):
+            values[name] = [_without_none(asdict(one)) for one in values[name]]
+        values["artifacts"] = {
+            key: {"type": one.type, "path": key, "files": [_without_none(vars(file)) for file in one.files]}
+            for key, one in self.artifacts.items()
+        }
+        return values
+
+    def to_json_text(self) -> str:
+        """Return the content of manifest.json."""
+        return json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(values: Any) -> RunManifest:
+        """Return the manifest that `to_json` wrote. Raises UsageError that says what is wrong."""
+        if not isinstance(values, dict) or not values.keys() >= _KEYS:
+            raise UsageError("not the manifest of a run")
+        if values.get("manifest_version") != MANIFEST_VERSION:
+            found = values.get("manifest_version")
+            raise UsageError(f"manifest version {found!r}; this release of beam_taxi reads version {MANIFEST_VERSION}")
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            artifacts = {key: {**one, "key": key} for key, one in values["artifacts"].items()}
+            return TypeAdapter(RunManifest).validate_python({**values, "artifacts": artifacts})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UsageError(f"invalid manifest: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        except (AttributeError, TypeError) as error:
+            raise UsageError(f"invalid manifest: artifacts: {error}") from error
+
+
+_KEYS = {"run_id", "run_uri", "settings", "inputs", "splits", "artifacts"}
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

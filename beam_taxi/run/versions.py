@@ -1,0 +1,43 @@
+"""The versions of what decides the content of a run, and whether a worker has the same."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import beam_taxi
+from beam_taxi.errors import BeamTaxiError
+
+_LIBRARIES = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
+_NOT_ON_WORKERS = "samples"
+
+
+def versions() -> dict[str, str]:
+    """Return versions by name; `code` is a hash of this package's source, as far as workers have it."""
+    code = hashlib.sha256()
+    folder = Path(__file__).parents[1]
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder)
+        if name.parts[0] != _NOT_ON_WORKERS:
+            code.update(f"{name}\n".encode() + path.read_bytes())
+    return {
+        "beam_taxi": beam_taxi.__version__,
+        "code": f"sha256:{code.hexdigest()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def check_versions(expected: Mapping[str, str]) -> None:
+    """Raise BeamTaxiError if this process, a worker, has other versions than those that the launcher expects."""
+    found = versions() if expected else {}
+    wrong = [
+        f"{name} {found.get(name)} instead of {wanted}"
+        for name, wanted in expected.items()
+        if found.get(name) != wanted
+    ]
+    if wrong:
+        raise BeamTaxiError(f"a worker has {', '.join(wrong)}: install on the workers what the launcher has")
