@@ -33,6 +33,10 @@ class StorageError(BeamTaxiError, OSError):
     code: int | None = None
 
 
+class RowConservationError(BeamTaxiError):
+    """Rows were lost or counted twice: a fault of this package or of its runner."""
+
+
 class JobCancelled(BeamTaxiError):
     """The job was cancelled, from here or elsewhere."""
 
@@ -66,7 +70,8 @@ def silenced() -> Iterator[None]:
 
 
 _CLASSES: dict[str, type[BeamTaxiError]] = {
-    c.__name__: c for c in (UsageError, DataError, StorageError, JobCancelled, StillRunning, BeamTaxiError)
+    c.__name__: c
+    for c in (UsageError, DataError, StorageError, RowConservationError, JobCancelled, StillRunning, BeamTaxiError)
 }
 _IN_TRACE = re.compile(rf"^(?:[\w.]*\.)?({'|'.join(_CLASSES)}): (.+?)(?: \[while running .*)?$", re.M)
 

@@ -1,34 +1,44 @@
 """The graph.
 
-CSV files -> units -> Examples (sharded TFRecords, by split) --+
-              +-----> ExampleStatistics (TFDV, by split) ------+--> manifest.json (last)
-                           +-> Schema -------------------------+
+table --> Examples (sharded TFRecords, by split) --------+
+    +---> ExampleStatistics (TFDV, by split) --> Schema -+--> manifest.json (last)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from beam_taxi.settings import Settings
-from beam_taxi.sources.plan import InputPlan
-from beam_taxi.transforms.read import PlanInput
-from beam_taxi.transforms.statistics import CloseRun, ComputeStatistics
-from beam_taxi.transforms.write import WriteExamples
+from beam_taxi.run.manifest import RunManifest
+from beam_taxi.sources.plan import TablePlan
+from beam_taxi.transforms.compute_statistics import ComputeStatistics
+from beam_taxi.transforms.infer_schema import InferSchema
+from beam_taxi.transforms.read_table import ReadTable
+from beam_taxi.transforms.reconcile import Reconcile
+from beam_taxi.transforms.write_examples import WriteExamples
+from beam_taxi.transforms.write_manifest import WriteManifest
 
 
 def build(
     pipeline: beam.Pipeline,
-    plan: InputPlan,
-    settings: Settings,
-    started: str,
+    plan: TablePlan,
+    planned: RunManifest,
     versions: Mapping[str, str] | None = None,
-) -> PCollection[dict[str, Any]]:
-    """Add the whole job to `pipeline`; returns the one manifest. Workers must have `versions`, by name."""
-    planned = pipeline | "PlanInput" >> PlanInput(plan, settings, versions)
-    examples = planned.tasks | "WriteExamples" >> WriteExamples(plan, planned.plan, settings, versions)
-    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings.statistics)
-    return pipeline | "CloseRun" >> CloseRun(plan, settings, started, planned.plan, examples.receipts, statistics)
+) -> PCollection[RunManifest]:
+    """Add the whole job to `pipeline`; returns the one manifest.
+
+    `planned` is the manifest before the run, with the settings. Workers must have `versions`, by name.
+    """
+    settings = planned.settings
+    table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
+    examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.data, settings, versions)
+    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
+    schema = statistics.statistics | "InferSchema" >> InferSchema(settings.run_uri)
+    return (
+        (examples.artifacts, statistics.artifacts, schema)
+        | "Artifacts" >> beam.Flatten()
+        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts)
+        | "WriteManifest" >> WriteManifest()
+    )

@@ -101,6 +101,12 @@ class StatisticsSettings:
     features: tuple[str, ...] = ()
     slice_features: tuple[str, ...] = ()
 
+    def described_columns(self) -> list[str]:
+        """Return the columns that statistics are of, with those that slice or weigh; none if they are of all."""
+        if not self.features:
+            return []
+        return sorted({*self.features, *self.slice_features, *filter(None, [self.weight_feature])})
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
@@ -12,7 +11,8 @@ from beam_taxi.report import features, overview
 from beam_taxi.report.features import Column, Comparison, Feature, Finding
 from beam_taxi.report.figures import percent, plural, printable
 from beam_taxi.report.overview import Counts, Provenance, Verdict
-from beam_taxi.report.source import Source
+from beam_taxi.report.results import Results
+from beam_taxi.run.manifest import RunManifest
 
 DETAILED = 300
 """Up to so many features, each has tables of its histogram and values; beyond, the file would be too large to use."""
@@ -46,7 +46,7 @@ class Report:
     provenance: Provenance | None
 
 
-def build(source: Source, baseline: Source | None = None) -> Report:
+def build(source: Results, baseline: Results | None = None) -> Report:
     """Return the report of a run, a split or a file, compared with a baseline or, without one, split by split."""
     samples = _samples(source, baseline)
     names = _names(source, [stats for _, stats in samples])
@@ -77,7 +77,7 @@ def build(source: Source, baseline: Source | None = None) -> Report:
     )
 
 
-def _samples(source: Source, baseline: Source | None) -> list[tuple[str, statistics_pb2.DatasetFeatureStatistics]]:
+def _samples(source: Results, baseline: Results | None) -> list[tuple[str, statistics_pb2.DatasetFeatureStatistics]]:
     """Return the data sets by label: the splits, or each split after its namesake in the baseline."""
     if baseline is None:
         return list(source.statistics.items())
@@ -99,25 +99,27 @@ def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
     return ".".join(feature.path.step) or feature.name
 
 
-def _names(source: Source, datasets: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> list[str]:
+def _names(source: Results, datasets: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> list[str]:
     """Return the features in the order of the columns of the CSV, where that is known, then by name."""
     found = {_name(one) for dataset in datasets for one in dataset.features}
-    order = list(source.manifest["columns"]) if source.manifest is not None else []
+    order = list(source.manifest.columns) if source.manifest is not None else []
     first = [name for name in order if name in found]
     return first + sorted(found.difference(first))
 
 
-def _subtitle(manifest: Mapping[str, Any] | None, samples: Sequence[tuple[str, Any]]) -> str:
+def _subtitle(
+    manifest: RunManifest | None, samples: Sequence[tuple[str, statistics_pb2.DatasetFeatureStatistics]]
+) -> str:
     if manifest is None:
         rows = sum(int(stats.num_examples) for _, stats in samples[-1:])
         return plural(rows, "row")
-    return printable(f"{manifest['pipeline_name']} · {manifest['started'].replace('T', ' ').replace('+00:00', ' UTC')}")
+    return printable(f"{manifest.pipeline_name} · {manifest.started.replace('T', ' ').replace('+00:00', ' UTC')}")
 
 
 class _Context:
     """What the cards of all features share."""
 
-    def __init__(self, source: Source, pairs: Sequence[tuple[int, int]], detailed: bool) -> None:
+    def __init__(self, source: Results, pairs: Sequence[tuple[int, int]], detailed: bool) -> None:
         schema = source.schema or schema_pb2.Schema()
         self._schema = {one.name: one for one in schema.feature}
         self._domains = {one.name: len(one.value) for one in schema.string_domain}
@@ -185,19 +187,19 @@ def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, li
 def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> list[Finding]:
     """Return what the statistics alone show. None of it is a verdict: no schema was consulted."""
     if not any(features.present(column) for column in columns):
-        return [Finding("No values", "every cell is absent")]
+        return [Finding("No values", "every row is empty")]
     found = []
     differing = "; ".join(_difference(one) for one in comparisons if one.exceeds)
     if differing:
         found.append(Finding("Differs", differing))
     missing = [column.label for column in columns if column.rows and not features.present(column)]
     if missing:
-        found.append(Finding("No values in a sample", printable(", ".join(missing))))
+        found.append(Finding("Empty in a split", printable(", ".join(missing))))
     if _is_constant(columns):
-        found.append(Finding("Constant", "one value in all rows that have any", "note"))
+        found.append(Finding("Constant", "every non-empty row has the same value", "note"))
     most = max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0)
     if most >= 0.5:
-        found.append(Finding("Mostly absent", f"{percent(most)} of the cells", "note"))
+        found.append(Finding("Mostly missing", f"{percent(most)} missing", "note"))
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from beam_taxi.report import drawing, html, model, source
+from beam_taxi.report import drawing, html, model, results
 from beam_taxi.report.features import Feature
 from beam_taxi.report.model import Report
 
@@ -40,7 +40,7 @@ class Page:
 
 def show(uri: str, baseline: str | None = None) -> Page:
     """Return the report of a run, a split or a file of statistics. Raises UsageError where there is none."""
-    return Page(model.build(source.read(uri), None if baseline is None else source.read(baseline)))
+    return Page(model.build(results.read(uri), None if baseline is None else results.read(baseline)))
 
 
 def _picture(feature: Feature) -> Markup:

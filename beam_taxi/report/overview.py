@@ -5,13 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from beam_taxi import layout
 from beam_taxi.report.figures import number, percent, plural, printable, size
-from beam_taxi.settings import Dialect, StatisticsSettings
+from beam_taxi.run.manifest import InputEntry, RunManifest
+from beam_taxi.settings import Dialect, Settings, StatisticsSettings
 
 _FLAGS = {
     "query": None,
@@ -95,15 +94,15 @@ class Provenance:
     command_note: str
 
 
-def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: Mapping[str, Any] | None) -> Verdict:
+def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: RunManifest | None) -> Verdict:
     """Return the verdict in three states."""
     if not anomalies:
         if manifest is None:
-            why = "These are statistics alone, with no schema to compare them with."
-        elif manifest["settings"].get("schema"):
-            why = "The given schema set the types of the columns; the values were not compared with it."
+            why = "These are statistics without a schema, so the data was not validated."
+        elif manifest.settings.schema:
+            why = "The given schema set the types of the columns; the data was not validated against it."
         else:
-            why = "The schema was inferred from these very rows, so there was nothing to compare them with."
+            why = "No schema was given, so the data was not validated. Add `--schema FILE`."
         return Verdict("unvalidated", "Not validated", why)
     features = {name for one in anomalies.values() for name in one.anomaly_info}
     empty = [split for split, one in anomalies.items() if one.data_missing]
@@ -117,70 +116,71 @@ def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: Mapping[
     return Verdict("none", "No anomalies", f"Compared with the schema: {splits}.")
 
 
-def count(manifest: Mapping[str, Any]) -> Counts:
+def count(manifest: RunManifest) -> Counts:
     """Return the counts of a run; rejects are counted as records that were read."""
-    inputs = manifest["inputs"]
-    rejects = layout.count_rejects(manifest)
-    records = sum(one["rows"] for one in inputs) + rejects.total()
+    inputs = manifest.inputs
+    rejects = manifest.count_rejects()
+    records = sum(one.records for one in inputs)
     parts = [
-        Part(printable(split["name"]), split["rows"], split["rows"] / max(records, 1)) for split in manifest["splits"]
+        Part(printable(split.name), split.rows or 0, (split.rows or 0) / max(records, 1)) for split in manifest.splits
     ]
     parts.append(Part("rejected", rejects.total(), rejects.total() / max(records, 1)))
     return Counts(
         records,
         tuple(parts),
-        sum(one["blank_lines"] for one in inputs),
+        sum(one.blank_lines for one in inputs),
         len(inputs),
-        tuple(_input(one, [split["name"] for split in manifest["splits"]]) for one in inputs[:_FILES]),
+        tuple(_input(one, [split.name for split in manifest.splits]) for one in inputs[:_FILES]),
         tuple(
             (printable(code), n, percent(n / records)) for code, n in sorted(rejects.items(), key=lambda x: (-x[1], x))
         ),
-        tuple(printable(warning, 500) for warning in manifest["warnings"]),
+        tuple(printable(warning, 500) for warning in manifest.warnings),
     )
 
 
-def _input(one: Mapping[str, Any], splits: Sequence[str]) -> InputRow:
-    rejected = sum(one["rejects"].values())
+def _input(one: InputEntry, splits: Sequence[str]) -> InputRow:
+    rejected = sum(one.rejects.values())
     return InputRow(
-        printable(one["uri"], 500),
-        size(one["size"]),
-        number(one["rows"] + rejected),
-        (*(number(one["split_rows"][split]) for split in splits), number(rejected)),
-        number(one["blank_lines"]),
-        one["content_hash"],
+        printable(one.uri, 500),
+        size(one.size),
+        number(one.records),
+        (*(number(one.split_rows[split]) for split in splits), number(rejected)),
+        number(one.blank_lines),
+        one.content_hash or "",
     )
 
 
-def provenance(manifest: Mapping[str, Any]) -> Provenance:
+def provenance(manifest: RunManifest) -> Provenance:
     """Return where the run came from."""
-    uri = manifest["run_uri"]
     facts = (
-        ("run", manifest["run_id"]),
-        ("pipeline", manifest["pipeline_name"]),
-        ("started", manifest["started"]),
-        ("folder", uri),
-        ("settings", f"sha256:{manifest['settings_sha256']}"),
+        ("run", manifest.run_id),
+        ("pipeline", manifest.pipeline_name),
+        ("started", manifest.started),
+        ("folder", manifest.run_uri),
+        ("settings", f"sha256:{manifest.settings_sha256}"),
     )
-    artifacts = []
-    for name, one in manifest["artifacts"].items():
-        total = sum(file["bytes"] for file in one["files"])
-        artifacts.append(
-            Artifact(name, one["type"], one["path"], f"{plural(len(one['files']), 'file')}, {size(total)}")
+    artifacts = (
+        Artifact(
+            key,
+            one.type,
+            key,
+            f"{plural(len(one.files), 'file')}, {size(sum(file.bytes for file in one.files))}",
         )
-    note = (
-        "Save settings.schema of manifest.json as given_schema.pbtxt first." if manifest["settings"]["schema"] else ""
+        for key, one in manifest.artifacts.items()
     )
+    note = "Save settings.schema of manifest.json as given_schema.pbtxt first." if manifest.settings.schema else ""
     return Provenance(
         tuple((label, printable(value, 500)) for label, value in facts),
-        tuple(manifest["versions"].items()),
+        tuple(manifest.versions.items()),
         tuple(artifacts),
-        command(manifest["settings"]),
+        command(manifest.settings),
         note,
     )
 
 
-def command(settings: Mapping[str, Any]) -> str:
+def command(given: Settings) -> str:
     """Return the command line that runs the job again with the same settings, into the same folder, as a new run."""
+    settings = given.to_json()
     words = ["--input", *settings["input"]] if settings["input"] else []
     words += ["--output", settings["run_uri"].rsplit("/", 1)[0]]
     words += ["--schema", "given_schema.pbtxt"] if settings["schema"] else []

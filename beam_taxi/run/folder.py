@@ -80,9 +80,13 @@ class RunFolder:
         does when it gives a run up.
         """
         storage.check_published(self.uri, manifest.named_files())
-        storage.remove_staging(self.uri)
+        self.remove_staging()
         with self.publish(MANIFEST) as file:
             file.write(manifest.to_json_text().encode())
+        self.remove_staging()
+
+    def remove_staging(self) -> None:
+        """Remove what attempts that died left behind in a local folder."""
         storage.remove_staging(self.uri)
 
 

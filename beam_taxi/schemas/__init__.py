@@ -1,1 +1,1 @@
-"""schemas."""
+"""Schemas: inferred from statistics."""

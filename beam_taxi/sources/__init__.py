@@ -1,1 +1,1 @@
-"""CSV bytes to typed Arrow batches; no Beam here."""
+"""Tables where they lie: one protocol, a module for each format, and a registry that recognizes them; no Beam here."""

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.errors import DataError
-from beam_taxi.sources.csv.grammar import ARROW_TYPES, Evidence, Kind, loses_digits
-from beam_taxi.sources.csv.header import check_names
+from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind, loses_digits
+from beam_taxi.sources.names import check_names
 
 
 def kind_of(type_: pa.DataType) -> Kind | None:

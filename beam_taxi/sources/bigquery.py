@@ -1,14 +1,15 @@
 """BigQuery tables and queries by the Storage Read API: Arrow batches of one snapshot, a stream at a time.
 
-Places are streams instead of bytes. A table is read once, so what another input learns in the first pass, that a
-number overflows float32 or how many rows there are, is known here only when the rows are read.
+A table is read once, so what another source tells in the first pass, that a number overflows float32 or how many rows
+there are, is known only when the rows are read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,17 +19,18 @@ from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.csv.grammar import Kind
-from beam_taxi.sources.csv.records import OUTSIDE
-from beam_taxi.sources.csv.scan import BlockScan, Boundaries, Place
-from beam_taxi.sources.source import Block, SourceFile, Table
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.source import Batch, Joined, Part, Progress, Scan, Source, SourceInfo, no_progress
 
 SCHEME = "bq://"
+
+Stream = int
+"""A position: the number of a stream of the session."""
 
 
 def run_query(query: str, project: str | None) -> str:
     """Run SQL; returns the URI of the temporary table with its rows. Raises UsageError."""
-    with _told("--query"):
+    with _errors_of("--query"):
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
@@ -39,13 +41,13 @@ def run_query(query: str, project: str | None) -> str:
     return f"{SCHEME}{table.project}.{table.dataset_id}.{table.table_id}"
 
 
-def open_table(uri: str, settings: Settings) -> SourceFile:
+def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
     """Open `bq://PROJECT.DATASET.TABLE` as it is now. Raises UsageError and DataError."""
     parts = uri.removeprefix(SCHEME).split(".")
     if len(parts) != 3:
         raise UsageError(f"--input {uri}: give bq://PROJECT.DATASET.TABLE")
     snapshot = datetime.now(timezone.utc)
-    with _told(uri):
+    with _errors_of(uri):
         from google.cloud.bigquery_storage_v1 import types
 
         session = _client().create_read_session(
@@ -61,38 +63,71 @@ def open_table(uri: str, settings: Settings) -> SourceFile:
         raise DataError(f"{uri}: has no rows")
     schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
     kinds = kinds_of(uri, schema)
-    table = Table(tuple(stream.name for stream in session.streams), kinds, snapshot.isoformat(timespec="microseconds"))
-    size = max(1, session.estimated_total_bytes_scanned)
-    return SourceFile(uri, size, 0.0, tuple(schema.names), 0, 1, settings.dialect, table=table)
-
-
-def scan_table(file: SourceFile, block: Block, declared: Mapping[str, Kind]) -> BlockScan:
-    """Return what is known of the one block of a table: its kinds, and its streams as the places for cuts."""
-    assert file.table is not None
-    streams = len(file.table.streams)
-    for name, kind in file.table.kinds.items():
+    for name, kind in kinds.items():
         if kind > declared.get(name, Kind.STRING):
-            raise DataError(f"{file.uri}: column {name!r} is {kind.name}, not {declared[name].name} as in --schema")
-    cuts = [-(-cut * streams // file.size) for cut in block.cuts]
-    places = tuple(Place(cut, 0) if cut < streams else None for cut in cuts)
-    bounds = Boundaries(OUTSIDE, Place(0, 0), places, None)
-    return BlockScan(block, b"", streams, 0, (bounds, bounds), OUTSIDE, Content(kinds=dict(file.table.kinds)))
+            raise DataError(f"{uri}: column {name!r} is {kind.name}, not {declared[name].name} as in --schema")
+    info = SourceInfo(uri, "bigquery", max(1, session.estimated_total_bytes_scanned), tuple(schema.names))
+    streams = tuple(stream.name for stream in session.streams)
+    return BigQueryTable(info, streams, kinds, snapshot.isoformat(timespec="microseconds"))
 
 
-def read_streams(file: SourceFile, start: int, end: int, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of streams `start` to `end` as flat columns in the order of `kinds`. Raises DataError."""
-    assert file.table is not None
-    client = _client()
-    for stream in file.table.streams[start:end]:
-        for page in client.read_rows(stream).rows().pages:
-            batch = page.to_arrow()
-            columns = []
-            for name, kind in kinds.items():
-                column = batch.column(batch.schema.get_field_index(name))
-                if kind is Kind.FLOAT and examine_values(column).overflow is not None:
-                    raise DataError(f"{file.uri}: column {name!r} overflows float32, the float of tf.Example")
-                columns.append(to_kind(column, kind))
-            yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
+@dataclass(frozen=True)
+class BigQueryTable(Source[Stream, Joined[Stream]]):
+    """A table at one time: the streams that hold its rows, the kinds of its columns, the time in ISO 8601."""
+
+    info: SourceInfo
+    streams: tuple[str, ...]
+    kinds: Mapping[str, Kind]
+    snapshot: str
+
+    def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joined[Stream]]:
+        """Return what is known without reading: the kinds; units begin at streams."""
+        streams = len(self.streams)
+        cuts = (min(-(-cut * streams // self.info.size), streams) for cut in part.cuts)
+        progress(self.info.size, 0)
+        return Scan(part, Content(rows=None, kinds=dict(self.kinds)), Joined((0, *cuts, streams)))
+
+    def join(self, joints: Sequence[Joined[Stream]]) -> Joined[Stream]:
+        """Return what the scan of the one part has found."""
+        return joints[0]
+
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
+        """Return a reader."""
+        return _Reader(self, kinds)
+
+    def content_hash(self, digests: Sequence[bytes]) -> str:
+        """Return the time of the snapshot, which stands for a hash, since the rows are read only once."""
+        return f"bigquery-snapshot:{self.snapshot}"
+
+    def hash_content(self, part_bytes: int) -> str:
+        """Return the same."""
+        return self.content_hash(())
+
+
+class _Reader:
+    def __init__(self, table: BigQueryTable, kinds: Mapping[str, Kind]) -> None:
+        self._table = table
+        self._kinds = kinds
+        self._client = _client()
+
+    def read(self, start: Stream, end: Stream) -> Iterator[Batch]:
+        """Yield the rows of streams `start` to `end`. Raises DataError."""
+        for stream in self._table.streams[start:end]:
+            for page in self._client.read_rows(stream).rows().pages:
+                yield Batch(self._to_features(page.to_arrow()))
+
+    def _to_features(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = []
+        for name, kind in self._kinds.items():
+            column = batch.column(batch.schema.get_field_index(name))
+            if kind is Kind.FLOAT and examine_values(column).overflow is not None:
+                uri = self._table.info.uri
+                raise DataError(f"{uri}: column {name!r} overflows float32, the float of tf.Example")
+            columns.append(to_kind(column, kind))
+        return pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 def _client() -> Any:
@@ -108,8 +143,8 @@ def _client() -> Any:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn what Google's client raises into one line."""
+def _errors_of(what: str) -> Iterator[None]:
+    """Turn the errors of Google's client into a UsageError of one line."""
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError
 
@@ -119,6 +154,6 @@ def _told(what: str) -> Iterator[None]:
         raise UsageError(
             f"{what}: no credentials for BigQuery: {str(error).splitlines()[0]} "
             "(gcloud auth application-default login gives some)"
-        ) from None
+        ) from error
     except (GoogleAPICallError, OSError, ValueError) as error:
-        raise UsageError(f"{what}: BigQuery refuses: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"{what}: BigQuery refused: {str(error).splitlines()[0]}") from error

@@ -1,53 +1,105 @@
-"""What the first pass learns from the records: their number, the kinds of the columns, what is wrong."""
+"""What the first pass learns from the rows: their number, the kinds of the columns, what is wrong."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import numpy as np
-
-from beam_taxi.sources.csv.grammar import Kind, examine
-from beam_taxi.sources.csv.parse import record_bounds, sift
-from beam_taxi.sources.source import SourceFile
+from beam_taxi.sources.kinds import Evidence, Kind
 
 
 @dataclass
 class Content:
-    """The records that start in a block. Lines count from the block's start.
+    """The rows that start in a part. Row numbers, or lines, count from 0 at the start of the part.
 
-    `rejects` counts the bad records by reason code, `first_reject` has line and reason of the first. `fault` ends the
-    run; it has no line where it is that of a quote that opened in an earlier block. `overflows` are the lines of the
-    first cells beyond float32, `inexact` the columns in which float32 loses digits.
+    `sha256` is the digest of the part's stored bytes; `rows` is None if the source tells it only when it is read.
+    `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. `fault` ends the run.
+    `overflows` are the first rows beyond float32 by column, `inexact` the columns in which float32 loses digits.
     """
 
-    rows: int = 0
+    sha256: bytes = b""
+    rows: int | None = 0
     blank_lines: int = 0
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, int] = field(default_factory=dict)
     inexact: set[str] = field(default_factory=set)
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
-    fault: tuple[int | None, str] | None = None
+    fault: tuple[int, str] | None = None
 
-    def examine(
-        self, chunk: bytes, file: SourceFile, declared: Mapping[str, Kind], lines: Callable[[int], int]
-    ) -> None:
-        """Add whole records of `file`; `lines` gives the lines before an offset of the chunk."""
-        _, table, bad = sift(chunk, file.columns, file.dialect, declared)
-        for record in bad:
-            self.rejects[record.code] += 1
-        if bad and self.first_reject is None:
-            self.first_reject = (lines(bad[0].start), bad[0].reason)
-        self.rows += len(table)
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            if declared.get(name, self.kinds.get(name)) is Kind.STRING or declared.get(name) is Kind.INT:
-                continue
-            evidence = examine(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-            self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
-            if evidence.overflow is not None and name not in self.overflows:
-                starts = np.setdiff1d(record_bounds(chunk, file.dialect)[0], [record.start for record in bad])
-                self.overflows[name] = lines(int(starts[evidence.overflow]))
-            if evidence.inexact:
-                self.inexact.add(name)
+    def add_evidence(self, name: str, evidence: Evidence) -> None:
+        """Add what some cells of a column say; an overflow is the caller's to place."""
+        self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
+        if evidence.inexact:
+            self.inexact.add(name)
+
+
+class RowPlace(NamedTuple):
+    """A row by the number of its source and part, and its number, or line, in the part; places are ordered."""
+
+    source: int
+    part: int
+    row: int
+
+
+@dataclass
+class SourceTotals:
+    """What the rows of one source add up to; `digests` are those of its parts by index."""
+
+    rows: int | None = 0
+    blank_lines: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    digests: dict[int, bytes] = field(default_factory=dict)
+
+    def merge(self, other: SourceTotals) -> None:
+        """Add other parts."""
+        self.rows = None if self.rows is None or other.rows is None else self.rows + other.rows
+        self.blank_lines += other.blank_lines
+        self.rejects += other.rejects
+        self.digests |= other.digests
+
+
+@dataclass
+class TableContent:
+    """The content of any parts of any sources; merging them is commutative and associative."""
+
+    totals: dict[int, SourceTotals] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    overflows: dict[str, RowPlace] = field(default_factory=dict)
+    inexact: set[str] = field(default_factory=set)
+    first_reject: tuple[RowPlace, str] | None = None
+    fault: tuple[RowPlace, str] | None = None
+
+    @staticmethod
+    def of_part(source: int, part: int, content: Content) -> TableContent:
+        """Return the content of one part as that of a table."""
+
+        def place(found: tuple[int, str] | None) -> tuple[RowPlace, str] | None:
+            return None if found is None else (RowPlace(source, part, found[0]), found[1])
+
+        totals = SourceTotals(content.rows, content.blank_lines, content.rejects, {part: content.sha256})
+        return TableContent(
+            {source: totals},
+            content.kinds,
+            {name: RowPlace(source, part, row) for name, row in content.overflows.items()},
+            content.inexact,
+            place(content.first_reject),
+            place(content.fault),
+        )
+
+    def merge(self, other: TableContent) -> None:
+        """Add the content of other parts."""
+        for source, totals in other.totals.items():
+            if source in self.totals:
+                self.totals[source].merge(totals)
+            else:
+                self.totals[source] = SourceTotals()
+                self.totals[source].merge(totals)
+        for name, kind in other.kinds.items():
+            self.kinds[name] = max(self.kinds.get(name, kind), kind)
+        for name, place in other.overflows.items():
+            self.overflows[name] = min(self.overflows.get(name, place), place)
+        self.inexact |= other.inexact
+        self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
+        self.fault = min(filter(None, (self.fault, other.fault)), default=None)

@@ -1,12 +1,10 @@
-"""Parquet files: types come with the file, and units are cut between row groups.
-
-Places are row groups instead of bytes, and rows instead of lines.
-"""
+"""Parquet files: types come with the file, and units are cut between row groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -14,62 +12,113 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError
+from beam_taxi.errors import DataError, StorageError
+from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.csv.grammar import Kind
-from beam_taxi.sources.csv.records import OUTSIDE
-from beam_taxi.sources.csv.scan import BlockScan, Boundaries, Place
-from beam_taxi.sources.source import Block, SourceFile
+from beam_taxi.sources.formats import FileFormat, Sample
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.source import AnySource, Batch, Joined, Part, Progress, Scan, SourceInfo, no_progress
+from beam_taxi.sources.stored_file import StoredFile
 
-MAGIC = b"PAR1"
+_MAGIC = b"PAR1"
+_FOOTER_BYTES = 8
 _BATCH_CELLS = 1 << 20
 
-
-def read_columns(file: storage.InputFile) -> tuple[str, ...]:
-    """Return the names of the columns. Raises DataError where they are nested, or the file cannot be read."""
-    with _opened(file.uri) as parquet:
-        schema = parquet.schema_arrow
-    return tuple(kinds_of(file.uri, schema))
+RowGroup = int
+"""A position: the number of a row group."""
 
 
-def scan_parquet(file: SourceFile, block: Block, declared: Mapping[str, Kind]) -> BlockScan:
-    """Read the one block of a file. Raises DataError where the file is damaged, or has another type than declared."""
-    content = Content()
-    with _opened(file.uri) as parquet:
-        groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
-        for batch in _batches(parquet, 0, len(groups)):
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                _examine(content, file, name, column, declared)
-            content.rows += len(batch)
-    starts = list(accumulate(groups, initial=0))
-    cuts = [int(np.searchsorted(starts, -(-cut * starts[-1] // file.size))) for cut in block.cuts]
-    places = tuple(Place(number, starts[number]) if number < len(groups) else None for number in cuts)
-    _, sha256 = storage.hash_file(file.uri)
-    bounds = Boundaries(OUTSIDE, Place(0, 0) if groups else None, places, None)
-    return BlockScan(block, sha256, len(groups), starts[-1], (bounds, bounds), OUTSIDE, content)
+class ParquetFormat(FileFormat):
+    """Files that begin and end as https://parquet.apache.org/docs/file-format/ says."""
+
+    def recognizes(self, sample: Sample) -> bool:
+        """Return whether a file has the magic number at both ends, or binary data behind the first one.
+
+        The second is a file that was cut off; a text may begin with these letters, and even end with them.
+        """
+        if not sample.head.startswith(_MAGIC):
+            return False
+        tail = sample.tail(_FOOTER_BYTES)
+        # The footer's length stands before the magic number.
+        has_footer = tail.endswith(_MAGIC) and 4 + int.from_bytes(tail[:4], "little") + len(tail) <= sample.file.size
+        return has_footer or b"\0" in sample.head
+
+    def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
+        """Read the schema. Raises DataError if a column cannot be used, or the file cannot be read."""
+        file = sample.file
+        with _opened(file.uri) as parquet:
+            schema = parquet.schema_arrow
+        columns = tuple(kinds_of(file.uri, schema))
+        return ParquetFile(SourceInfo(file.uri, "parquet", file.size, columns), file.modified, declared)
 
 
-def read_groups(file: SourceFile, start: int, end: int, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of row groups `start` to `end` as flat columns in the order of `kinds`."""
-    with _opened(file.uri) as parquet:
-        for batch in _batches(parquet, start, end):
-            columns = [to_kind(batch.column(batch.schema.get_field_index(name)), kind) for name, kind in kinds.items()]
-            yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
+@dataclass(frozen=True)
+class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
+    """A Parquet file, scanned by one worker and read between row groups."""
+
+    info: SourceInfo
+    modified: float
+    declared: Mapping[str, Kind]
+
+    def scan(
+        self, part: Part, assumption: int | None = None, progress: Progress = no_progress
+    ) -> Scan[Joined[RowGroup]]:
+        """Read the whole file. Raises DataError if it is damaged, or has another type than declared."""
+        content = Content()
+        with _opened(self.info.uri) as parquet:
+            groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
+            rows = 0
+            for batch in _batches(parquet, 0, len(groups)):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    self._examine(content, name, column, rows)
+                rows += len(batch)
+                progress(0, len(batch))
+        content.rows = rows
+        _, content.sha256 = storage.hash_file(self.info.uri)
+        progress(self.info.size, 0)
+        starts = list(accumulate(groups, initial=0))
+        cuts = (int(np.searchsorted(starts, -(-cut * starts[-1] // self.info.size))) for cut in part.cuts)
+        return Scan(part, content, Joined((0, *cuts, len(groups))))
+
+    def _examine(self, content: Content, name: str, column: pa.Array, row: int) -> None:
+        uri, declared = self.info.uri, self.declared
+        try:
+            evidence = examine_values(column)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{uri}: column {name!r}: {error}") from error
+        if evidence.kind > declared.get(name, Kind.STRING):
+            raise DataError(f"{uri}: column {name!r} is {column.type}, not {declared[name].name} as in --schema")
+        content.add_evidence(name, evidence)
+        if evidence.overflow is not None:
+            content.overflows.setdefault(name, row + evidence.overflow)
+
+    def join(self, joints: Sequence[Joined[RowGroup]]) -> Joined[RowGroup]:
+        """Return what the scan of the one part has found."""
+        return joints[0]
+
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
+        """Return a reader."""
+        return _Reader(self, kinds)
 
 
-def _examine(content: Content, file: SourceFile, name: str, column: pa.Array, declared: Mapping[str, Kind]) -> None:
-    try:
-        evidence = examine_values(column)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{file.uri}: column {name!r}: {error}") from None
-    if evidence.kind > declared.get(name, Kind.STRING):
-        raise DataError(f"{file.uri}: column {name!r} is {column.type}, not {declared[name].name} as in --schema")
-    content.kinds[name] = max(content.kinds.get(name, Kind.MISSING), evidence.kind)
-    if evidence.overflow is not None:
-        content.overflows.setdefault(name, content.rows + evidence.overflow)
-    if evidence.inexact:
-        content.inexact.add(name)
+class _Reader:
+    def __init__(self, file: ParquetFile, kinds: Mapping[str, Kind]) -> None:
+        self._file = file
+        self._kinds = kinds
+
+    def read(self, start: RowGroup, end: RowGroup) -> Iterator[Batch]:
+        """Yield the rows of row groups `start` to `end`."""
+        with self._file.read_again(), _opened(self._file.info.uri) as parquet:
+            for batch in _batches(parquet, start, end):
+                columns = [
+                    to_kind(batch.column(batch.schema.get_field_index(name)), kind)
+                    for name, kind in self._kinds.items()
+                ]
+                yield Batch(pa.RecordBatch.from_arrays(columns, names=list(self._kinds)))
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 @contextmanager
@@ -78,7 +127,10 @@ def _opened(uri: str) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(stored)
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{uri}: is a Parquet file that cannot be read: {error}") from None
+            # Arrow raises OSError for damaged files, too, without a number.
+            if isinstance(error, OSError) and (error.errno is not None or isinstance(error, StorageError)):
+                raise
+            raise DataError(f"{uri}: is a Parquet file that cannot be read: {error}") from error
 
 
 def _batches(parquet: pq.ParquetFile, start: int, end: int) -> Iterator[pa.RecordBatch]:

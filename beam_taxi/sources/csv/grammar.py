@@ -9,49 +9,20 @@ An empty cell has no type: it is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from beam_taxi.sources.kinds import Evidence, Kind, are_small, loses_digits
 
 _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-EXACT_FLOAT32 = 1 << 24
-"""Up to here float32 holds every whole number."""
 _EXACT_DIGITS = 7
-"""Whole numbers of so many digits are below it."""
-
-
-class Kind(IntEnum):
-    """The type of a column; a column has the largest kind of its cells."""
-
-    MISSING = 0
-    INT = 1
-    FLOAT = 2
-    STRING = 3
-
-
-ARROW_TYPES = {
-    Kind.MISSING: pa.string(),
-    Kind.INT: pa.int64(),
-    Kind.FLOAT: pa.float32(),
-    Kind.STRING: pa.string(),
-}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the cells of a column say: its kind, a row that overflows float32 or None, whether float32 loses digits."""
-
-    kind: Kind
-    overflow: int | None = None
-    inexact: bool = False
+"""Whole numbers of so many digits are below `EXACT_FLOAT32`."""
 
 
 def examine(cells: pa.StringArray) -> Evidence:
@@ -72,7 +43,7 @@ def examine(cells: pa.StringArray) -> Evidence:
         return Evidence(Kind.INT, inexact=loses_digits(values))
     if _has_int_beyond_int64(cells):
         return Evidence(Kind.STRING)
-    if _are_small(values):
+    if are_small(values):
         return Evidence(Kind.FLOAT)
     return Evidence(Kind.FLOAT, _first_overflow(values), loses_digits(values))
 
@@ -103,7 +74,7 @@ def _text(cells: pa.StringArray) -> bytes:
 
 
 def _begins_wrongly(cells: pa.StringArray, text: bytes) -> bool:
-    """Tell whether a cell begins with `+`, which newer Arrow reads as a number, or with a zero before a digit."""
+    """Return whether a cell begins with `+`, which newer Arrow reads as a number, or with a zero before a digit."""
     offsets = _offsets(cells)
     data = np.frombuffer(text, np.uint8)
     starts = (offsets[:-1] - offsets[0]).astype(np.intp)
@@ -136,24 +107,3 @@ def _first_overflow(values: pa.DoubleArray) -> int | None:
         rounded = values.to_numpy(zero_copy_only=False).astype(np.float32)
     rows = np.flatnonzero(np.isinf(rounded))
     return int(rows[0]) if len(rows) else None
-
-
-def loses_digits(values: pa.Array) -> bool:
-    """Tell whether float32 has other values than these, int64 or finite float64, where it has not all whole numbers."""
-    if _are_small(values):
-        return False
-    exact = values.drop_null().to_numpy()
-    with np.errstate(over="ignore"):
-        rounded = exact.astype(np.float32)
-    if exact.dtype == np.int64:
-        # Near 2^63 float32 rounds up to a value that int64 cannot hold.
-        return bool((rounded >= 2.0**63).any() or (rounded.astype(np.int64) != exact).any())
-    large = np.abs(exact) >= EXACT_FLOAT32
-    return bool((rounded[large].astype(np.float64) != exact[large]).any())
-
-
-def _are_small(values: pa.Array) -> bool:
-    """Tell whether all values, int64 or finite float64, are where float32 has all whole numbers."""
-    limits = pc.min_max(values)
-    low, high = limits["min"].as_py(), limits["max"].as_py()
-    return low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,14 +13,16 @@ from beam_taxi.errors import DataError
 from beam_taxi.settings import Dialect
 from beam_taxi.sources.csv.records import OUTSIDE, RecordScan
 from beam_taxi.sources.csv.stream import Decoding, TextStream
+from beam_taxi.sources.names import check_names
 
 MAX_HEADER_BYTES = 16 << 20
-MAX_COLUMNS = 20_000
 _FIRST_READ = 64 << 10
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+_COMPRESSED = {"gzip": re.compile(rb"\x1f\x8b"), "zstd": re.compile(rb"\x28\xb5\x2f\xfd")}
+# Level, then the magic number of a block, or that of the end where there is none: text may begin with `BZh` too.
+_COMPRESSED["bz2"] = re.compile(rb"BZh[1-9](\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)")
 _NOT_TEXT = {
     b"PK\x03\x04": "a zip archive; unzip it first",
     b"\xfd7zXZ\x00": "xz-compressed; decompress it first, or use gzip, bzip2 or zstd",
@@ -70,7 +71,7 @@ def _decoding(uri: str, start: bytes, dialect: Dialect) -> Decoding | None:
     for magic, what in _NOT_TEXT.items():
         if start.startswith(magic) and (dialect.is_utf8 or b"\0" in magic or magic[:1].isalpha()):
             raise DataError(f"{uri}: is {what}")
-    compression = next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), None)
+    compression = next((name for name, magic in _COMPRESSED.items() if magic.match(start)), None)
     transcoded = not (dialect.is_utf8 or dialect.is_single_byte)
     if compression is None and not transcoded:
         return None
@@ -107,18 +108,6 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
         raise DataError(f"{uri}: line {line}: the header cannot be read: {error}") from None
     lines = int((scan.line_ends <= end).sum()) if len(ends) else 1
     return Header(tuple(names), start + end, line + lines, decoding)
-
-
-def check_names(uri: str, names: tuple[str, ...]) -> None:
-    """Raise DataError where the columns are too many, or are not told apart by their names."""
-    if len(names) > MAX_COLUMNS:
-        raise DataError(f"{uri}: line 1: the header has {len(names)} columns, which exceeds the limit of {MAX_COLUMNS}")
-    empty = [i + 1 for i, name in enumerate(names) if not name]
-    if empty:
-        raise DataError(f"{uri}: line 1: the header has no name for column {empty[0]}")
-    if len(set(names)) < len(names):
-        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-        raise DataError(f"{uri}: line 1: the header has the duplicate column name {repeated[0]!r}")
 
 
 def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from beam_taxi.settings import Dialect
-from beam_taxi.sources.csv.grammar import ARROW_TYPES, Kind, misfits
+from beam_taxi.sources.csv.grammar import misfits
 from beam_taxi.sources.csv.records import CR, LF, OUTSIDE, Positions, RecordScan, last_safe_cut
+from beam_taxi.sources.kinds import ARROW_TYPES, Kind
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]
 
 
 def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
-    """Tell for each record start whether nothing but a line break is there."""
+    """Return for each record start whether nothing but a line break is there."""
     first = np.frombuffer(data, np.uint8)[starts]
     blank: npt.NDArray[np.bool_] = (first == LF) | (first == CR)
     return blank

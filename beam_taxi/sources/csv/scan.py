@@ -1,8 +1,7 @@
-"""The first pass: one block of a file is read once for its hash, its record boundaries and its types.
+"""The first pass: a part of a file is read once for its hash, its record boundaries and its types.
 
-What a block says of its boundaries is said for both states in which it may begin; what it says of its content is
-said for one of them, the likely one. The plan, which knows the true states, has a block scanned again where that
-guess was wrong.
+The boundaries are given for both states in which the part may begin, its content only for the likely one. When all
+parts are joined the true states are known, and a part whose state was guessed wrong is scanned again.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,13 +17,16 @@ import numpy as np
 from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.csv.grammar import Kind
+from beam_taxi.sources.csv.examine import examine_chunk
 from beam_taxi.sources.csv.parse import cut_chunks, is_blank
+from beam_taxi.sources.csv.positions import BEFORE, Boundaries, LocalPosition, TextJoint
 from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, Positions, RecordScan, first_safe_cut, last_safe_cut
-from beam_taxi.sources.source import Block, SourceFile
+from beam_taxi.sources.csv.text import CsvText
+from beam_taxi.sources.source import Part, Scan
 
 _LOOK_AHEAD = 64 << 10
 _RECORDS_TO_GUESS_BY = 16
+NEVER_CLOSED = "the quote that opens here is never closed"
 TEXT_AFTER_QUOTE = "text after the closing quote of the field that opens here"
 
 
@@ -35,42 +36,8 @@ def too_long(limit: int) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A record start: the offset in the file, and the line ends between the block's start and it."""
-
-    offset: int
-    lines: int
-
-
-@dataclass(frozen=True)
-class Boundaries:
-    """A block read from one start state: the state at its end, its first record start, the first after each cut."""
-
-    state_after: int
-    first: Place | None
-    starts: tuple[Place | None, ...]
-    opening_lines: int | None
-
-
-@dataclass(frozen=True)
-class BlockScan:
-    """What the first pass found in `block`; `content` holds if it began in `assumed`.
-
-    `sha256` is of its stored bytes; `end` is where its text ends.
-    """
-
-    block: Block
-    sha256: bytes
-    end: int
-    lines: int
-    boundaries: tuple[Boundaries, Boundaries]
-    assumed: int
-    content: Content
-
-
-@dataclass(frozen=True)
 class _Window:
-    """A block's bytes and some behind them; `core` runs from safe cut to safe cut, `offset` is that of `data`."""
+    """A part's bytes and some behind them; `core` runs from safe cut to safe cut, `offset` is that of `data`."""
 
     data: bytes
     offset: int
@@ -78,66 +45,57 @@ class _Window:
     at_end: bool
 
 
-def scan_block(
-    file: SourceFile,
-    block: Block,
-    declared: Mapping[str, Kind],
-    batch_bytes: int,
-    state: int | None = None,
-) -> BlockScan:
-    """Read a block; `declared` are types that are given, and `state` that in which the block begins, if known.
+def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) -> Scan[TextJoint]:
+    """Read a part; `state` is that in which it begins, if known.
 
-    Raises DataError where the file is shorter than it was.
+    Raises DataError if the file is shorter than it was.
     """
-    with storage.open_input(file.uri) as stream:
-        window = _read(stream, file, block)
+    with storage.open_input(file.info.uri) as stream:
+        window = _read(stream, file, part)
         core = window.core
         if state is None:
-            state = OUTSIDE if block.index == 0 else _guess_state(core, len(file.columns))
-        content = _Reader(file, block, window, declared, batch_bytes).read(stream, state)
-    lead = block.start - window.offset
-    digest = hashlib.sha256(memoryview(window.data)[lead : lead + block.end - block.start]).digest()
-    boundaries = (
-        _boundaries(window, block, file, OUTSIDE),
-        _boundaries(window, block, file, INSIDE),
-    )
-    return BlockScan(block, digest, block.end, len(core.line_ends), boundaries, state, content)
+            state = OUTSIDE if part.index == 0 else _guess_state(core, len(file.info.columns))
+        content = _Reader(file, part, window).read(stream, state)
+    lead = part.start - window.offset
+    content.sha256 = hashlib.sha256(memoryview(window.data)[lead : lead + part.end - part.start]).digest()
+    boundaries = (_boundaries(window, part, OUTSIDE), _boundaries(window, part, INSIDE))
+    return Scan(part, content, TextJoint(state, boundaries, len(core.line_ends), part.end))
 
 
-def _read(stream: BinaryIO, file: SourceFile, block: Block) -> _Window:
-    offset = max(block.start - 1, 0)
+def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
+    offset = max(part.start - 1, 0)
     stream.seek(offset)
-    needed = block.end - offset
+    needed = part.end - offset
     data = stream.read(needed + _LOOK_AHEAD)
     if len(data) < needed:
-        raise DataError(f"{file.uri}: changed while it was read: shorter than {file.size} bytes")
-    data = data[: file.size - offset]
-    at_end = block.end == file.size
-    start = file.data_start - offset if block.index == 0 else first_safe_cut(data, block.start - offset, file.dialect)
+        raise DataError(f"{file.info.uri}: changed while it was being read: shorter than {file.info.size} bytes")
+    data = data[: file.info.size - offset]
+    at_end = part.end == file.info.size
+    start = file.start.offset - offset if part.index == 0 else first_safe_cut(data, part.start - offset, file.dialect)
     end = len(data)
     while not at_end:
         end = first_safe_cut(data, needed, file.dialect)
-        more = stream.read(min(_LOOK_AHEAD, file.size - offset - len(data))) if end == len(data) else b""
+        more = stream.read(min(_LOOK_AHEAD, file.info.size - offset - len(data))) if end == len(data) else b""
         if not more:
             break
         data += more
-    origin = start if block.index == 0 else 0
+    origin = start if part.index == 0 else 0
     return _Window(data, offset, RecordScan(data, file.dialect, min(start, end), end, origin), at_end)
 
 
-def _boundaries(window: _Window, block: Block, file: SourceFile, state: int) -> Boundaries:
+def _boundaries(window: _Window, part: Part, state: int) -> Boundaries:
     core = window.core
     ends = core.record_ends(state)
-    if block.index == 0:
+    if part.index == 0:
         ends = np.concatenate([[core.start], ends])
     if window.at_end:
         ends = ends[ends < len(window.data)]
 
-    def place(position: int) -> Place:
+    def place(position: int) -> LocalPosition:
         lines = int(np.searchsorted(core.line_ends, position, side="right"))
-        return Place(window.offset + position, lines)
+        return LocalPosition(window.offset + position, lines)
 
-    firsts = np.searchsorted(ends, np.array(block.cuts, np.int64) - window.offset)
+    firsts = np.searchsorted(ends, np.array(part.cuts, np.int64) - window.offset)
     starts = tuple(place(int(ends[i])) if i < len(ends) else None for i in firsts)
     opening = core.last_opening(state)
     return Boundaries(
@@ -167,28 +125,19 @@ def _guess_state(core: RecordScan, n_columns: int) -> int:
 
 
 class _Reader:
-    """Reads the records that start in a block."""
+    """Reads the records that start in a part."""
 
-    def __init__(
-        self,
-        file: SourceFile,
-        block: Block,
-        window: _Window,
-        declared: Mapping[str, Kind],
-        batch_bytes: int,
-    ) -> None:
+    def __init__(self, file: CsvText[TextJoint], part: Part, window: _Window) -> None:
         self._file = file
-        self._block = block
+        self._part = part
         self._window = window
-        self._declared = declared
-        self._batch_bytes = batch_bytes
         self._content = Content()
 
     def read(self, stream: BinaryIO, state: int) -> Content:
-        """Return the content when the block begins in `state`; a fault ends it."""
+        """Return the content if the part begins in `state`; a fault ends it."""
         core = self._window.core
         ends = core.record_ends(state)
-        if self._block.index == 0:
+        if self._part.index == 0:
             ends = np.concatenate([[core.start], ends])
         quote = core.text_after_quote(state)
         if quote is not None:
@@ -200,13 +149,13 @@ class _Reader:
         return self._content
 
     def _whole_records(self, stream: BinaryIO, state: int, ends: Positions) -> tuple[bytes, Positions]:
-        """Read on to the end of the last record that starts in the block."""
+        """Read on to the end of the last record that starts in the part."""
         core, data = self._window.core, self._window.data
         state = core.state_after(state)
         if self._window.at_end:
-            # The plan refuses a file that ends inside quotes: it knows where they opened.
+            # A file that ends inside quotes is refused by `join`, which knows where they opened.
             return data, ends if state == INSIDE else np.append(ends[ends < len(data)], len(data))
-        left = self._file.size - self._window.offset - len(data)
+        left = self._file.info.size - self._window.offset - len(data)
         while True:
             cut = last_safe_cut(data, core.dialect) if left else len(data)
             if cut > core.end:
@@ -229,15 +178,15 @@ class _Reader:
         starts = ends[:-1]
         blank = is_blank(data, starts)
         self._content.blank_lines = int(blank.sum())
-        for start, end in cut_chunks(int(ends[0]), ends[1:], self._batch_bytes):
+        for start, end in cut_chunks(int(ends[0]), ends[1:], self._file.batch_bytes):
 
             def lines(offset: int, start: int = start) -> int:
                 return self._lines(start + offset)
 
-            self._content.examine(data[start:end], self._file, self._declared, lines)
+            examine_chunk(self._content, data[start:end], self._file, lines)
 
     def _lines(self, position: int) -> int:
         return int(np.searchsorted(self._window.core.line_ends, position, side="right"))
 
     def _fail(self, position: int | None, reason: str) -> None:
-        self._content.fault = (None if position is None else self._lines(position), reason)
+        self._content.fault = (BEFORE if position is None else self._lines(position), reason)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from beam_taxi import storage
-from beam_taxi.progress import tick
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.csv.grammar import Kind
+from beam_taxi.sources.csv.examine import examine_chunk
 from beam_taxi.sources.csv.parse import TooLong, is_blank, iter_chunks
+from beam_taxi.sources.csv.positions import JoinedText, LocalPosition, TextPosition
 from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, Positions, RecordScan
-from beam_taxi.sources.csv.scan import TEXT_AFTER_QUOTE, BlockScan, Boundaries, Place, too_long
-from beam_taxi.sources.csv.stream import TextStream
-from beam_taxi.sources.source import Block, SourceFile
+from beam_taxi.sources.csv.scan import NEVER_CLOSED, TEXT_AFTER_QUOTE, too_long
+from beam_taxi.sources.csv.stream import Decoding, TextStream
+from beam_taxi.sources.csv.text import CsvText
+from beam_taxi.sources.source import Part, Progress, Scan
 
 _MAX_MARKS = 8192
 
@@ -39,28 +38,27 @@ class _Marks:
             _, first = np.unique(self._starts // self._cell, return_index=True)
             self._starts, self._lines = self._starts[first], self._lines[first]
 
-    def first_from(self, offset: int) -> Place | None:
-        """Return the first mark at or after `offset`, None where there is none."""
+    def first_from(self, offset: int) -> LocalPosition | None:
+        """Return the first mark at or after `offset`, or None if there is none."""
         number = int(np.searchsorted(self._starts, offset))
         if number == len(self._starts):
             return None
-        return Place(int(self._starts[number]), int(self._lines[number]))
+        return LocalPosition(int(self._starts[number]), int(self._lines[number]))
 
 
-def scan_stream(file: SourceFile, block: Block, declared: Mapping[str, Kind], batch_bytes: int) -> BlockScan:
-    """Read the one block of `file`. A cut at a share of the stored bytes is one at this share of the text.
+def scan_stream(file: CsvText[JoinedText], decoding: Decoding, part: Part, progress: Progress) -> Scan[JoinedText]:
+    """Read the one part of `file`. A cut at a share of the stored bytes is one at this share of the text.
 
-    Raises DataError where the file is damaged or not in its encoding.
+    Raises DataError if the file is damaged or not in its encoding.
     """
-    assert file.decoding is not None
     content, marks = Content(), _Marks()
-    lines, end = 0, file.data_start
-    opening: int | None = None
-    with storage.open_input(file.uri) as stored:
-        stream = TextStream(file.uri, stored, file.decoding)
-        stream.skip_to(file.data_start)
+    lines, end = 0, file.start.offset
+    fault: tuple[int, str] | None = None
+    with storage.open_input(file.info.uri) as stored:
+        stream = TextStream(file.info.uri, stored, decoding)
+        stream.skip_to(file.start.offset)
         try:
-            for chunk in iter_chunks(stream, None, file.dialect, batch_bytes):
+            for chunk in iter_chunks(stream, None, file.dialect, file.batch_bytes):
                 scan = RecordScan(chunk, file.dialect, 0, len(chunk))
                 starts = np.append(np.zeros(1, np.int64), scan.record_ends(OUTSIDE))
                 starts = starts[starts < len(chunk)]
@@ -71,21 +69,26 @@ def scan_stream(file: SourceFile, block: Block, declared: Mapping[str, Kind], ba
 
                 quote = scan.text_after_quote(OUTSIDE)
                 if quote is not None:
-                    content.fault = (lines_before(quote), TEXT_AFTER_QUOTE)
+                    fault = (lines_before(quote), TEXT_AFTER_QUOTE)
                     break
                 if scan.state_after(OUTSIDE) == INSIDE:
-                    opening = lines_before(scan.last_opening(OUTSIDE) or 0)
+                    fault = (lines_before(scan.last_opening(OUTSIDE) or 0), NEVER_CLOSED)
                     break
                 content.blank_lines += int(is_blank(chunk, starts).sum())
-                rows = content.rows
-                content.examine(chunk, file, declared, lines_before)
-                tick("scan", stream.take_stored(), content.rows - rows)
+                rows = content.rows or 0
+                examine_chunk(content, chunk, file, lines_before)
+                progress(stream.take_stored(), (content.rows or 0) - rows)
                 marks.add(end + starts, before)
                 lines, end = lines + len(scan.line_ends), end + len(chunk)
         except TooLong:
-            content.fault = (lines, too_long(file.dialect.max_record_bytes))
-    text = end - file.data_start
-    firsts = tuple(marks.first_from(file.data_start + -(-cut * text // file.size)) for cut in block.cuts)
-    state = OUTSIDE if opening is None else INSIDE
-    bounds = Boundaries(state, marks.first_from(0), firsts, opening)
-    return BlockScan(block, stream.sha256, end, lines, (bounds, bounds), OUTSIDE, content)
+            fault = (lines, too_long(file.dialect.max_record_bytes))
+    content.fault, content.sha256 = fault, stream.sha256
+    return Scan(part, content, _join(file, part, marks, TextPosition(end, file.start.line + lines)))
+
+
+def _join(file: CsvText[JoinedText], part: Part, marks: _Marks, end: TextPosition) -> JoinedText:
+    """Return the bounds of the units, now that the length of the text is known."""
+    text = end.offset - file.start.offset
+    firsts = (marks.first_from(file.start.offset + -(-cut * text // file.info.size)) for cut in part.cuts)
+    cuts = (end if first is None else TextPosition(first.offset, file.start.line + first.lines) for first in firsts)
+    return JoinedText((file.start, *cuts, end), (file.start.line,))

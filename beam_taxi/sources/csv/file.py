@@ -1,0 +1,116 @@
+"""CSV files as sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from beam_taxi.settings import Settings
+from beam_taxi.sources.csv.header import read_header
+from beam_taxi.sources.csv.positions import JoinedText, LocalPosition, TextJoint, TextPosition
+from beam_taxi.sources.csv.reader import TextReader
+from beam_taxi.sources.csv.records import INSIDE, OUTSIDE
+from beam_taxi.sources.csv.scan import NEVER_CLOSED, scan_part
+from beam_taxi.sources.csv.scan_stream import scan_stream
+from beam_taxi.sources.csv.stream import Decoding
+from beam_taxi.sources.csv.text import CsvText
+from beam_taxi.sources.formats import FileFormat, Sample
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo, no_progress
+
+
+class CsvFormat(FileFormat):
+    """Every file that is no other's; what is no text is refused by its first bytes."""
+
+    def recognizes(self, sample: Sample) -> bool:
+        """Return True: a CSV file has no mark of its own."""
+        return True
+
+    def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
+        """Read and check the header. Raises DataError."""
+        file, dialect = sample.file, settings.dialect
+        header = read_header(file.uri, sample.stored, dialect, declared)
+        decoding = header.decoding
+        info = SourceInfo(
+            file.uri,
+            "csv",
+            file.size,
+            header.columns,
+            is_splittable=decoding is None,
+            is_sequential=decoding is not None,
+            row_word="line",
+        )
+        start = TextPosition(header.end, header.next_line)
+        if decoding is None:
+            return CsvFile(info, file.modified, start, dialect, declared, settings.batch_bytes)
+        if decoding.encoding is not None:
+            dialect = replace(dialect, encoding="utf-8")
+        return DecodedCsvFile(info, file.modified, start, dialect, declared, settings.batch_bytes, decoding)
+
+
+@dataclass(frozen=True)
+class CsvFile(CsvText[TextJoint]):
+    """A file in which records can be found in the stored bytes: its parts are scanned apart."""
+
+    def edges(self, part_bytes: int) -> Sequence[int]:
+        """Return a grid; the first part holds the header."""
+        size = self.info.size
+        return [0, *(edge for edge in range(part_bytes, size, part_bytes) if edge > self.start.offset), size]
+
+    def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[TextJoint]:
+        """Read a part; the assumption is the state, inside or outside of quotes, in which it begins."""
+        scan = scan_part(self, part, assumption)
+        progress(part.end - part.start, scan.content.rows or 0)
+        return scan
+
+    def join(self, joints: Sequence[TextJoint]) -> JoinedText:
+        """Follow the state, the line and the last opened quote through the parts."""
+        state, line, opened, end = OUTSIDE, self.start.line, self.start.line, self.start.offset
+        cuts, waiting = list[TextPosition](), 0
+        first_lines, open_quotes, again = list[int](), list[int](), list[tuple[int, int]]()
+        for index, joint in enumerate(joints):
+            if joint.assumed != state:
+                again.append((index, state))
+            first_lines.append(line)
+            open_quotes.append(opened)
+            bounds = joint.boundaries[state]
+            if bounds.first is not None:
+                cuts += [_absolute(bounds.first, line)] * waiting
+                waiting = 0
+            cuts += [_absolute(start, line) for start in bounds.starts if start is not None]
+            waiting += sum(start is None for start in bounds.starts)
+            if bounds.opening_lines is not None:
+                opened = line + bounds.opening_lines
+            state, line, end = bounds.state_after, line + joint.lines, joint.end
+        # A cut behind the last record is at the end.
+        last = TextPosition(end, line)
+        bounds_of_units = (self.start, *cuts, *[last] * (waiting + 1))
+        fault = (opened, NEVER_CLOSED) if state == INSIDE else None
+        return JoinedText(bounds_of_units, tuple(first_lines), tuple(again), fault, tuple(open_quotes))
+
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
+        """Return a reader."""
+        return TextReader(self, kinds, has_rejects)
+
+
+def _absolute(local: LocalPosition, line: int) -> TextPosition:
+    return TextPosition(local.offset, line + local.lines)
+
+
+@dataclass(frozen=True)
+class DecodedCsvFile(CsvText[JoinedText]):
+    """A file whose text is not what is stored: it is read forwards only, by one worker, still cut into units."""
+
+    decoding: Decoding
+
+    def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[JoinedText]:
+        """Read the one part of the file."""
+        return scan_stream(self, self.decoding, part, progress)
+
+    def join(self, joints: Sequence[JoinedText]) -> JoinedText:
+        """Return what the scan of the one part has found."""
+        return joints[0]
+
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
+        """Return a reader, which decodes the file once for all units that it reads."""
+        return TextReader(self, kinds, has_rejects, self.decoding)

@@ -1,0 +1,63 @@
+"""Where records begin in a text, and what joins the parts of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from beam_taxi.sources.source import Joined
+
+
+class TextPosition(NamedTuple):
+    """A record start: its offset in bytes of text, and its line."""
+
+    offset: int
+    line: int
+
+
+class LocalPosition(NamedTuple):
+    """A record start: its offset in the file, and the line ends between the start of the part and it."""
+
+    offset: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """A part read from one start state: the state at its end, its first record start, the first one after each cut.
+
+    `opening_lines` are the line ends before the last quote that opened a field.
+    """
+
+    state_after: int
+    first: LocalPosition | None
+    starts: tuple[LocalPosition | None, ...]
+    opening_lines: int | None
+
+
+@dataclass(frozen=True)
+class TextJoint:
+    """What joins a part to its neighbours: its boundaries for both start states, and the state that was assumed.
+
+    `end` is the offset at which the text of the part ends, `lines` the number of its line ends.
+    """
+
+    assumed: int
+    boundaries: tuple[Boundaries, Boundaries]
+    lines: int
+    end: int
+
+
+@dataclass(frozen=True)
+class JoinedText(Joined[TextPosition]):
+    """A joined text; `open_quotes` has, for each part, the line of the last quote that opened before it."""
+
+    open_quotes: tuple[int, ...] = ()
+
+    def number_of(self, part: int, row: int) -> int:
+        """Return the line in the file of a line of a part, or of the quote that opened before it (`BEFORE`)."""
+        return self.open_quotes[part] if row == BEFORE else super().number_of(part, row)
+
+
+BEFORE = -1
+"""The line, in a part, of a quote that opened in an earlier part."""

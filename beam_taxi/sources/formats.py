@@ -1,0 +1,44 @@
+"""What a module has to offer to read files of a format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from os import SEEK_END
+from typing import BinaryIO, Protocol
+
+from beam_taxi import storage
+from beam_taxi.settings import Settings
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.source import AnySource
+
+_HEAD_BYTES = 64 << 10
+
+
+class Sample:
+    """The first bytes of a file that is open, and its last ones where a format asks for them."""
+
+    def __init__(self, file: storage.InputFile, stored: BinaryIO) -> None:
+        self.file = file
+        self.stored = stored
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 64 KiB."""
+        self.stored.seek(0)
+        return self.stored.read(_HEAD_BYTES)
+
+    def tail(self, size: int) -> bytes:
+        """Return the last `size` bytes, or all of a smaller file."""
+        self.stored.seek(-min(size, self.file.size), SEEK_END)
+        return self.stored.read(size)
+
+
+class FileFormat(Protocol):
+    """A format of files."""
+
+    def recognizes(self, sample: Sample) -> bool:
+        """Return whether a file is of this format."""
+
+    def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
+        """Open a file that is of this format; `declared` are types that are given. Raises DataError."""

@@ -1,0 +1,76 @@
+"""The second pass: the rows of units, whatever their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.source import Batch, Progress, Reader, Reject, no_progress
+from beam_taxi.sources.units import DataPlan, Piece, Unit
+
+_ENOUGH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class UnitBatch:
+    """Rows of a unit as flat columns; how many of them, in order, are of which source, and the rejects among them."""
+
+    rows: pa.RecordBatch
+    lengths: tuple[tuple[int, int], ...]
+    rejects: tuple[tuple[int, Sequence[Reject]], ...]
+
+
+class TableReader:
+    """Reads units that come in the order of the input; a source stays open from piece to piece."""
+
+    def __init__(self, plan: TablePlan, data: DataPlan, progress: Progress = no_progress) -> None:
+        self._plan = plan
+        self._data = data
+        self._progress = progress
+        self._source: int | None = None
+        self._reader: Reader[Any] | None = None
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._reader is not None:
+            self._reader.close()
+        self._source = self._reader = None
+
+    def read(self, unit: Unit) -> Iterator[UnitBatch]:
+        """Yield the rows of a unit, small batches joined. Raises DataError."""
+        pending = list[tuple[int, Batch]]()
+        for piece in unit.pieces:
+            for batch in self._read(piece):
+                is_enough = sum(len(one.rows) for _, one in pending) >= _ENOUGH_ROWS
+                if pending and (is_enough or batch.rows.schema != pending[0][1].rows.schema):
+                    yield _join(pending)
+                    pending = []
+                pending.append((piece.source, batch))
+        if pending:
+            yield _join(pending)
+
+    def _read(self, piece: Piece) -> Iterator[Batch]:
+        if self._reader is None or self._source != piece.source:
+            self.close()
+            has_rejects = bool(self._data.totals[piece.source].rejects)
+            self._reader = self._plan.sources[piece.source].reader(self._data.kinds, has_rejects)
+            self._source = piece.source
+        for batch in self._reader.read(piece.start, piece.end):
+            self._progress(batch.stored_bytes, len(batch.rows))
+            yield batch
+
+
+def _join(batches: list[tuple[int, Batch]]) -> UnitBatch:
+    rows = batches[0][1].rows
+    if len(batches) > 1:
+        table = pa.Table.from_batches([batch.rows for _, batch in batches]).combine_chunks()
+        rows = next(iter(table.to_batches()), rows)
+    return UnitBatch(
+        rows,
+        tuple((source, len(batch.rows)) for source, batch in batches),
+        tuple((source, batch.rejects) for source, batch in batches if batch.rejects),
+    )

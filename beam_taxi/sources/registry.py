@@ -1,0 +1,37 @@
+"""Which module reads what: files by their content, other tables by the scheme of their URI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from beam_taxi import storage
+from beam_taxi.settings import Settings
+from beam_taxi.sources.bigquery import open_bigquery
+from beam_taxi.sources.csv.file import CsvFormat
+from beam_taxi.sources.formats import FileFormat, Sample
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.parquet import ParquetFormat
+from beam_taxi.sources.source import AnySource
+
+FILE_FORMATS: list[FileFormat] = [ParquetFormat(), CsvFormat()]
+"""A file is of the first format that recognizes it; the last one recognizes every file."""
+
+TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {"bq://": open_bigquery}
+"""What opens a table that is no file, by the scheme of its URI."""
+
+
+def is_table(uri: str) -> bool:
+    """Return whether a URI names a table that is no file."""
+    return uri.startswith(tuple(TABLES))
+
+
+def open_table(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
+    """Open a table by the scheme of its URI. Raises UsageError and DataError."""
+    return next(opener for scheme, opener in TABLES.items() if uri.startswith(scheme))(uri, settings, declared)
+
+
+def open_file(file: storage.InputFile, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
+    """Open a file by its content. Raises DataError."""
+    with storage.open_input(file.uri) as stored:
+        sample = Sample(file, stored)
+        return next(one for one in FILE_FORMATS if one.recognizes(sample)).open(sample, settings, declared)

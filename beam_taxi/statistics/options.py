@@ -1,0 +1,18 @@
+"""TFDV's options from ours."""
+
+from __future__ import annotations
+
+import tensorflow_data_validation as tfdv
+
+from beam_taxi.settings import StatisticsSettings
+
+
+def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
+    """Return TFDV's options for ours."""
+    return tfdv.StatsOptions(
+        weight_feature=settings.weight_feature,
+        num_top_values=settings.top_k,
+        num_rank_histogram_buckets=1000,
+        num_histogram_buckets=settings.histogram_buckets,
+        num_quantiles_histogram_buckets=settings.quantile_buckets,
+    )

@@ -1,0 +1,44 @@
+"""Statistics of all splits and slices at once, and each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+ALL_ROWS = "All Examples"
+"""TFDV's name of the data set of all rows, beside those of slices."""
+
+SEPARATOR = ":"
+"""Between split and slice key; a split has none in its name."""
+
+
+def by_split(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, splits: Iterable[str]
+) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
+    """Return the statistics of each split, from data sets named by split or by split and slice key.
+
+    The data set of all rows comes first, then the slices by name; features are sorted by name. A split without rows has
+    an empty data set.
+    """
+    found = {split: statistics_pb2.DatasetFeatureStatisticsList() for split in splits}
+    for dataset in sorted(statistics.datasets, key=lambda one: one.name):
+        split, _, slice_key = dataset.name.partition(SEPARATOR)
+        if split in found:
+            found[split].datasets.add().CopyFrom(dataset)
+            found[split].datasets[-1].name = slice_key
+    for one in found.values():
+        if not one.datasets:
+            one.datasets.add()
+        if len(one.datasets) > 1:
+            one.datasets[0].name = ALL_ROWS
+        for dataset in one.datasets:
+            dataset.features.sort(key=lambda feature: tuple(feature.path.step))
+    return found
+
+
+def overall(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> statistics_pb2.DatasetFeatureStatistics:
+    """Return the data set of all rows."""
+    by_name = {dataset.name: dataset for dataset in statistics.datasets}
+    found: statistics_pb2.DatasetFeatureStatistics = by_name.get(ALL_ROWS, statistics.datasets[0])
+    return found

@@ -1,0 +1,34 @@
+"""The schema that the statistics give, and its file."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+from google.protobuf import text_format
+
+from beam_taxi.run.folder import SCHEMA_PATH, RunFolder
+from beam_taxi.run.manifest import Artifact
+from beam_taxi.schemas.infer import infer_schema
+from beam_taxi.transforms.compute_statistics import StatisticsBySplit
+
+SCHEMA = "schema"
+"""Key of the artifact, and its folder."""
+
+
+class InferSchema(beam.PTransform):
+    """Infer one schema from the statistics of all splits; its artifact comes out.
+
+    artifacts = computed.statistics | InferSchema(settings.run_uri)
+    """
+
+    def __init__(self, run_uri: str) -> None:
+        super().__init__()
+        self._run_uri = run_uri
+
+    def expand(self, statistics: PCollection[StatisticsBySplit]) -> PCollection[Artifact]:
+        return statistics | "Infer" >> beam.Map(_write, self._run_uri).with_output_types(Artifact)
+
+
+def _write(statistics: StatisticsBySplit, run_uri: str) -> Artifact:
+    text = text_format.MessageToString(infer_schema(statistics.values())).encode()
+    return Artifact(SCHEMA, "Schema", (RunFolder(run_uri).publish_bytes(SCHEMA, SCHEMA_PATH, text),))

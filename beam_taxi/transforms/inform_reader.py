@@ -1,0 +1,39 @@
+"""What comes after the manifest: readers that work on a worker, for launchers that do not wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from beam_taxi.run.manifest import RunManifest
+
+
+class _Inform(beam.DoFn):
+    def __init__(self, reader: Callable[[RunManifest], None]) -> None:
+        self._reader = reader
+
+    def process(self, manifest: RunManifest) -> Iterator[RunManifest]:
+        try:
+            self._reader(manifest)
+        # The run is complete: whatever happens to a reader, the job does not fail.
+        except Exception as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            logging.getLogger(__name__).error("run %s is complete, but %s", manifest.run_id, said)
+        yield manifest
+
+
+class InformReader(beam.PTransform):
+    """Call a reader with the manifest of a run that is complete, best effort: an error is logged and goes no further.
+
+    manifest | "RenderReport" >> InformReader(write_report)
+    """
+
+    def __init__(self, reader: Callable[[RunManifest], None]) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def expand(self, manifest: PCollection[RunManifest]) -> PCollection[RunManifest]:
+        return manifest | "Inform" >> beam.ParDo(_Inform(self._reader)).with_output_types(RunManifest)

@@ -1,0 +1,146 @@
+"""Row conservation: what was read, what was written and what the statistics are of must agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import apache_beam as beam
+from apache_beam.pvalue import AsIter, PCollection
+
+from beam_taxi.errors import RowConservationError
+from beam_taxi.run.manifest import (
+    Artifact,
+    FeatureEntry,
+    InputEntry,
+    RunManifest,
+    SplitEntry,
+    merge_artifacts,
+)
+from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.units import DataPlan, Totals
+
+
+@dataclass
+class UnitCounts:
+    """What one unit has read: rows of each split, and bad rows by reason code, by number of the source."""
+
+    unit: int
+    rows: dict[int, list[int]] = field(default_factory=dict)
+    rejects: dict[int, Counter[str]] = field(default_factory=dict)
+
+    def add_rows(self, source: int, by_split: Sequence[int]) -> None:
+        """Add rows of a source."""
+        known = self.rows.get(source, [0] * len(by_split))
+        self.rows[source] = [one + more for one, more in zip(known, by_split, strict=True)]
+
+    def add_rejects(self, source: int, codes: Mapping[str, int]) -> None:
+        """Add bad rows of a source."""
+        self.rejects.setdefault(source, Counter()).update(codes)
+
+    def add(self, other: UnitCounts) -> None:
+        """Add what another unit has read."""
+        for source, by_split in other.rows.items():
+            self.add_rows(source, by_split)
+        for source, codes in other.rejects.items():
+            self.add_rejects(source, codes)
+
+
+def reconcile(
+    plan: TablePlan,
+    planned: RunManifest,
+    data: DataPlan,
+    counts: Iterable[UnitCounts],
+    parts: Iterable[Artifact],
+) -> RunManifest:
+    """Return the whole manifest; raises RowConservationError if rows were lost or counted twice.
+
+    `planned` is the manifest before the run. The time grows with the units and the files, not with their product.
+    """
+    total, units = UnitCounts(0), set()
+    for one in counts:
+        units.add(one.unit)
+        total.add(one)
+    _expect("units", plan.n_units, len(units))
+    names = [split.name for split in planned.splits]
+    inputs = []
+    for number, (entry, totals) in enumerate(zip(planned.inputs, data.totals, strict=True)):
+        by_split = total.rows.get(number, [0] * len(names))
+        columns = plan.sources[number].info.columns
+        inputs.append(
+            replace(
+                _input(entry, totals, by_split, total.rejects.get(number, Counter())),
+                split_rows=dict(zip(names, by_split, strict=True)),
+                columns=None if columns == plan.columns else columns,
+            )
+        )
+    splits = tuple(replace(one, rows=sum(entry.split_rows[one.name] for entry in inputs)) for one in planned.splits)
+    artifacts = merge_artifacts(parts)
+    _check_artifacts(artifacts, splits)
+    return replace(
+        planned,
+        inputs=tuple(inputs),
+        splits=splits,
+        columns=plan.columns,
+        features=tuple(FeatureEntry(name, kind.name) for name, kind in data.kinds.items()),
+        warnings=data.warnings,
+        artifacts=artifacts,
+    )
+
+
+def _input(entry: InputEntry, totals: Totals, by_split: Sequence[int], rejects: Counter[str]) -> InputEntry:
+    rows = sum(by_split) if totals.rows is None else totals.rows
+    _expect(entry.uri, rows, sum(by_split))
+    _expect(f"rejects of {entry.uri}", sum(totals.rejects.values()), rejects.total())
+    return replace(
+        entry,
+        content_hash=totals.content_hash,
+        rows=rows,
+        blank_lines=totals.blank_lines,
+        rejects=dict(sorted(rejects.items())),
+    )
+
+
+def _check_artifacts(artifacts: Mapping[str, Artifact], splits: Sequence[SplitEntry]) -> None:
+    """Check the rows of every artifact whose files have a split and rows."""
+    for key, artifact in artifacts.items():
+        found: Counter[str] = Counter()
+        for file in artifact.files:
+            if file.split is not None and file.rows is not None:
+                found[file.split] += file.rows
+        for split in splits if found else ():
+            _expect(f"{key} of split {split.name}", split.rows or 0, found[split.name])
+
+
+def _expect(what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise RowConservationError(f"row conservation: {what}: {expected:,} expected, {found:,} found")
+
+
+class _Reconcile(beam.DoFn):
+    def __init__(self, plan: TablePlan, planned: RunManifest) -> None:
+        self._plan = plan
+        self._planned = planned
+
+    def process(self, data: DataPlan, counts: Iterable[UnitCounts], parts: Iterable[Artifact]) -> Iterator[RunManifest]:
+        yield reconcile(self._plan, self._planned, data, counts, parts)
+
+
+class Reconcile(beam.PTransform):
+    """Check that no row was lost or counted twice, and put the whole manifest together: one element comes out.
+
+    manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts)
+    """
+
+    def __init__(
+        self, plan: TablePlan, planned: RunManifest, data: PCollection[DataPlan], counts: PCollection[UnitCounts]
+    ) -> None:
+        super().__init__()
+        self._do_fn = _Reconcile(plan, planned)
+        self._data = data
+        self._counts = counts
+
+    def expand(self, artifacts: PCollection[Artifact]) -> PCollection[RunManifest]:
+        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts))
+        return self._data | "Check" >> check.with_output_types(RunManifest)

@@ -1,0 +1,120 @@
+"""From units to shards of Examples, and to batches for the statistics: the second pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
+
+from beam_taxi import counters
+from beam_taxi.progress import tick
+from beam_taxi.run.manifest import Artifact
+from beam_taxi.run.versions import check_versions
+from beam_taxi.settings import Settings
+from beam_taxi.sources.memory import keep_freed_memory
+from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.reading import TableReader, UnitBatch
+from beam_taxi.sources.units import DataPlan, Unit
+from beam_taxi.statistics import histograms
+from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_columns, to_list_columns
+from beam_taxi.transforms.reconcile import UnitCounts
+from beam_taxi.transforms.unit_files import UnitFiles
+
+_ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
+_REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
+
+SplitBatch = tuple[str, pa.RecordBatch]
+"""A split, and rows of it as list<T> columns."""
+
+
+class WrittenExamples(NamedTuple):
+    """The outcome of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split."""
+
+    artifacts: PCollection[Artifact]
+    counts: PCollection[UnitCounts]
+    batches: PCollection[SplitBatch]
+
+
+class _WriteUnits(beam.DoFn):
+    """Holds a unit from read to write, so that a second execution writes the same bytes to the same names."""
+
+    def __init__(self, plan: TablePlan, settings: Settings, versions: Mapping[str, str] | None = None) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._versions = versions or {}
+
+    def setup(self) -> None:
+        check_versions(self._versions)
+        keep_freed_memory()
+        histograms.replace_those_of_tfdv()
+
+    def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
+        with closing(TableReader(self._plan, data, _progress)) as reader:
+            for unit in task:
+                counts = UnitCounts(unit.index)
+                with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
+                    for batch in reader.read(unit):
+                        for split_batch in self._write(batch, files, counts):
+                            yield TaggedOutput("batches", split_batch)
+                yield from files.artifacts()
+                yield TaggedOutput("counts", counts)
+
+    def _write(self, batch: UnitBatch, files: UnitFiles, counts: UnitCounts) -> Iterator[SplitBatch]:
+        settings = self._settings
+        for source, rejects in batch.rejects:
+            files.write_rejects(rejects)
+            counts.add_rejects(source, Counter(reject.code for reject in rejects))
+            _REJECTS.inc(len(rejects))
+        _ROWS.inc(len(batch.rows))
+        weights = [split.weight for split in settings.splits]
+        frames, splits = frame_and_split(batch.rows, weights, settings.split_key, settings.examples)
+        if frames is not None:
+            files.write_rows(frames, splits)
+        start = 0
+        for source, length in batch.lengths:
+            by_split = np.bincount(splits[start : start + length], minlength=len(weights))
+            counts.add_rows(source, [int(count) for count in by_split])
+            start += length
+        names = settings.statistics.described_columns()
+        described = select_columns(batch.rows, names) if names else batch.rows
+        for index, split in enumerate(settings.splits):
+            chosen = splits == index
+            if chosen.any():
+                yield split.name, to_list_columns(filter_rows(described, chosen))
+
+
+def _progress(stored_bytes: int, rows: int) -> None:
+    tick("write", stored_bytes, rows)
+
+
+class WriteExamples(beam.PTransform):
+    """Parse each unit with the plan's types and write it as one gzip TFRecord shard of tf.Example for each split.
+
+    With `settings.examples` False no shard is written. The batches come from the same pass, since one unit is one
+    shard, and so is read by one call.
+
+        examples = table.tasks | WriteExamples(plan, table.data, settings)
+    """
+
+    def __init__(
+        self,
+        plan: TablePlan,
+        data: PCollection[DataPlan],
+        settings: Settings,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._write = _WriteUnits(plan, settings, versions)
+        self._data = data
+
+    def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
+        write = beam.ParDo(self._write, AsSingleton(self._data))
+        outputs = tasks | "WriteUnits" >> write.with_outputs("counts", "batches", main="artifacts")
+        return WrittenExamples(outputs.artifacts, outputs.counts, outputs.batches)
