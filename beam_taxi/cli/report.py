@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored
-from beam_taxi.report import model, source, text
+from beam_taxi.report import model, results, text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(uri: str, baseline: str | None, out: str | None) -> None:
     if out is not None:
         storage.check_new(out)
-    report = model.build(source.read(uri), None if baseline is None else source.read(baseline))
+    report = model.build(results.read(uri), None if baseline is None else results.read(baseline))
     if out is None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         print(text.render(report, shutil.get_terminal_size((120, 24)).columns), end="", flush=True)

@@ -46,11 +46,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the pages by name: 18 features, 2,000, hostile text everywhere, anomalies beside a baseline."""
     folder = tmp_path_factory.mktemp("pages")
     bad = [make.strings(name or "empty", dict.fromkeys(HOSTILE, 10)) for name in HOSTILE]
+    (entry,) = make.manifest([], {"train": 1000, "eval": 500}).inputs
     hostile = make.source(
-        bad, bad, run_id=HOSTILE[0], pipeline_name=HOSTILE[1], warnings=list(HOSTILE), versions={HOSTILE[0]: HOSTILE[1]}
+        bad,
+        bad,
+        run_id=HOSTILE[0],
+        pipeline_name=HOSTILE[1],
+        warnings=HOSTILE,
+        versions={HOSTILE[0]: HOSTILE[1]},
+        inputs=(replace(entry, uri=HOSTILE[1], rejects={HOSTILE[0]: 3}),),
     )
-    hostile.manifest["inputs"][0]["uri"] = HOSTILE[1]
-    hostile.manifest["inputs"][0]["rejects"] = {HOSTILE[0]: 3}
     anomalous = replace(
         make.wide(12), anomalies={"train": make.anomalies("feature_0001", "lost"), "eval": make.anomalies()}
     )

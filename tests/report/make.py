@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from beam_taxi.report.source import Source
+from beam_taxi.report.results import Results
+from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
 from beam_taxi.settings import Settings
 
 Feature = statistics_pb2.FeatureNameStatistics
@@ -56,46 +58,37 @@ def dataset(rows: int, *features: Feature) -> Dataset:
     return Dataset(num_examples=rows, features=features)
 
 
-def manifest(columns: Sequence[str], rows: Mapping[str, int], **changes: Any) -> dict[str, Any]:
+def manifest(columns: Sequence[str], rows: Mapping[str, int], **changes: Any) -> RunManifest:
     """Return a manifest with one input file."""
-    settings = Settings(("/data/trips.csv",), "/out/run-1", "run-1").to_json()
-    one = {
-        "uri": "/data/trips.csv",
-        "size": 123456,
-        "content_hash": "sha256:00",
-        "rows": sum(rows.values()),
-        "blank_lines": 0,
-        "rejects": {},
-        "split_rows": dict(rows),
-    }
-    return {
-        "run_id": "run-1",
-        "pipeline_name": "beam_taxi",
-        "started": "2026-01-02T03:04:05+00:00",
-        "run_uri": "/out/run-1",
-        "settings": settings,
-        "settings_sha256": "ab" * 32,
-        "versions": {"beam_taxi": "0.1.0"},
-        "inputs": [one],
-        "columns": list(columns),
-        "splits": [{"name": name, "weight": 1, "rows": count} for name, count in rows.items()],
-        "warnings": [],
-        "artifacts": {"examples": {"type": "Examples", "path": "examples", "files": [{"bytes": 10}]}},
-        **changes,
-    }
+    settings = Settings(("/data/trips.csv",), "/out/run-1", "run-1")
+    entry = InputEntry("/data/trips.csv", "csv", 123456, "sha256:00", sum(rows.values()), split_rows=dict(rows))
+    made = RunManifest(
+        run_id="run-1",
+        pipeline_name="beam_taxi",
+        started="2026-01-02T03:04:05+00:00",
+        run_uri="/out/run-1",
+        settings=settings,
+        settings_sha256="ab" * 32,
+        versions={"beam_taxi": "0.1.0"},
+        inputs=(entry,),
+        columns=tuple(columns),
+        splits=tuple(SplitEntry(name, 1, count) for name, count in rows.items()),
+        artifacts={"examples": Artifact("examples", "Examples", (ArtifactFile("x", 10, "00"),))},
+    )
+    return replace(made, **changes)
 
 
 def source(
     train: Sequence[Feature], evaluation: Sequence[Feature], schema: schema_pb2.Schema | None = None, **changes: Any
-) -> Source:
+) -> Results:
     """Return a run of 1,000 rows for training and 500 for evaluation."""
     columns = list(dict.fromkeys(one.path.step[0] for one in (*train, *evaluation)))
     made = manifest(columns, {"train": 1000, "eval": 500}, **changes)
-    return Source({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
+    return Results({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
 
 
 def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
-    """Return what a validation says that found these features out of range."""
+    """Return the outcome of a validation that found these features out of range."""
     found = anomalies_pb2.Anomalies(data_missing=empty)
     for name in features:
         info = found.anomaly_info[name]
@@ -104,7 +97,7 @@ def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
     return found
 
 
-def wide(count: int) -> Source:
+def wide(count: int) -> Results:
     """Return a run of so many features: two thirds numeric, a third strings; every hundredth has no values."""
     splits: dict[str, list[Feature]] = {"train": [], "eval": []}
     for split, features in splits.items():

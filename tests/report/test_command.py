@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def run(tmp_path: Path) -> Path:
         path.write_bytes(statistics_pb2.DatasetFeatureStatisticsList(datasets=[dataset]).SerializeToString())
     (folder / "schema").mkdir()
     (folder / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(schema_pb2.Schema()))
-    (folder / "manifest.json").write_text(json.dumps(source.manifest))
+    (folder / "manifest.json").write_text(source.manifest.to_json_text())
     return folder
 
 
@@ -55,9 +54,9 @@ def test_text_format_is_read(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 REFUSED = {
     "no file": ("none", [], "none: cannot be read: No such file or directory"),
-    "folder": (".", [], "it is no finished run and no split"),
+    "folder": (".", [], "not a finished run or a split"),
     "other file": ("other.txt", [], "other.txt: holds no statistics"),
-    "manifest": ("broken", [], "is not the manifest of a run"),
+    "manifest": ("broken", [], "not the manifest of a run"),
     "lost statistics": ("lost", [], "FeatureStats.pb: cannot be read"),
     "out exists": ("run-1", ["--out", "other.txt"], "other.txt: exists"),
     "out has no folder": ("run-1", ["--out", "other.txt/x.html"], "cannot be written"),

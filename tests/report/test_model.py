@@ -16,6 +16,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from beam_taxi.launch import options
 from beam_taxi.report import distribution, figures, html, model, overview, text
 from beam_taxi.report.distribution import Bucket, Distribution
+from beam_taxi.run.manifest import RunManifest
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from beam_taxi.validation import drift
 from tests.report import make
@@ -150,7 +151,7 @@ FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, str]]]] 
     "only in one split": (
         [numeric("x", TRAIN)],
         [],
-        [("No values in a sample", "problem"), ("Mostly absent", "note")],
+        [("Empty in a split", "problem"), ("Mostly missing", "note")],
     ),
     "constant": ([strings("x", {"a": 1000})], [strings("x", {"a": 500})], [("Constant", "note")]),
     "two constants": ([strings("x", {"a": 1000})], [strings("x", {"b": 500})], [("Differs", "problem")]),
@@ -158,7 +159,7 @@ FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, str]]]] 
     "absent more often": (
         [numeric("x", TRAIN)],
         [numeric("x", [(a, b, n / 2) for a, b, n in EVAL], missing=250)],
-        [("Differs", "problem"), ("Mostly absent", "note")],
+        [("Differs", "problem"), ("Mostly missing", "note")],
     ),
 }
 
@@ -215,8 +216,9 @@ def test_verdict(found: dict[str, anomalies_pb2.Anomalies], state: str):
 def test_counts_add_up_to_the_records():
     source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
     assert source.manifest is not None
-    source.manifest["inputs"][0]["rejects"] = {"ragged": 5, "not_utf8": 7}
-    counts = overview.count(source.manifest)
+    (entry,) = source.manifest.inputs
+    rejected = replace(entry, rejects={"ragged": 5, "not_utf8": 7})
+    counts = overview.count(replace(source.manifest, inputs=(rejected,)))
     assert counts.records == 1512 == sum(part.count for part in counts.parts)
     assert [code for code, _, _ in counts.rejects] == ["not_utf8", "ragged"]
 
@@ -224,8 +226,8 @@ def test_counts_add_up_to_the_records():
 def test_of_many_files_the_first_are_listed():
     source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
     assert source.manifest is not None
-    source.manifest["inputs"][:] = source.manifest["inputs"] * 1000
-    page = html.render(model.build(source)).decode()
+    many = replace(source, manifest=replace(source.manifest, inputs=source.manifest.inputs * 1000))
+    page = html.render(model.build(many)).decode()
     assert "checked for\n1,000 files" in page
     assert "800 more files in manifest.json" in page
     assert page.count("/data/trips.csv") == 201
@@ -254,7 +256,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("changes", COMMANDS.values(), ids=COMMANDS)
 def test_the_command_makes_the_same_settings(changes: dict[str, Any]):
     settings = Settings(("/data/a b.csv", "/data/*.csv"), "/out/run", "run", **changes)
-    shell = ["bash", "-c", f"printf '%s\\0' {overview.command(settings.to_json())}"]
+    shell = ["bash", "-c", f"printf '%s\\0' {overview.command(settings)}"]
     done = subprocess.run(shell, capture_output=True, text=True, check=True, env={"LC_ALL": "C.UTF-8"})
     words = done.stdout.split("\0")[:-1]
     args, rest = options.parse(words[3:])
@@ -267,7 +269,8 @@ def test_the_same_run_gives_the_same_bytes():
     one, two = (model.build(make.wide(40)) for _ in range(2))
     assert html.render(one) == html.render(two)
     source = make.wide(5)
-    again = replace(source, manifest=json.loads(json.dumps(source.manifest)))
+    assert source.manifest is not None
+    again = replace(source, manifest=RunManifest.from_json(json.loads(source.manifest.to_json_text())))
     assert html.render(model.build(source)) == html.render(model.build(again))
 
 

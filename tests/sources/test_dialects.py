@@ -6,6 +6,7 @@ import bz2
 import gzip
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import zstandard
 
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Dialect, Settings
-from beam_taxi.sources.csv.grammar import Kind
+from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import plan_input
 from tests.sources.test_plan import Rows, plan_of, run
 
@@ -107,10 +108,10 @@ def test_text_that_is_not_in_its_encoding(tmp_path: Path, data: bytes, encoding:
         ('\ufeff"1",2\n', Dialect(columns=("a", "b")), [("1", "2")]),
     ],
 )
-@pytest.mark.parametrize("block_bytes", [1, 3, 100])
-def test_dialects(tmp_path: Path, text: str, dialect: Dialect, rows: Rows, block_bytes: int):
+@pytest.mark.parametrize("part_bytes", [1, 3, 100])
+def test_dialects(tmp_path: Path, text: str, dialect: Dialect, rows: Rows, part_bytes: int):
     (tmp_path / "x.csv").write_text(text)
-    units, *_ = run(plan_of(tmp_path / "x.csv", block_bytes, num_shards=2, dialect=dialect))
+    units, *_ = run(plan_of(tmp_path / "x.csv", part_bytes, num_shards=2, dialect=dialect))
     assert rows_of(units) == rows
 
 
@@ -119,8 +120,8 @@ def test_every_kind_of_bad_row_is_set_aside(tmp_path: Path):
     (tmp_path / "x.csv").write_bytes(data)
     chosen = Settings((str(tmp_path / "x.csv"),), "r", "r", max_rejects=9, dialect=Dialect(max_field_bytes=30))
     for batch_bytes in (1, 20, 1000):
-        plan = plan_input(chosen, {"a": Kind.INT})
-        units, found, rejects = run((plan.__class__(**{**vars(plan), "batch_bytes": batch_bytes}), chosen))
+        settings = replace(chosen, batch_bytes=batch_bytes)
+        units, found, rejects = run((plan_input(settings, {"a": Kind.INT}), settings))
         assert rows_of(units) == [("1", "x"), ("3", "y\nz"), ("7", "x")]
         assert found.totals[0].blank_lines == 1
         told = [(reject.line, reject.offset, reject.code, reject.raw) for reject in rejects]
@@ -136,10 +137,10 @@ def test_every_kind_of_bad_row_is_set_aside(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({}, "3 bad record(s) in all"),
-        ({"max_rejects": 2}, "3 of 10 records are bad, 2 may be set aside"),
-        ({"max_reject_ratio": 0.25}, "3 of 10 records are bad, 2 may be set aside"),
-        ({"max_rejects": 5, "max_reject_ratio": 0.0}, "0 may be set aside"),
+        ({}, "3 bad rows. Fix the data, or skip bad rows with --max_rejects N"),
+        ({"max_rejects": 2}, "3 of 10 rows are bad, 2 may be skipped"),
+        ({"max_reject_ratio": 0.25}, "3 of 10 rows are bad, 2 may be skipped"),
+        ({"max_rejects": 5, "max_reject_ratio": 0.0}, "0 may be skipped"),
         ({"max_rejects": 3}, None),
         ({"max_reject_ratio": 0.3}, None),
     ],
@@ -165,12 +166,12 @@ def test_a_fault_of_quotes_is_never_set_aside(tmp_path: Path, text: str, compres
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("block_bytes", [50, 1 << 20])
-def test_a_record_beyond_the_limit_is_refused(tmp_path: Path, compressed: bool, block_bytes: int):
+@pytest.mark.parametrize("part_bytes", [50, 1 << 20])
+def test_a_record_beyond_the_limit_is_refused(tmp_path: Path, compressed: bool, part_bytes: int):
     text = b"a,b\n1,2\n3," + b"x" * (1 << 20) + b"\n"
     (tmp_path / "x.csv").write_bytes(gzip.compress(text) if compressed else text)
     with pytest.raises(DataError, match=r"x.csv: line 3: .* exceeds the limit.*max_field_bytes"):
-        run(plan_of(tmp_path / "x.csv", block_bytes, dialect=Dialect(max_field_bytes=1000)))
+        run(plan_of(tmp_path / "x.csv", part_bytes, dialect=Dialect(max_field_bytes=1000)))
 
 
 def test_files_that_are_no_csv_files(tmp_path: Path):

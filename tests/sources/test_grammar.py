@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_taxi.sources.csv.grammar import Kind, examine, misfits
+from beam_taxi.sources.csv.grammar import examine, misfits
+from beam_taxi.sources.kinds import Kind
 
 CELLS = {
     Kind.INT: ["0", "-0", "1", "-17", "9223372036854775807", "-9223372036854775808"],

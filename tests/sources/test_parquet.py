@@ -15,22 +15,22 @@ import pytest
 
 from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.csv.grammar import Kind
-from beam_taxi.sources.pieces import PieceReader
-from beam_taxi.sources.plan import iter_blocks, plan_input, scan
-from beam_taxi.sources.units import DataPlan, plan_units, tasks
+from beam_taxi.sources.first_pass import plan_table
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.plan import plan_input
+from beam_taxi.sources.reading import TableReader
+from beam_taxi.sources.units import DataPlan, tasks
 
 
 def read(pattern: Path, declared: dict[str, Kind] | None = None, **options: Any) -> tuple[list[pa.Table], DataPlan]:
     """Return the rows of each unit, and the data's plan."""
     settings = Settings((str(pattern),), "unused", "run", **options)
     plan = plan_input(settings, declared or {})
-    blocks = [block for file in range(len(plan.files)) for block in iter_blocks(plan, file)]
-    data, units = plan_units(plan, settings, [scan(plan, block) for block in blocks])
-    reader = PieceReader(plan, data)
+    data, units = plan_table(plan, settings)
+    reader = TableReader(plan, data)
     found = []
     for unit in (unit for task in tasks(plan, units) for unit in task):
-        batches = [batch for piece in unit.pieces for batch, _ in reader.read(piece)]
+        batches = [batch.rows for batch in reader.read(unit)]
         found.append(pa.Table.from_batches(batches) if batches else pa.table({}))
     return found, data
 

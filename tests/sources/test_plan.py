@@ -16,36 +16,37 @@ from hypothesis import strategies as st
 
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.csv.grammar import Kind
-from beam_taxi.sources.pieces import PieceReader, Reject
-from beam_taxi.sources.plan import InputPlan, iter_blocks, plan_input, scan
-from beam_taxi.sources.units import DataPlan, plan_units, tasks
+from beam_taxi.sources.first_pass import plan_table
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.plan import TablePlan, plan_input
+from beam_taxi.sources.reading import TableReader
+from beam_taxi.sources.source import Reject
+from beam_taxi.sources.units import DataPlan, tasks
 
 Rows = list[tuple[str | None, ...]]
 
 
 def plan_of(
-    path: Path, block_bytes: int = 1 << 20, *, num_shards: int | None = None, batch_bytes: int = 64, **options: Any
-) -> tuple[InputPlan, Settings]:
+    path: Path, part_bytes: int = 1 << 20, *, num_shards: int | None = None, batch_bytes: int = 64, **options: Any
+) -> tuple[TablePlan, Settings]:
     chosen = Settings((str(path),), "unused", "run", num_shards=num_shards, batch_bytes=batch_bytes, **options)
-    return replace(plan_input(chosen, {}), block_bytes=block_bytes), chosen
+    return replace(plan_input(chosen, {}), part_bytes=part_bytes), chosen
 
 
-def run(planned: tuple[InputPlan, Settings]) -> tuple[list[Rows], DataPlan, list[Reject]]:
+def run(planned: tuple[TablePlan, Settings]) -> tuple[list[Rows], DataPlan, list[Reject]]:
     """Return the rows of each unit, everything as text, the data's plan and the rejects."""
     plan, chosen = planned
-    scans = [scan(plan, block) for file in range(len(plan.files)) for block in iter_blocks(plan, file)]
-    data, units = plan_units(plan, chosen, reversed(scans))
+    data, units = plan_table(plan, chosen)
     as_text = replace(data, kinds=dict.fromkeys(plan.columns, Kind.STRING))
     found: list[Rows] = []
     rejects: list[Reject] = []
     for task in tasks(plan, units):
-        reader = PieceReader(plan, as_text)
+        reader = TableReader(plan, as_text)
         for unit in task:
             rows: Rows = []
-            for batch, bad in (pair for piece in unit.pieces for pair in reader.read(piece)):
-                rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
-                rejects += bad
+            for batch in reader.read(unit):
+                rows += zip(*(column.to_pylist() for column in batch.rows.columns), strict=True)
+                rejects += [reject for _, bad in batch.rejects for reject in bad]
             found.append(rows)
         reader.close()
     assert sum(total.rows for total in data.totals) == sum(map(len, found))
@@ -91,7 +92,7 @@ LINE = st.tuples(
 def test_any_cut_gives_the_rows_of_python_csv(
     tmp_path: Path,
     lines: list[Any],
-    block_bytes: int,
+    part_bytes: int,
     num_shards: int,
     batch_bytes: int,
     compressed: bool,
@@ -104,7 +105,7 @@ def test_any_cut_gives_the_rows_of_python_csv(
         text += (",more" if every and number % every == 0 else "") + end + ("\n" if blank else "")
     path = tmp_path / "x.csv"
     path.write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
-    planned = plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=batch_bytes, max_rejects=12)
+    planned = plan_of(path, part_bytes, num_shards=num_shards, batch_bytes=batch_bytes, max_rejects=12)
     rows = python_rows(text)
     if not any(len(row) == 2 for row in rows):
         with pytest.raises(DataError, match="no rows"):
@@ -121,12 +122,12 @@ def test_any_cut_gives_the_rows_of_python_csv(
     assert data.totals[0].rejects == ({"fields": len(rejects)} if rejects else {})
 
 
-@pytest.mark.parametrize("block_bytes", [1, 7, 50, 1000])
+@pytest.mark.parametrize("part_bytes", [1, 7, 50, 1000])
 @pytest.mark.parametrize("num_shards", [1, 3, 40])
-def test_quoted_line_breaks_that_look_like_records(tmp_path: Path, block_bytes: int, num_shards: int):
+def test_quoted_line_breaks_that_look_like_records(tmp_path: Path, part_bytes: int, num_shards: int):
     text = "id,note\n" + "".join(f'{i},"a\n{i},b\n{i},""c"\n' for i in range(30))
     (tmp_path / "x.csv").write_text(text)
-    found, data, _ = run(plan_of(tmp_path / "x.csv", block_bytes, num_shards=num_shards))
+    found, data, _ = run(plan_of(tmp_path / "x.csv", part_bytes, num_shards=num_shards))
     assert [row for rows in found for row in rows] == [(str(i), f'a\n{i},b\n{i},"c') for i in range(30)]
     assert data.kinds == {"id": Kind.INT, "note": Kind.STRING}
 
@@ -158,13 +159,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("block_bytes", [3, 1000])
+@pytest.mark.parametrize("part_bytes", [3, 1000])
 @pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused_with_file_and_line(tmp_path: Path, content: str | bytes, message: str, block_bytes: int):
+def test_refused_with_file_and_line(tmp_path: Path, content: str | bytes, message: str, part_bytes: int):
     path = tmp_path / "x.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(DataError) as error:
-        run(plan_of(path, block_bytes))
+        run(plan_of(path, part_bytes))
     assert str(path) in str(error.value)
     assert message in str(error.value)
 
@@ -183,9 +184,9 @@ def test_no_match_and_folder(tmp_path: Path):
         plan_of(tmp_path)
 
 
-@pytest.mark.parametrize("block_bytes", [1000, 4096, 8191, 16384, 1 << 20])
+@pytest.mark.parametrize("part_bytes", [1000, 4096, 8191, 16384, 1 << 20])
 @pytest.mark.parametrize("num_shards", [1, 7])
-def test_line_breaks_in_quotes_across_the_cuts_of_the_corpus(shared_data: Path, block_bytes: int, num_shards: int):
+def test_line_breaks_in_quotes_across_the_cuts_of_the_corpus(shared_data: Path, part_bytes: int, num_shards: int):
     path = shared_data / "csv-corpus" / "corpus" / "cases" / "straddle_small" / "in" / "trips.csv"
-    units, *_ = run(plan_of(path, block_bytes, num_shards=num_shards, batch_bytes=5000))
+    units, *_ = run(plan_of(path, part_bytes, num_shards=num_shards, batch_bytes=5000))
     assert [row for rows in units for row in rows] == python_rows(path.read_bytes().decode())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,45 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_taxi.errors import DataError
+from beam_taxi.errors import DataError, RowConservationError
 from beam_taxi.pipeline import build
-from beam_taxi.settings import Settings, StatisticsSettings
-from beam_taxi.sources.plan import InputPlan, iter_blocks, plan_input, scan
-from beam_taxi.sources.units import DataPlan, Unit, plan_units
-from beam_taxi.transforms.read import PlanInput
-from beam_taxi.transforms.statistics import ComputeStatistics, by_split
-from beam_taxi.transforms.write import WriteExamples, _WriteUnits, to_list_columns
+from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
+from beam_taxi.settings import Settings, Split, StatisticsSettings
+from beam_taxi.sources.content import Content, TableContent
+from beam_taxi.sources.first_pass import plan_table
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.plan import TablePlan, plan_input
+from beam_taxi.sources.units import DataPlan, Totals
+from beam_taxi.tfexample.batches import to_list_columns
+from beam_taxi.transforms.compute_statistics import ComputeStatistics
+from beam_taxi.transforms.inform_reader import InformReader
+from beam_taxi.transforms.read_table import ReadTable
+from beam_taxi.transforms.reconcile import UnitCounts, reconcile
+from beam_taxi.transforms.write_examples import WriteExamples, _WriteUnits
 
 LABELS = [
-    "PlanInput/Files",
-    "PlanInput/Blocks",
-    "PlanInput/SpreadBlocks",
-    "PlanInput/ScanBlocks",
-    "PlanInput/KeyScans",
-    "PlanInput/GroupScans",
-    "PlanInput/PlanUnits",
-    "PlanInput/SpreadTasks",
+    "ReadTable/Sources",
+    "ReadTable/Parts",
+    "ReadTable/SpreadParts",
+    "ReadTable/ScanParts",
+    "ReadTable/KeyJoints",
+    "ReadTable/GroupJoints",
+    "ReadTable/JoinParts",
+    "ReadTable/FindWrongGuesses",
+    "ReadTable/SpreadPartsAgain",
+    "ReadTable/ScanAgain",
+    "ReadTable/KeepSound",
+    "ReadTable/AllParts",
+    "ReadTable/MergeContent",
+    "ReadTable/PlanUnits",
+    "ReadTable/SpreadTasks",
     "WriteExamples/WriteUnits",
     "ComputeStatistics/Generate",
-    "CloseRun/Once",
-    "CloseRun/Close",
+    "ComputeStatistics/BySplit",
+    "ComputeStatistics/WriteStatistics",
+    "InferSchema/Infer",
+    "Reconcile/Check",
+    "WriteManifest/Write",
 ]
 
 
@@ -48,17 +66,31 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def plan(settings: Settings) -> InputPlan:
+def plan(settings: Settings) -> TablePlan:
     return plan_input(settings, {})
 
 
-def planned(plan: InputPlan, settings: Settings) -> tuple[DataPlan, list[Unit]]:
-    return plan_units(plan, settings, [scan(plan, block) for f in range(3) for block in iter_blocks(plan, f)])
+@pytest.fixture
+def planned(settings: Settings, plan: TablePlan) -> RunManifest:
+    return planned_run(settings, plan)
 
 
-def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
+def planned_run(settings: Settings, plan: TablePlan) -> RunManifest:
+    return RunManifest(
+        settings.run_id,
+        settings.pipeline_name,
+        settings.run_uri,
+        settings,
+        settings.sha256(),
+        {},
+        tuple(InputEntry(one.info.uri, one.info.format, one.info.size) for one in plan.sources),
+        tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
+    )
+
+
+def test_step_labels_are_stable(planned: RunManifest, plan: TablePlan):
     pipeline = beam.Pipeline(runner="FnApiRunner")
-    build(pipeline, plan, settings, "now")
+    build(pipeline, plan, planned)
     labels: list[str] = []
 
     class Collect(beam.pipeline.PipelineVisitor):
@@ -72,47 +104,132 @@ def test_step_labels_are_stable(settings: Settings, plan: InputPlan):
     assert [label for label in labels if label.count("/") == 1] == LABELS
 
 
-def test_plan_csv(plan: InputPlan, settings: Settings):
+def test_read_table(plan: TablePlan, settings: Settings):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        plan_made = pipeline | PlanInput(plan, settings)
+        table = pipeline | ReadTable(plan, settings)
+        indexes = table.tasks | beam.Map(lambda task: [unit.index for unit in task])
+        assert_that(indexes, equal_to([[i] for i in range(5)]))
+
+
+def test_parts_that_begin_inside_quotes_are_scanned_again(tmp_path: Path):
+    # Each line in quotes looks like a record, so that the guess is wrong.
+    text = "id,note\n" + "".join(f'{i},"a\n{i},b\n{i},b\n{i},b"\n' for i in range(300))
+    (tmp_path / "x.csv").write_text(text)
+    settings = Settings((str(tmp_path / "x.csv"),), str(tmp_path / "run"), "run", num_shards=3)
+    plan = replace(plan_input(settings, {}), part_bytes=7)
+    assert any(source.join([source.scan(part).joint for part in plan.parts(0)]).again for source in plan.sources)
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        table = pipeline | ReadTable(plan, settings)
         assert_that(
-            plan_made.tasks | beam.Map(lambda task: [unit.index for unit in task]), equal_to([[i] for i in range(5)])
+            table.data | beam.Map(lambda data: (data.totals[0].rows, data.kinds)),
+            equal_to([(300, {"id": Kind.INT, "note": Kind.STRING})]),
         )
 
 
-def test_write_examples(settings: Settings, plan: InputPlan):
+def test_write_examples(settings: Settings, plan: TablePlan):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        plan_made = pipeline | PlanInput(plan, settings)
-        written = plan_made.tasks | WriteExamples(plan, plan_made.plan, settings)
+        table = pipeline | ReadTable(plan, settings)
+        written = table.tasks | WriteExamples(plan, table.data, settings)
         rows = written.batches | beam.Map(lambda keyed: len(keyed[1])) | beam.CombineGlobally(sum)
         assert_that(rows, equal_to([300]), label="rows")
-        shards = written.receipts | beam.Map(lambda receipt: len(receipt.shards))
-        assert_that(shards, equal_to([2] * 5), label="shards")
+        shards = written.artifacts | beam.Map(lambda artifact: (artifact.key, len(artifact.files)))
+        assert_that(shards, equal_to([("examples", 2)] * 5), label="shards")
+        assert_that(written.counts | beam.Map(lambda one: one.unit), equal_to(range(5)), label="counts")
 
 
-def test_compute_statistics_by_slice():
+def test_compute_statistics_by_slice(tmp_path: Path):
     batch = pa.RecordBatch.from_arrays([pa.array([[1], [2], None]), pa.array([["a"], ["b"], ["a"]])], names=["n", "s"])
+    settings = Settings(
+        ("x",),
+        str(tmp_path / "run"),
+        "run",
+        splits=(Split("x", 1), Split("y", 1), Split("z", 1)),
+        statistics=StatisticsSettings(slice_features=("s",)),
+    )
     with TestPipeline(runner="FnApiRunner") as pipeline:
         batches = pipeline | beam.Create([("x", batch), ("x", batch), ("y", batch.slice(1))])
-        statistics = batches | ComputeStatistics(StatisticsSettings(slice_features=("s",)))
-        counts = statistics | beam.Map(
-            lambda all_: {
-                split: [(data.name, data.num_examples) for data in one.datasets]
-                for split, one in by_split(all_, ["x", "y", "z"]).items()
+        computed = batches | ComputeStatistics(settings)
+        counts = computed.statistics | beam.Map(
+            lambda by_split: {
+                split: [(data.name, data.num_examples) for data in one.datasets] for split, one in by_split.items()
             }
         )
         x, y = [("All Examples", 6), ("s_a", 4), ("s_b", 2)], [("All Examples", 2), ("s_a", 1), ("s_b", 1)]
         assert_that(counts, equal_to([{"x": x, "y": y, "z": [("", 0)]}]))
+        rows = computed.artifacts | beam.Map(lambda one: [(file.split, file.rows) for file in one.files])
+        assert_that(rows, equal_to([[("x", 6)], [("y", 2)], [("z", 0)]]), label="rows")
 
 
-def test_the_whole_graph_gives_one_manifest(settings: Settings, plan: InputPlan):
+def test_the_whole_graph_gives_one_manifest(planned: RunManifest, plan: TablePlan):
     with TestPipeline(runner="FnApiRunner") as pipeline:
-        manifest = build(pipeline, plan, settings, "now")
-        assert_that(manifest | beam.Map(lambda m: sum(s["rows"] for s in m["splits"])), equal_to([300]))
+        manifest = build(pipeline, plan, planned)
+        assert_that(manifest | beam.Map(lambda one: sum(split.rows for split in one.splits)), equal_to([300]))
 
 
-def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: InputPlan):
-    data, units = planned(plan, settings)
+def fail(manifest: RunManifest) -> None:
+    raise ValueError("no template")
+
+
+def test_a_reader_that_fails_does_not_fail_the_job(
+    planned: RunManifest, plan: TablePlan, caplog: pytest.LogCaptureFixture
+):
+    with TestPipeline(runner="FnApiRunner") as pipeline:
+        informed = build(pipeline, plan, planned) | InformReader(fail)
+        assert_that(informed | beam.Map(lambda one: one.run_id), equal_to(["run"]))
+    assert (Path(planned.run_uri) / "manifest.json").is_file()
+    assert "run run is complete, but no template" in caplog.text
+
+
+def counted(plan: TablePlan, planned: RunManifest) -> tuple[DataPlan, list[UnitCounts], list[Artifact]]:
+    """Return what a graph without a fault gives to Reconcile."""
+    data = DataPlan({"id": Kind.INT}, tuple(Totals("sha256:0", 100, 0, {}) for _ in plan.sources), ())
+    counts = [UnitCounts(index) for index in range(plan.n_units)]
+    for number in range(len(plan.sources)):
+        counts[number].add_rows(number, [60, 40])
+    files = [ArtifactFile(f"{name}", 1, "00", name, rows) for name, rows in (("train", 180), ("eval", 120))]
+    return data, counts, [Artifact("examples", "Examples", (file,)) for file in files]
+
+
+def test_reconcile(plan: TablePlan, planned: RunManifest):
+    manifest = reconcile(plan, planned, *counted(plan, planned))
+    assert [(split.name, split.rows) for split in manifest.splits] == [("train", 180), ("eval", 120)]
+    assert [entry.split_rows for entry in manifest.inputs] == [{"train": 60, "eval": 40}] * 3
+    assert [file.path for file in manifest.artifacts["examples"].files] == ["eval", "train"]
+
+
+def test_rows_that_are_lost_or_counted_twice_fail_the_run(plan: TablePlan, planned: RunManifest):
+    data, counts, parts = counted(plan, planned)
+    lost = Artifact("examples", "Examples", (replace(parts[0].files[0], rows=179),))
+    counts_more = [*counts[1:], UnitCounts(0)]
+    for faulty, message in (
+        ((data, counts[1:], parts), "units: 5 expected, 4 found"),
+        ((data, counts_more, parts), "0.csv: 100 expected, 0 found"),
+        ((data, counts, [lost, *parts[1:]]), "examples of split train: 180 expected, 179 found"),
+    ):
+        with pytest.raises(RowConservationError, match=message):
+            reconcile(plan, planned, *faulty)
+
+
+def test_content_merges_in_any_order():
+    parts = [
+        Content(b"a", 3, 1, {"x": Kind.INT}, {}, set(), Counter(type=1), (2, "second")),
+        Content(b"b", 2, 0, {"x": Kind.FLOAT}, {"x": 1}, {"x"}, Counter(), None, (0, "fault")),
+        Content(b"c", 4, 0, {"x": Kind.MISSING, "y": Kind.INT}, {"x": 0}, set(), Counter(type=1), (0, "first")),
+    ]
+    found = []
+    for order in permutations([(0, 1), (0, 2), (1, 0)]):
+        merged = TableContent()
+        for place in order:
+            merged.merge(TableContent.of_part(*place, parts[[(0, 1), (0, 2), (1, 0)].index(place)]))
+        found.append(merged)
+    assert all(one == found[0] for one in found)
+    assert found[0].totals[0].digests == {1: b"a", 2: b"b"}
+    assert found[0].first_reject == ((0, 1, 2), "second")
+    assert found[0].overflows == {"x": (0, 2, 1)}
+
+
+def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: TablePlan):
+    data, units = plan_table(plan, settings)
     step = _WriteUnits(plan, settings)
     for unit in units:
         list(step.process((unit,), data))
@@ -130,20 +247,20 @@ def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: S
 
 @pytest.mark.parametrize("change", [lambda text: text + "9,y,0.5\n", lambda text: text[:200]], ids=["grown", "shrunk"])
 def test_a_file_that_changes_between_the_passes_is_refused(
-    settings: Settings, plan: InputPlan, change: Callable[[str], str]
+    settings: Settings, plan: TablePlan, change: Callable[[str], str]
 ):
-    source = Path(plan.files[1].uri)
-    data, units = planned(plan, settings)
+    source = Path(plan.sources[1].info.uri)
+    data, units = plan_table(plan, settings)
     source.write_text(change(source.read_text()))
     outputs = chain.from_iterable(_WriteUnits(plan, settings).process((unit,), data) for unit in units)
-    with pytest.raises(DataError, match=r"1.csv: changed while it was read"):
+    with pytest.raises(DataError, match=r"1.csv: changed while it was (being )?read"):
         deque(outputs, 0)
 
 
-def test_a_file_that_is_shorter_than_it_was_is_refused(settings: Settings, plan: InputPlan):
-    Path(plan.files[2].uri).write_text("id,note,x\n1,a,0.5\n")
-    with pytest.raises(DataError, match="2.csv: changed while it was read: shorter than"):
-        planned(plan, settings)
+def test_a_file_that_is_shorter_than_it_was_is_refused(settings: Settings, plan: TablePlan):
+    Path(plan.sources[2].info.uri).write_text("id,note,x\n1,a,0.5\n")
+    with pytest.raises(DataError, match="2.csv: changed while it was being read: shorter than"):
+        plan_table(plan, settings)
 
 
 def test_to_list_columns():
