@@ -13,12 +13,12 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
+from beam_taxi.transforms.record import RecordRun
 
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
 from beam_taxi.metadata.verify import verify
 from beam_taxi.samples import taxi
-from beam_taxi.transforms.record import RecordRun
 from tests.metadata import runs
 from tests.metadata.chaos import BAD, kill_runs, launch
 from tests.metadata.conftest import MariaDB, free_port
