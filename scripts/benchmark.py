@@ -44,17 +44,17 @@ SWEEP = {
     "--batch_bytes": ("1048576", "4194304", "16777216"),
 }
 STEPS = {
-    "first pass": ("plan.py", "scan"),
-    "read and parse": ("pieces.py", "read"),
+    "first pass": ("file.py", "scan"),
+    "read and parse": ("reading.py", "read"),
     "encode": ("encode.py", "encode_examples"),
     "checksums": ("tfrecord.py", "record_checksums"),
     "frames": ("tfrecord.py", "frame_records"),
     "compress": ("tfrecord.py", "write"),
-    "list columns": ("write.py", "to_list_columns"),
+    "list columns": ("batches.py", "to_list_columns"),
     "statistics: batches": ("stats_impl.py", "add_input"),
     "statistics: results": ("stats_impl.py", "extract_output"),
     "build the graph": ("pipeline.py", "build"),
-    "close the run": ("statistics.py", "process"),
+    "close the run": ("reconcile.py", "process"),
     "run the graph": ("fn_runner.py", "run_pipeline"),
 }
 

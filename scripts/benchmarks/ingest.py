@@ -21,8 +21,8 @@ import pyarrow.csv as pa_csv
 from beam_taxi.settings import Dialect, Settings
 from beam_taxi.sources.csv.parse import cut_chunks, parse_typed
 from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, RecordScan
-from beam_taxi.sources.plan import InputPlan, iter_blocks, plan_input, scan
-from beam_taxi.sources.units import plan_units
+from beam_taxi.sources.first_pass import plan_table
+from beam_taxi.sources.plan import TablePlan, plan_input
 
 ROUNDS = 3
 
@@ -51,14 +51,12 @@ def seconds(work: Callable[[], object]) -> float:
     return min(found)
 
 
-def boundaries(plan: InputPlan, data: bytes) -> None:
-    for start in range(0, len(data), plan.block_bytes):
-        block = RecordScan(
-            data[start : start + plan.block_bytes], Dialect(), 0, min(plan.block_bytes, len(data) - start)
-        )
+def boundaries(plan: TablePlan, data: bytes) -> None:
+    for start in range(0, len(data), plan.part_bytes):
+        part = RecordScan(data[start : start + plan.part_bytes], Dialect(), 0, min(plan.part_bytes, len(data) - start))
         for state in (OUTSIDE, INSIDE):
-            block.record_ends(state)
-            block.state_after(state)
+            part.record_ends(state)
+            part.state_after(state)
 
 
 def measure(shape: str, size: int, folder: Path) -> None:
@@ -67,17 +65,18 @@ def measure(shape: str, size: int, folder: Path) -> None:
     path.write_bytes(data)
     settings = Settings((str(path),), "unused", "run")
     plan = plan_input(settings, {})
-    blocks = list(iter_blocks(plan, 0))
-    found, _ = plan_units(plan, settings, [scan(plan, block) for block in blocks])
-    source = plan.files[0]
-    ends = RecordScan(data, Dialect(), source.data_start, len(data)).record_ends(OUTSIDE)
-    chunks = [data[a:b] for a, b in cut_chunks(source.data_start, ends, plan.batch_bytes)]
+    parts = list(plan.parts(0))
+    found, _ = plan_table(plan, settings)
+    source = plan.sources[0]
+    columns, start = source.info.columns, len(data.partition(b"\n")[0]) + 1
+    ends = RecordScan(data, Dialect(), start, len(data)).record_ends(OUTSIDE)
+    chunks = [data[a:b] for a, b in cut_chunks(start, ends, settings.batch_bytes)]
     text = data.decode()
     arrow = pa_csv.ReadOptions(use_threads=False), pa_csv.ParseOptions(newlines_in_values=True)
     times = {
         "boundaries": seconds(lambda: boundaries(plan, data)),
-        "pass 1": seconds(lambda: [scan(plan, block) for block in blocks]),
-        "pass 2": seconds(lambda: [parse_typed(chunk, source.columns, Dialect(), found.kinds) for chunk in chunks]),
+        "pass 1": seconds(lambda: [source.scan(part) for part in parts]),
+        "pass 2": seconds(lambda: [parse_typed(chunk, columns, Dialect(), found.kinds) for chunk in chunks]),
         "pyarrow": seconds(lambda: pa_csv.read_csv(pa.BufferReader(data), *arrow)),
         "csv": seconds(lambda: sum(1 for _ in csv.reader(io.StringIO(text, newline="")))),
     }

@@ -10,21 +10,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_data_validation.statistics.generators.stats_generator import CombinerStatsGenerator
 
 from beam_taxi.launch import options
+from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.memory import keep_freed_memory
-from beam_taxi.sources.pieces import PieceReader
-from beam_taxi.sources.plan import iter_blocks, plan_input, scan
-from beam_taxi.sources.units import plan_units
+from beam_taxi.sources.plan import plan_input
+from beam_taxi.sources.reading import TableReader
 from beam_taxi.statistics.histograms import replace_those_of_tfdv
-from beam_taxi.tfexample.encode import encode_examples
-from beam_taxi.tfexample.split import assign_splits
-from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter, frame_records, record_checksums
-from beam_taxi.transforms.statistics import stats_options
-from beam_taxi.transforms.write import to_list_columns
+from beam_taxi.statistics.options import stats_options
+from beam_taxi.tfexample.batches import filter_rows, frame_and_split, to_list_columns
+from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter
 
 times: Counter[str] = Counter()
 
@@ -43,7 +40,7 @@ settings = options.to_settings(options.parse(sys.argv[1:])[0])
 weights = [split.weight for split in settings.splits]
 plan = plan_input(settings, {})
 with timed("first pass"):
-    data, units = plan_units(plan, settings, [scan(plan, block) for block in iter_blocks(plan, 0)])
+    data, units = plan_table(plan, settings)
 combiners = []
 for _ in weights:
     generators = [
@@ -55,26 +52,22 @@ for _ in weights:
     combiners.append((combiner, combiner.create_accumulator()))
 for unit in units:
     writers = [TFRecordGzipWriter(io.BytesIO(), settings.gzip_level) for _ in weights]
-    for piece in unit.pieces:
-        batches = PieceReader(plan, data).read(piece)
-        while True:
-            with timed("parse"):
-                read = next(batches, None)
-            if read is None:
-                break
-            with timed("encode, split, frame"):
-                records = encode_examples(read[0])
-                checksums = record_checksums(records)
-                splits = assign_splits(checksums, weights)
-                frames = frame_records(records, checksums)
-            for number, writer in enumerate(writers):
-                chosen = pa.array(splits == number)
-                with timed("gzip"):
-                    writer.write(frames.filter(chosen))
-                with timed("list columns"):
-                    lists = to_list_columns(read[0].filter(chosen))
-                with timed("TFDV's combiner"):
-                    combiners[number][0].add_input(combiners[number][1], lists)
+    batches = TableReader(plan, data).read(unit)
+    while True:
+        with timed("parse"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        with timed("encode, split, frame"):
+            frames, splits = frame_and_split(batch.rows, weights, None, True)
+        for number, writer in enumerate(writers):
+            chosen = splits == number
+            with timed("gzip"):
+                writer.write(filter_rows(frames, chosen))
+            with timed("list columns"):
+                lists = to_list_columns(filter_rows(batch.rows, chosen))
+            with timed("TFDV's combiner"):
+                combiners[number][0].add_input(combiners[number][1], lists)
     with timed("gzip"):
         for writer in writers:
             writer.close()
