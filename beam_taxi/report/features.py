@@ -9,9 +9,9 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi.report import distribution
-from beam_taxi.report.distribution import Distribution
 from beam_taxi.report.figures import number, percent, plural, printable
+from beam_taxi.statistics import distribution
+from beam_taxi.statistics.distribution import Distribution
 from beam_taxi.validation import drift
 from beam_taxi.validation.drift import Distance
 

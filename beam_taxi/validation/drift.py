@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from beam_taxi.report.distribution import Distribution
+from beam_taxi.statistics.distribution import Distribution
 
 CHANCE = 0.001
 """The noise floor is the distance that two samples of one distribution exceed with this probability."""

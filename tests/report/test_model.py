@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi.launch import options
-from beam_taxi.report import distribution, figures, html, model, overview, text
-from beam_taxi.report.distribution import Bucket, Distribution
+from beam_taxi.report import figures, html, model, overview, text
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
+from beam_taxi.statistics import distribution
+from beam_taxi.statistics.distribution import Bucket, Distribution
 from beam_taxi.validation import drift
 from tests.report import make
 from tests.report.make import Feature, anomalies, numeric, strings
