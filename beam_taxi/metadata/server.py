@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; returns 0 then, 2 if the store or the port cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m beam_taxi.metadata.server", allow_abbrev=False)
     parser.add_argument("--metadata_store", required=True, metavar="URI", help="sqlite:///PATH or mysql://…")
-    parser.add_argument("--metadata_password_file", metavar="FILE", help="as of beam_taxi.main")
+    parser.add_argument("--metadata_password_file", metavar="FILE", help="see beam_taxi.main --help")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True, help="0 picks a free port")
     args = parser.parse_args(argv)
@@ -62,12 +62,14 @@ def _serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
     options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(8), options=options)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    in_use = f"--port {port}: cannot listen on it; is another server there?"
     try:
         port = server.add_insecure_port(f"{host}:{port}")
-    except RuntimeError:
-        port = 0
+    except RuntimeError as error:
+        raise UsageError(in_use) from error
+    # Older releases of gRPC do not raise.
     if not port:
-        raise UsageError("--port: cannot listen on it; is another server there?")
+        raise UsageError(in_use)
     server.start()
     return server, port
 
