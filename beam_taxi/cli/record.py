@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from beam_taxi import layout
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.recorder import record
+from beam_taxi.run.folder import read_manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         store = parse_address(args.metadata_store, args.metadata_password_file)
         if store is None:
-            raise UsageError("--metadata_store none: there is nowhere to record")
-        ids = record(layout.read_manifest(args.manifest), store)
+            raise UsageError("--metadata_store none: nothing would be recorded")
+        ids = record(read_manifest(args.manifest), store)
     except BeamTaxiError as error:
         print(f"beam_taxi: error: {error}", file=sys.stderr)
         return error.exit_status

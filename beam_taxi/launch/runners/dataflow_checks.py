@@ -181,7 +181,7 @@ def _check_store(args: Namespace, store: StoreAddress | None) -> Check:
     if store is None:
         return Check(name)
     if args.record_on == "worker":
-        if store.kind in ("sqlite", "socket"):
+        if store.is_local:
             fault = f"--metadata_store {store.uri}: is a file on this machine, which workers do not see"
             return Check(name, f"{fault}; give mysql://… or grpc://…, or --record_on launcher")
         if is_here(store.host):

@@ -190,7 +190,7 @@ class PortableRunner(Runner):
                 f"{', '.join(local)}: a path of this machine, and by {elsewhere} the workers are elsewhere: "
                 "give shared storage such as gs://, or --shared_filesystem where all have it under this path"
             )
-        if store is not None and store.kind == "sqlite" and self.args.record_on == "worker":
+        if store is not None and store.is_local and self.args.record_on == "worker":
             yield f"--record_on worker: by {elsewhere} a worker does not have {store.uri}: give mysql:// or grpc://"
 
 
