@@ -64,7 +64,7 @@ class CloudStorage(RemoteFileSystem):
             blob = _get_blob(*split(uri))
         if blob is None:
             raise StorageError(f"{uri}: object not found")
-        return cast(BinaryIO, _ObjectReader(uri, blob))
+        return cast(BinaryIO, io.BufferedReader(_ObjectReader(uri, blob), _READ_AHEAD_BYTES))
 
     def _upload(self, uri: str, file: BinaryIO) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
@@ -76,16 +76,17 @@ class CloudStorage(RemoteFileSystem):
             client().bucket(bucket).blob(name).upload_from_file(file, rewind=True, size=size, retry=DEFAULT_RETRY)
 
 
-class _ObjectReader(io.BufferedIOBase):
-    """The reader of Google's client, with our errors, and without a request at the end of the object.
+class _ObjectReader(io.RawIOBase):
+    """One generation of an object, read by ranges. A BufferedReader around it reads ahead.
 
-    The client's reader finds the end by a request that the service refuses (416), twice per object.
+    The client's own reader, `Blob.open`, drops its buffer whenever a caller seeks backwards, so looking at a header
+    three times would fetch it three times; and it finds the end of an object by requests that the service refuses.
     """
 
     def __init__(self, uri: str, blob: Any) -> None:
         self._uri = uri
-        self._size: int = blob.size
-        self._reader = blob.open("rb", chunk_size=_READ_AHEAD_BYTES, raw_download=True)
+        self._blob = blob
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -93,27 +94,32 @@ class _ObjectReader(io.BufferedIOBase):
     def seekable(self) -> bool:
         return True
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        # The client's reader accepts positions before the start.
-        if offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence] < 0:
-            raise ValueError(f"{self._uri}: seek to a negative position")
-        return int(self._reader.seek(offset, whence))
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size}[whence]
+        self._position = base + offset
+        return self._position
 
-    def tell(self) -> int:
-        return int(self._reader.tell())
+    def readinto(self, buffer: Any) -> int:
+        data = self._download(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = self._size - self.tell()
-        wanted = left if size is None or size < 0 else min(size, left)
+    def readall(self) -> bytes:
+        return self._download(self._blob.size)
+
+    def _download(self, size: int) -> bytes:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        end = min(self._position + size, self._blob.size)
+        if self._position >= end:
+            return b""
         with translated_errors(self._uri):
-            return bytes(self._reader.read(wanted))
-
-    def read1(self, size: int = -1, /) -> bytes:
-        return self.read(size)
-
-    def close(self) -> None:
-        self._reader.close()
-        super().close()
+            # The blob has its generation, so another one is not found. The service has checksums of whole objects only.
+            data: bytes = self._blob.download_as_bytes(
+                start=self._position, end=end - 1, raw_download=True, retry=DEFAULT_RETRY, checksum=None
+            )
+        self._position += len(data)
+        return data
 
 
 def split(uri: str) -> tuple[str, str]:

@@ -41,9 +41,13 @@ def test_a_file_appears_when_its_block_ends(place: Place):
 
 
 def test_a_file_does_not_appear_when_its_block_fails(place: Place):
-    with pytest.raises(RuntimeError, match="worker died"), storage.publish(place.uri, "x.bin") as file:
-        file.write(b"x")
-        raise RuntimeError("worker died")
+    def attempt() -> None:
+        with storage.publish(place.uri, "x.bin") as file:
+            file.write(b"x")
+            raise RuntimeError("worker died")
+
+    with pytest.raises(RuntimeError, match="worker died"):
+        attempt()
     assert storage.match(storage.join(place.uri, storage.STAGING, "*")) == []
     assert not storage.exists(storage.join(place.uri, "x.bin"))
 
