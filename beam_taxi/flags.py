@@ -155,7 +155,7 @@ class Option:
             group.add_argument(
                 *self.strings,
                 dest=self.name,
-                metavar=self.flag.metavar,
+                metavar=self.flag.metavar or ("N" if self.flag.value is INTEGER else None),
                 choices=self.flag.choices or None,
                 nargs="+" if self.flag.repeats else None,
                 action="extend" if self.flag.repeats else "store",

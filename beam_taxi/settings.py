@@ -143,7 +143,7 @@ class Settings:
     dialect: Dialect = field(default_factory=Dialect)
     max_rejects: int | None = field(
         default=None,
-        metadata=flag("skip up to N bad rows", Group.CSV, INTEGER, metavar="N", default="refuse the first"),
+        metadata=flag("skip up to N bad rows", Group.CSV, INTEGER, default="refuse the first"),
     )
     max_reject_ratio: float | None = field(
         default=None, metadata=flag("skip up to this share of the rows, 0 to 1", Group.CSV, NUMBER, metavar="R")
