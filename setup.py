@@ -42,6 +42,7 @@ setup(
         "tensorflow-metadata>=1.16.1,<1.22",
         "ml-metadata>=1.17.1,<1.22",
         "google-cloud-storage>=2.19,<4",
+        "pymysql>=1.1.1",
         # tfx_bsl imports dill without requiring it, and Apache Beam requires it only in an extra.
         "dill",
         "isal>=1.7",

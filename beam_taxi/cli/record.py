@@ -26,7 +26,7 @@ def _record(argv: Sequence[str] | None, prog: str) -> int:
     args = parser.parse_args(argv)
     store = parse_address(args.metadata_store, args.metadata_password_file)
     if store is None:
-        raise UsageError("--metadata_store none: there is no store to record in")
+        raise UsageError("--metadata_store none: nothing would be recorded")
     for name, id_ in record(read_manifest(args.manifest), store).items():
         print(f"{name:<14} {id_}")
     return 0

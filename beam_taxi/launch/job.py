@@ -75,5 +75,5 @@ def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:
     if launch.store is not None and launch.options.records_on_worker:
         from beam_taxi.metadata.on_worker import RecordOnWorker
 
-        readers["RecordRun"] = RecordOnWorker(launch.store.uri, launch.options.metadata_password_file)
+        readers["RecordRun"] = RecordOnWorker(launch.store.absolute_uri, launch.options.metadata_password_file)
     return readers

@@ -1,1 +1,1 @@
-"""The ML Metadata record: the only place that imports ml_metadata."""
+"""ML Metadata: connection, life of a run, queries; the only room that imports ml_metadata."""

@@ -1,44 +1,21 @@
-"""Where an ML Metadata store is: one URI, and its password from the environment or a file."""
+"""The address of an ML Metadata store: a URI, and the password from the environment or a file."""
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from beam_taxi.errors import UsageError
+from beam_taxi.metadata.stores.base import PASSWORD_VARIABLE, StoreAddress, StoreError
+from beam_taxi.metadata.stores.registry import STORES
 
-FORMS = (
-    "sqlite:///PATH, mysql://USER@HOST:PORT/DATABASE, mysql+socket:///PATH/TO/SOCKET?user=USER&db=DATABASE, "
-    "grpc://HOST:PORT or none"
-)
-PASSWORD_VARIABLE = "BEAM_TAXI_METADATA_PASSWORD"
+__all__ = ["FORMS", "PASSWORD_VARIABLE", "StoreAddress", "StoreError", "parse_address", "without_password"]
+
+FORMS = ", ".join(store.form for store in STORES.values()) + " or none"
 _POSTGRESQL = (
-    "PostgreSQL is refused: ML Metadata's client fails there on every backslash, has no TLS, and leaves duplicate "
-    "types when two processes begin at once; use mysql://, or grpc:// to a server of your own"
+    "PostgreSQL is not supported: with it, ML Metadata's client fails on every backslash, has no TLS, and creates "
+    "duplicate types when two processes start at once. Use mysql://, or grpc:// to a server of your own"
 )
-
-
-class StoreError(UsageError):
-    """The store cannot be used: it is away, it refuses, or it is no store; what to do stands in the message."""
-
-
-@dataclass(frozen=True)
-class StoreAddress:
-    """A store: `kind` is sqlite, mysql, socket or grpc; `path` is that of the file or the socket.
-
-    The password is in no text that comes out of here: neither `uri` nor the repr has it.
-    """
-
-    uri: str
-    kind: str
-    path: str = ""
-    host: str = ""
-    port: int = 0
-    user: str = ""
-    database: str = ""
-    password: str = field(default="", repr=False)
 
 
 def without_password(uri: str) -> str:
@@ -59,41 +36,13 @@ def parse_address(uri: str, password_file: str | None = None) -> StoreAddress | 
         )
     try:
         parts = urlsplit(uri)
-        port = parts.port
+        # Evaluated on access.
+        _ = parts.port
     except ValueError as error:
-        raise UsageError(f"--metadata_store {shown}: {error}; give {FORMS}") from None
-    scheme = parts.scheme.lower()
-    if scheme.startswith("postgres"):
+        raise UsageError(f"--metadata_store {shown}: {error}; use {FORMS}") from error
+    if parts.scheme.startswith("postgres"):
         raise UsageError(f"--metadata_store {shown}: {_POSTGRESQL}")
-    if scheme == "sqlite" and uri.startswith("sqlite:///") and len(uri) > len("sqlite:///"):
-        return StoreAddress(uri, "sqlite", path=os.path.abspath(uri.removeprefix("sqlite:///")))
-    if scheme == "grpc" and parts.hostname and port and not parts.path.strip("/"):
-        return StoreAddress(uri, "grpc", host=parts.hostname, port=port)
-    address = _mysql(uri, parts, port)
-    if address is None:
-        raise UsageError(f"--metadata_store {shown}: give {FORMS}")
-    return StoreAddress(**{**vars(address), "password": _password(password_file)})
-
-
-def _mysql(uri: str, parts: SplitResult, port: int | None) -> StoreAddress | None:
-    if parts.scheme == "mysql" and parts.hostname and parts.username and parts.path.strip("/") and not parts.query:
-        # To the client library `localhost` means its default socket, whatever the port.
-        host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-        database = unquote(parts.path.strip("/"))
-        return StoreAddress(uri, "mysql", host=host, port=port or 3306, user=unquote(parts.username), database=database)
-    if parts.scheme == "mysql+socket" and not parts.netloc and parts.path.startswith("/"):
-        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        if query.keys() == {"user", "db"}:
-            return StoreAddress(uri, "socket", path=unquote(parts.path), user=query["user"], database=query["db"])
-    return None
-
-
-def _password(password_file: str | None) -> str:
-    if password_file is None:
-        return os.environ.get(PASSWORD_VARIABLE, "")
-    try:
-        with open(password_file, encoding="utf-8") as file:
-            return file.read().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise UsageError(f"--metadata_password_file {password_file}: cannot be read: {reason}") from None
+    store = STORES[parts.scheme].parse(uri, parts, password_file) if parts.scheme in STORES else None
+    if store is None:
+        raise UsageError(f"--metadata_store {shown}: use {FORMS}")
+    return store

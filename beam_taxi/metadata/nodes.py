@@ -1,4 +1,4 @@
-"""What a manifest says, as executions and artifacts with TFX's properties."""
+"""A manifest as executions and artifacts with TFX's properties."""
 
 from __future__ import annotations
 
@@ -8,126 +8,151 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beam_taxi import layout, storage
-from beam_taxi.metadata.types import INPUTS
+from beam_taxi.metadata.types import example_gen, input_type
+from beam_taxi.run.folder import MANIFEST, RunFolder
+from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest
 
 TFX_VERSION = "1.16.0"
 """Says which layout of artifacts this is: readers look for another below 0.29."""
 
 INPUT = "input"
-"""The key of what a run reads: input/0, input/1, …"""
-
-_EXAMPLE_GENS = {"csv": "CsvExampleGen", "bigquery": "BigQueryExampleGen"}
+"""The event key of the inputs of a run; as artifacts their keys are input/0, input/1, …"""
 
 MAX_TEXT = 16_000
 """Characters of a property; MySQL's TEXT has 65,535 bytes."""
 
+Properties = Mapping[str, int | str | Mapping[str, float]]
+"""Values of properties by name; a mapping becomes TFX's JSON value."""
+
 
 @dataclass(frozen=True)
 class Step:
-    """A logical step: its node, the keys of its input and output artifacts, and TFX's parameters."""
+    """A logical step: its node, the event keys of its input and output artifacts, and TFX's parameters."""
 
     node: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    parameters: Mapping[str, Any]
+    parameters: Properties
 
 
-def steps(manifest: Mapping[str, Any]) -> list[Step]:
-    """Return the steps of a run; of one that has only begun the manifest has no artifacts and no content hashes."""
-    settings = manifest["settings"]
-    splits = [{"name": s["name"], "hash_buckets": s["weight"]} for s in manifest["splits"]]
-    patterns = [*settings["input"], *filter(None, [settings.get("query")])]
-    ingest = {
-        "input_base": ",".join(settings["input"]),
+@dataclass(frozen=True)
+class Node:
+    """An artifact to be recorded: `properties` are those that its type declares."""
+
+    key: str
+    type_name: str
+    uri: str
+    properties: Properties
+    custom: Properties
+
+    @property
+    def event_key(self) -> str:
+        """The key of the artifact's events, which all inputs share."""
+        return event_key(self.key)
+
+
+def artifact_name(pipeline: str, run_id: str, key: str) -> str:
+    """Return the name in the store of an artifact or execution of a run; `key` is a node for an execution."""
+    return f"{pipeline}:{run_id}:{key}"
+
+
+def key_of(name: str) -> str:
+    """Return the key in a name that `artifact_name` made, or the name itself if it has no key."""
+    return name.rsplit(":", 1)[-1]
+
+
+def event_key(key: str) -> str:
+    """Return the key of the events of an artifact: its own, or `input` for input/N."""
+    return key.split("/")[0]
+
+
+def steps(manifest: RunManifest) -> list[Step]:
+    """Return the steps of a run; before it has run, some parameters and outputs are missing."""
+    settings, ingest = manifest.settings, _ingest_parameters(manifest)
+    rejects = ("rejects",) if "rejects" in manifest.artifacts else ()
+    all_splits = {"exclude_splits": "[]"}
+    if settings.examples:
+        node = example_gen(entry.format for entry in manifest.inputs)
+        found = [
+            Step(node, (INPUT,), ("examples", *rejects), ingest),
+            Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+        ]
+    else:
+        found = [Step("StatisticsGen", (INPUT,), ("statistics", *rejects), {**ingest, **all_splits})]
+    found.append(Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}))
+    if "anomalies" in manifest.artifacts:
+        found.append(Step("ExampleValidator", ("statistics", "schema"), ("anomalies",), all_splits))
+    return found
+
+
+def _ingest_parameters(manifest: RunManifest) -> dict[str, int | str]:
+    settings = manifest.settings
+    patterns = [*settings.input, *filter(None, [settings.query])]
+    splits = [{"name": split.name, "hash_buckets": split.weight} for split in manifest.splits]
+    parameters: dict[str, int | str] = {
+        "input_base": ",".join(settings.input),
         "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in patterns]}),
         "output_config": json.dumps({"split_config": {"splits": splits}}),
         "output_data_format": 6,
         "output_file_format": 5,
         "span": 0,
     }
-    if all("content_hash" in one for one in manifest["inputs"]):
-        ingest["input_fingerprint"] = fingerprint(manifest["inputs"])
-    artifacts = manifest["artifacts"]
-    rejects = ("rejects",) if "rejects" in artifacts else ()
-    all_splits = {"exclude_splits": "[]"}
-    if settings.get("examples", True):
-        found = [
-            Step(_example_gen(manifest), (INPUT,), ("examples", *rejects), ingest),
-            Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
-        ]
-    else:
-        found = [Step("StatisticsGen", (INPUT,), ("statistics", *rejects), {**ingest, **all_splits})]
-    found += [
-        Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}),
-    ]
-    if "anomalies" in artifacts:
-        found.append(Step("ExampleValidator", ("statistics", "schema"), ("anomalies",), all_splits))
-    return found
+    if all(entry.content_hash is not None for entry in manifest.inputs):
+        parameters["input_fingerprint"] = fingerprint(manifest.inputs)
+    return parameters
 
 
-def _example_gen(manifest: Mapping[str, Any]) -> str:
-    """Return the node that reads such inputs in TFX; FileBasedExampleGen, with an executor, reads what has no other."""
-    formats = {one["format"] for one in manifest["inputs"]}
-    return _EXAMPLE_GENS.get(formats.pop(), "FileBasedExampleGen") if len(formats) == 1 else "FileBasedExampleGen"
-
-
-def run_properties(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what every execution of a run says of it."""
+def run_properties(manifest: RunManifest) -> Properties:
+    """Return the properties of a run, which each of its executions has."""
     return {
         "producer": "beam_taxi",
-        "pipeline_name": manifest["pipeline_name"],
-        "run_id": manifest["run_id"],
-        "manifest": storage.join(manifest["run_uri"], layout.MANIFEST),
-        "settings_sha256": manifest["settings_sha256"],
+        "pipeline_name": manifest.pipeline_name,
+        "run_id": manifest.run_id,
+        "manifest": RunFolder(manifest.run_uri).uri_of(MANIFEST),
+        "settings_sha256": manifest.settings_sha256,
     }
 
 
-@dataclass(frozen=True)
-class Node:
-    """An artifact to be: `properties` are those that its type declares."""
-
-    key: str
-    type_name: str
-    uri: str
-    properties: Mapping[str, Any]
-    custom: Mapping[str, Any]
+def inputs(manifest: RunManifest) -> list[Node]:
+    """Return the inputs of a run; before it has run they have a size only."""
+    return [_input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs)]
 
 
-def inputs(manifest: Mapping[str, Any]) -> list[Node]:
-    """Return what the run reads."""
-    told = ("size", "content_hash", "rows")
-    return [
-        Node(f"{INPUT}/{number}", INPUTS[one["format"]], one["uri"], {}, {key: one[key] for key in told if key in one})
-        for number, one in enumerate(manifest["inputs"])
-    ]
+def _input(key: str, entry: InputEntry) -> Node:
+    values = {"size": entry.size, "content_hash": entry.content_hash, "rows": entry.rows}
+    known = {name: value for name, value in values.items() if value is not None}
+    return Node(key, input_type(entry.format), entry.uri, {}, known)
 
 
-def outputs(manifest: Mapping[str, Any]) -> list[Node]:
-    """Return what the run has made, with the keys of the manifest."""
-    splits = [split["name"] for split in manifest["splits"]]
-    found = []
-    for key, entry in manifest["artifacts"].items():
-        properties: dict[str, Any] = {}
-        custom: dict[str, Any] = {"is_external": 0, "tfx_version": TFX_VERSION, "producer": "beam_taxi"}
-        custom["content_sha256"] = hash_of_files(entry["files"])
-        if key in ("examples", "statistics", "anomalies"):
-            properties = {"split_names": json.dumps(splits), "span": 0}
-            custom["span"] = 0
-        if key == "examples":
-            custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
-            custom["input_fingerprint"] = fingerprint(manifest["inputs"])
-        if key == "rejects":
-            custom |= {f"rejects_{code}": count for code, count in layout.count_rejects(manifest).items()}
-        if key == "statistics":
-            custom |= {"stats_dashboard_link": "", "sample_rate_by_split": dict.fromkeys(splits, 1.0)}
-        uri = storage.join(manifest["run_uri"], entry["path"])
-        found.append(Node(key, entry["type"], uri, properties, custom))
-    return found
+def outputs(manifest: RunManifest) -> list[Node]:
+    """Return the artifacts of a run, with the keys of the manifest."""
+    return [_output(manifest, artifact) for artifact in manifest.artifacts.values()]
 
 
-def set_properties(properties: Any, values: Mapping[str, Any]) -> None:
-    """Set integers, texts and, as TFX does, JSON values in a struct of one key."""
+def _output(manifest: RunManifest, artifact: Artifact) -> Node:
+    key, splits = artifact.key, [split.name for split in manifest.splits]
+    properties: dict[str, int | str] = {}
+    custom: dict[str, int | str | Mapping[str, float]] = {
+        "is_external": 0,
+        "tfx_version": TFX_VERSION,
+        "producer": "beam_taxi",
+        "content_sha256": hash_of_files(artifact.files),
+    }
+    if key in ("examples", "statistics", "anomalies"):
+        properties = {"split_names": json.dumps(splits), "span": 0}
+        custom["span"] = 0
+    if key == "examples":
+        custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
+        custom["input_fingerprint"] = fingerprint(manifest.inputs)
+    if key == "rejects":
+        custom |= {f"rejects_{code}": count for code, count in manifest.count_rejects().items()}
+    if key == "statistics":
+        custom |= {"stats_dashboard_link": "", "sample_rate_by_split": dict.fromkeys(splits, 1.0)}
+    return Node(key, artifact.type, RunFolder(manifest.run_uri).uri_of(key), properties, custom)
+
+
+def set_properties(properties: Any, values: Properties) -> None:
+    """Set the properties of an ml_metadata message: integers, texts and, as TFX does, JSON in a struct of one key."""
     for key, value in values.items():
         if isinstance(value, int):
             properties[key].int_value = value
@@ -138,13 +163,15 @@ def set_properties(properties: Any, values: Mapping[str, Any]) -> None:
             properties[key].struct_value["__value__"] = json.dumps(value)
 
 
-def hash_of_files(files: Iterable[Mapping[str, Any]]) -> str:
+def hash_of_files(files: Iterable[ArtifactFile]) -> str:
     """Return one hash for the files of an artifact: SHA-256 of their sorted paths and hashes."""
-    lines = sorted(f"{file['path']} {file['sha256']}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return _hash_lines(f"{file.path} {file.sha256}\n" for file in files)
 
 
-def fingerprint(files: Iterable[Mapping[str, Any]]) -> str:
+def fingerprint(entries: Iterable[InputEntry]) -> str:
     """Return one hash for the inputs: SHA-256 of their sorted URIs and content hashes."""
-    lines = sorted(f"{one['uri']} {one['content_hash']}\n" for one in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return _hash_lines(f"{entry.uri} {entry.content_hash}\n" for entry in entries)
+
+
+def _hash_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

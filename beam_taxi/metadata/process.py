@@ -1,4 +1,4 @@
-"""Which process records a run, and whether it is still there (Linux: /proc)."""
+"""The process that records a run, and whether it is still alive (Linux: /proc)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ Identity = Mapping[str, str | int]
 
 
 def this_process() -> dict[str, str | int]:
-    """Return what tells this process from every other: host with PID namespace, PID, and when it began."""
+    """Return what identifies this process: host with PID namespace, PID, and start time."""
     started = _started(os.getpid())
     return {"process_host": _host(), "process_pid": os.getpid(), "process_started": started or ""}
 
 
 def is_gone(process: Identity) -> bool | None:
-    """Tell whether a process that `this_process` described has ended; None where this host cannot know."""
+    """Return whether a process that `this_process` described has ended; None if this host cannot know."""
     if process.get("process_host") != _host():
         return None
     return _started(int(process["process_pid"])) != process["process_started"]
 
 
 def _host() -> str:
-    """A container has its own PIDs, and may have the name of its host."""
+    """Return host name and PID namespace: a container has its own PIDs, and may have the name of its host."""
     return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
 
 
 def _started(pid: int) -> str | None:
-    """Return boot and clock tick at which a process began, None where there is none; PIDs come again.
+    """Return the boot and the clock tick at which a process started, None if it does not exist; PIDs are reused.
 
-    Field 3 is the state, Z for one that has ended, and 22 the tick: man 5 proc_pid_stat.
+    Field 3 is the state, Z or X for a process that has ended, and field 22 the tick: man 5 proc_pid_stat.
     """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""Questions to a store: runs, their latest artifacts, and lineage. For notebooks as for `python -m beam_taxi.runs`.
+"""Queries of a store: runs, their latest artifacts, and lineage; for notebooks and for `python -m beam_taxi.runs`.
 
 schema = latest_schema("sqlite:///out/metadata.sqlite", "beam_taxi")
 tfdv.load_schema_text(f"{schema.uri}/schema.pbtxt")
@@ -12,12 +12,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi.errors import UsageError
-from beam_taxi.metadata.address import StoreAddress
-from beam_taxi.metadata.nodes import INPUT
-from beam_taxi.metadata.store import open_store
-from beam_taxi.metadata.types import INPUTS, RUN_END
-
-Store = StoreAddress | str
+from beam_taxi.metadata.nodes import INPUT, event_key, key_of
+from beam_taxi.metadata.store import Store, open_store
+from beam_taxi.metadata.types import RUN_END
 
 
 @dataclass(frozen=True)
@@ -34,13 +31,13 @@ class Run:
 
     @property
     def manifest(self) -> str:
-        """URI of the manifest, which is there once the run is whole; of a CACHED run that of the earlier one."""
+        """URI of the manifest, which exists once the run is complete; for a CACHED run, that of the earlier run."""
         return str(self.properties["manifest"])
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact; `run_id` is the run that made it, or read it in the case of an input."""
+    """A recorded artifact; `run_id` is the run that made it, or that read it if it is an input."""
 
     id: int
     type: str
@@ -53,7 +50,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Edge:
-    """A step from `source` to `target`, artifact ids, by an execution."""
+    """An execution that made the artifact with id `target` from the one with id `source`."""
 
     source: int
     execution: int
@@ -65,23 +62,23 @@ class Edge:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What artifacts came from and what came of them: the edges in the order of the executions."""
+    """What artifacts came from and what was made of them; the edges are in the order of the executions."""
 
     artifacts: Mapping[int, Artifact]
     edges: tuple[Edge, ...]
 
 
 def list_runs(store: Store) -> list[Run]:
-    """Return the runs of this package, the latest last. Raises StoreError."""
+    """Return the runs of this package, oldest first. Raises StoreError."""
     with open_store(store) as connection:
         return _runs(connection.get_executions())
 
 
 def get_run(store: Store, run_id: str) -> Run:
-    """Return a run. Raises UsageError where the store has no such run, and StoreError."""
+    """Return a run. Raises UsageError if the store has no such run, and StoreError."""
     with open_store(store) as connection:
         context = connection.get_context_by_type_and_name("pipeline_run", run_id)
-        # One call: several would see a run between two states.
+        # One call, since several could see a run between two states.
         runs = _runs(connection.get_executions_by_context(context.id)) if context else []
     if not runs:
         raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi.runs list`")
@@ -89,7 +86,7 @@ def get_run(store: Store, run_id: str) -> Run:
 
 
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
-    """Return what a run has read and made, by the keys input/0, examples, statistics, schema, …"""
+    """Return the inputs and outputs of a run by the keys input/0, examples, statistics, schema, …"""
     with open_store(store) as connection:
         events = connection.get_events_by_execution_ids(list(run.executions.values()))
         keys = {}
@@ -97,13 +94,13 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
             key, index = event.path.steps[0].key, event.path.steps[1].index
             keys[event.artifact_id] = f"{key}/{index}" if key == INPUT else key
         found = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(list(keys)))}
-    # A CACHED run's inputs are newer than its outputs.
-    ids = sorted(found, key=lambda id_: (not keys[id_].startswith(INPUT), id_))
+    # Inputs first: those of a CACHED run are newer than its outputs.
+    ids = sorted(found, key=lambda id_: (event_key(keys[id_]) != INPUT, id_))
     return {keys[id_]: found[id_] for id_ in ids}
 
 
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
-    """Return the newest LIVE artifact of a type of a pipeline, None where there is none. Raises StoreError."""
+    """Return the newest LIVE artifact of a type of a pipeline, None if there is none. Raises StoreError."""
     with open_store(store) as connection:
         context = connection.get_context_by_type_and_name("pipeline", pipeline)
         found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
@@ -112,19 +109,19 @@ def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | N
 
 
 def latest_schema(store: Store, pipeline: str) -> Artifact | None:
-    """Return the newest Schema of a pipeline: `schema.pbtxt` lies under its uri."""
+    """Return the newest Schema of a pipeline: `schema.pbtxt` is under its uri."""
     return latest_artifact(store, pipeline, "Schema")
 
 
 def latest_statistics(store: Store, pipeline: str) -> Artifact | None:
-    """Return the newest ExampleStatistics of a pipeline: `Split-NAME/FeatureStats.pb` lie under its uri."""
+    """Return the newest ExampleStatistics of a pipeline: `Split-NAME/FeatureStats.pb` are under its uri."""
     return latest_artifact(store, pipeline, "ExampleStatistics")
 
 
 def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
-    """Return what led to artifacts, back to the files read, and what came of them. Raises StoreError.
+    """Return what led to artifacts, back to the inputs, and what was made of them. Raises StoreError.
 
-    A file that was read is one with every artifact of the same uri and content hash: each run has its own.
+    Each run has its own artifact of an input; those with the same uri and content hash count as one.
     """
     from ml_metadata.proto import metadata_store_pb2
 
@@ -141,16 +138,16 @@ def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
     edges = []
     for id_, execution in sorted(executions.items()):
         mine = [one for one in events if one.execution_id == id_]
-        told = _properties(execution.custom_properties)
-        state = _state(execution)
+        run_id = execution.custom_properties["run_id"].string_value
+        node, state = key_of(execution.name), _state(execution)
         for source in (one.artifact_id for one in mine if one.type == event.INPUT):
             for target in (one.artifact_id for one in mine if one.type == event.OUTPUT):
-                edges.append(Edge(source, id_, _node(execution), str(told.get("run_id", "")), state, target))
+                edges.append(Edge(source, id_, node, run_id, state, target))
     return Lineage(artifacts, tuple(edges))
 
 
 def _walk(connection: Any, artifact_ids: Iterable[int], into: Any, out: Any) -> set[int]:
-    """Return the executions that are reached from artifacts by events `into` executions and `out` of them."""
+    """Return the executions reached from artifacts by events of type `into` to executions, and `out` of them."""
     executions: set[int] = set()
     seen, frontier = set(artifact_ids), set(artifact_ids)
     while frontier:
@@ -164,10 +161,11 @@ def _walk(connection: Any, artifact_ids: Iterable[int], into: Any, out: Any) -> 
 
 
 def _same_files(connection: Any, artifact_ids: list[int]) -> set[int]:
+    """Return the artifacts, and for inputs also those of the same uri and content in other runs."""
     found = set(artifact_ids)
     for artifact in connection.get_artifacts_by_id(artifact_ids):
         content = artifact.custom_properties["content_hash"].string_value
-        if artifact.type in INPUTS.values() and content:
+        if event_key(key_of(artifact.name)) == INPUT and content:
             others = connection.get_artifacts_by_uri(artifact.uri)
             found |= {one.id for one in others if one.custom_properties["content_hash"].string_value == content}
     return found
@@ -182,16 +180,16 @@ def _runs(executions: Iterable[Any]) -> list[Run]:
     for run_id, its in by_run.items():
         its.sort(key=lambda one: one.id)
         first = its[0]
-        told = _properties(first.custom_properties)
+        properties = _properties(first.custom_properties)
         runs.append(
             Run(
                 run_id=run_id,
-                pipeline=str(told["pipeline_name"]),
+                pipeline=str(properties["pipeline_name"]),
                 state=_state(first),
                 started=_time(first.create_time_since_epoch),
                 updated=_time(max(one.last_update_time_since_epoch for one in its)),
-                properties=told,
-                executions={_node(one): one.id for one in its},
+                properties=properties,
+                executions={key_of(one.name): one.id for one in its},
             )
         )
     return sorted(runs, key=lambda run: (run.started, run.run_id))
@@ -218,10 +216,6 @@ def _properties(values: Any) -> dict[str, str | int]:
 
 def _state(execution: Any) -> str:
     return str(type(execution).State.Name(execution.last_known_state))
-
-
-def _node(execution: Any) -> str:
-    return str(execution.name.rsplit(":", 1)[-1])
 
 
 def _time(milliseconds: int) -> str:

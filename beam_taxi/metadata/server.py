@@ -1,7 +1,7 @@
 """Serve a store by gRPC: `python -m beam_taxi.metadata.server --metadata_store sqlite:///PATH --port 8080`.
 
-ML Metadata's wheel has a client of this service and no server. There is no password and no TLS in it: it listens on
-this machine alone unless `--host` says otherwise.
+ML Metadata's wheel has a client of this service and no server. The service has neither password nor TLS, so it listens
+on this machine only, unless `--host` says otherwise.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreAddress, parse_address
-from beam_taxi.metadata.store import connect, file_lock
+from beam_taxi.metadata.store import connect
 
 _SERVICE = "ml_metadata.MetadataStoreService"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; returns 0 then, 2 where the store or the port cannot be used."""
+    """Serve until SIGINT or SIGTERM; returns 0 then, 2 if the store or the port cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m beam_taxi.metadata.server", allow_abbrev=False)
     parser.add_argument("--metadata_store", required=True, metavar="URI", help="sqlite:///PATH or mysql://…")
-    parser.add_argument("--metadata_password_file", metavar="FILE", help="as of beam_taxi.main")
+    parser.add_argument("--metadata_password_file", metavar="FILE", help="see beam_taxi.main --help")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--port", type=int, required=True, help="0 picks a free port")
     args = parser.parse_args(argv)
     try:
         store = parse_address(args.metadata_store, args.metadata_password_file)
-        if store is None or store.kind == "grpc":
-            raise UsageError(f"--metadata_store {args.metadata_store}: give sqlite:///PATH or mysql://…")
+        if store is None or not store.can_be_served:
+            raise UsageError(f"--metadata_store {args.metadata_store}: use sqlite:///PATH or mysql://…")
         server, port = _serve(store, args.host, args.port)
     except BeamTaxiError as error:
         print(f"beam_taxi: error: {error}", file=sys.stderr)
@@ -49,36 +48,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
-    """Return a server that runs, and its port. Raises StoreError and UsageError."""
-    # gRPC writes to standard error what is told in one line here.
+    """Start a server; returns it and its port. Raises StoreError and UsageError."""
+    # gRPC would write to standard error what the exceptions below say in one line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
     from ml_metadata.proto import metadata_store_service_pb2
 
-    with _locked(store):
+    with store.lock(write=True):
         calls = _Calls(store, connect(store, write=True))
     service = metadata_store_service_pb2.DESCRIPTOR.services_by_name["MetadataStoreService"]
     handlers = {method.name: calls.handler(method) for method in service.methods}
-    # As many bytes as a transaction has; a second server on the port is refused instead of sharing it.
+    # A transaction may have any size; a second server on the port is refused instead of sharing it.
     options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(8), options=options)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    in_use = f"--port {port}: cannot listen on it; is another server there?"
     try:
         port = server.add_insecure_port(f"{host}:{port}")
-    except RuntimeError:
-        port = 0
+    except RuntimeError as error:
+        raise UsageError(in_use) from error
+    # Older releases of gRPC do not raise.
     if not port:
-        raise UsageError("--port: cannot be listened on; is another server there?")
+        raise UsageError(in_use)
     server.start()
     return server, port
 
 
-def _locked(store: StoreAddress) -> Any:
-    return file_lock(store, write=True) if store.kind == "sqlite" else nullcontext()
-
-
 class _Calls:
-    """The calls of the service, one at a time: a MetadataStore is not for several threads."""
+    """The calls of the service, one at a time, since a MetadataStore is not thread-safe."""
 
     def __init__(self, store: StoreAddress, connection: Any) -> None:
         self._store = store
@@ -98,7 +95,7 @@ class _Calls:
         def call(request: Any, context: Any) -> Any:
             response = response_type()
             try:
-                with self._lock, _locked(self._store):
+                with self._lock, self._store.lock(write=True):
                     self._connection = self._connection or connect(self._store, write=True)
                     self._connection._call_method(method.name, request, response)
             except BeamTaxiError as error:

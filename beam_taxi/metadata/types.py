@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-INPUTS = {"csv": "CsvFile", "parquet": "ParquetFile", "bigquery": "BigQueryTable"}
-"""The types of what a run reads, by the format in its manifest."""
+_INPUT_TYPES = {"bigquery": "BigQueryTable"}
+_FORMATS = ("csv", "parquet", "bigquery")
+"""Formats whose types are in every store; those of others are put when a run with such an input is recorded."""
+
+_EXAMPLE_GENS = {"csv": "CsvExampleGen", "bigquery": "BigQueryExampleGen"}
 
 RUN_END = "RunEnd"
-"""An artifact with the name of its run: since a name is there once, the database decides which end a run has."""
+"""An artifact with the name of its run: since a name exists once, the database decides which end a run has."""
 
 NODES = {
     "CsvExampleGen": "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen",
@@ -31,12 +35,27 @@ class Types:
     contexts: dict[str, int]
 
 
-def put_types(store: Any) -> Types:
-    """Return the ids of all types, after adding those that the store has not; does no harm when repeated."""
+def input_type(format_: str) -> str:
+    """Return the artifact type of an input by its format: CsvFile, ParquetFile, BigQueryTable, …"""
+    return _INPUT_TYPES.get(format_, f"{format_.capitalize()}File")
+
+
+def example_gen(formats: Iterable[str]) -> str:
+    """Return the node that reads such inputs in TFX; mixed and other formats use FileBasedExampleGen."""
+    names = {_EXAMPLE_GENS.get(format_, "FileBasedExampleGen") for format_ in formats}
+    return names.pop() if len(names) == 1 else "FileBasedExampleGen"
+
+
+def put_types(store: Any, formats: Iterable[str] = ()) -> Types:
+    """Return the ids of all types, after adding those that the store lacks; may be repeated.
+
+    `store` is a MetadataStore; `formats` are those of the inputs to record.
+    """
     from ml_metadata.proto import metadata_store_pb2
 
     pb: Any = metadata_store_pb2
     span, splits = {"span": pb.INT}, {"split_names": pb.STRING}
+    input_types = dict.fromkeys(input_type(format_) for format_ in (*_FORMATS, *formats))
     artifacts = [
         pb.ArtifactType(
             name="Examples", base_type=pb.ArtifactType.DATASET, properties={**span, **splits, "version": pb.INT}
@@ -44,7 +63,7 @@ def put_types(store: Any) -> Types:
         pb.ArtifactType(name="ExampleStatistics", base_type=pb.ArtifactType.STATISTICS, properties={**span, **splits}),
         pb.ArtifactType(name="Schema"),
         pb.ArtifactType(name="ExampleAnomalies", properties={**span, **splits}),
-        *(pb.ArtifactType(name=name) for name in (*INPUTS.values(), "Rejects", RUN_END)),
+        *(pb.ArtifactType(name=name) for name in (*input_types, "Rejects", RUN_END)),
     ]
     process = {"base_type": pb.ExecutionType.PROCESS}
     executions = [

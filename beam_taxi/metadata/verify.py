@@ -1,46 +1,48 @@
-"""Hold a recorded run against its files, and end the records of runs that have died."""
+"""Compare a recorded run with its files, and end the entries of runs that have died."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from beam_taxi import layout, storage
+from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import recorder
 from beam_taxi.metadata.manifests import verify_files
 from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.metadata.process import is_gone
-from beam_taxi.metadata.queries import Run, Store, artifacts_of, get_run, list_runs
+from beam_taxi.metadata.queries import Run, artifacts_of, get_run, list_runs
+from beam_taxi.metadata.store import Store
+from beam_taxi.run.folder import read_manifest
+from beam_taxi.run.manifest import RunManifest
 
 
-def manifest_of(run: Run) -> dict[str, Any]:
-    """Return the manifest of a whole run. Raises UsageError where it is not whole, or its manifest is gone."""
+def manifest_of(run: Run) -> RunManifest:
+    """Return the manifest of a complete run. Raises UsageError if it is not complete, or its manifest is gone."""
     if run.state not in ("COMPLETE", "CACHED"):
         raise UsageError(f"{run.run_id}: is {run.state}, it has no artifacts")
-    return layout.read_manifest(run.manifest)
+    return read_manifest(run.manifest)
 
 
 def verify(store: Store, run_id: str) -> list[str]:
-    """Return what is wrong with the artifacts of a run: record, manifest and files must agree.
+    """Return what is wrong with the artifacts of a run: store, manifest and files must agree.
 
-    Raises UsageError where there is no such run or it is not whole, and StoreError.
+    Raises UsageError if there is no such run or it is not complete, and StoreError.
     """
     run = get_run(store, run_id)
     manifest = manifest_of(run)
     recorded = artifacts_of(store, run)
     faults = []
-    for key, entry in manifest["artifacts"].items():
+    for key, artifact in manifest.artifacts.items():
         expected = recorded[key].properties.get("content_sha256") if key in recorded else None
-        if hash_of_files(entry["files"]) != expected:
+        if hash_of_files(artifact.files) != expected:
             faults.append(f"{run.manifest}: {key} is not what the store has recorded")
     return faults + list(verify_files(manifest))
 
 
 @dataclass(frozen=True)
 class Reaped:
-    """A run that was RUNNING: what has become of it, and why."""
+    """A run that was RUNNING: its state now, and why."""
 
     run_id: str
     state: str
@@ -48,10 +50,10 @@ class Reaped:
 
 
 def reap(store: Store, run_ids: Collection[str] = ()) -> list[Reaped]:
-    """End the RUNNING records whose process is gone: COMPLETE where the manifest is there after all, else CANCELED.
+    """End the RUNNING entries whose process is gone: COMPLETE if the manifest exists after all, else CANCELED.
 
-    A job on a cluster or on another host outlives what this host can see: it is left RUNNING, unless it is named in
-    `run_ids`. Nothing ends the record of a process that lives. Raises StoreError, and UsageError for an unknown id.
+    A job on a cluster or on another host cannot be seen from this host, so it is left RUNNING, unless it is named in
+    `run_ids`. The entry of a live process is never ended. Raises StoreError, and UsageError for an unknown id.
     """
     for run_id in run_ids:
         get_run(store, run_id)
@@ -63,13 +65,13 @@ def _reap(store: Store, run: Run, named: bool) -> Reaped:
     gone = is_gone(run.properties)
     try:
         if gone is not False and storage.exists(run.manifest):
-            recorder.record(layout.read_manifest(run.manifest), store)
-            return Reaped(run.run_id, "COMPLETE", f"the run is whole: {run.manifest}")
+            recorder.record(read_manifest(run.manifest), store)
+            return Reaped(run.run_id, "COMPLETE", f"the run is complete: {run.manifest}")
         if gone is False:
-            return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} lives")
+            return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
         if gone is None and not named:
             place = run.properties.get("process_host", run.properties.get("runner", "elsewhere"))
-            return Reaped(run.run_id, "RUNNING", f"runs on {place}; name the run to cancel it if it does not")
+            return Reaped(run.run_id, "RUNNING", f"runs on {place}; if it does not, name the run to cancel it")
         reason = "canceled by hand" if gone is None else f"process {run.properties['process_pid']} is gone"
         recorder.fail(run.run_id, store, reason, "CANCELED")
         return Reaped(run.run_id, "CANCELED", reason)

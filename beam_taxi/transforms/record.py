@@ -40,8 +40,7 @@ class RecordRun(beam.PTransform):
 
     def __init__(self, store: StoreAddress, password_file: str | None) -> None:
         super().__init__()
-        uri = f"sqlite:///{store.path}" if store.kind == "sqlite" else store.uri
-        self._do_fn = _Record(uri, password_file)
+        self._do_fn = _Record(store.absolute_uri, password_file)
 
     def expand(self, manifest: PCollection[dict[str, Any]]) -> PCollection[dict[str, int]]:
         return manifest | "Record" >> beam.ParDo(self._do_fn)

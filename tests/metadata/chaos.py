@@ -1,6 +1,6 @@
-"""Many writers at once, and writers that are killed: of what the tests do a little, scripts/soak_metadata.py does much.
+"""Many writers at once, and writers that are killed: a little for the tests, much more for scripts/soak_metadata.py.
 
-Each function returns counts by name; those in `BAD` are of what must never happen.
+Each function returns counts by name; those in `BAD` must be 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BAD = ("lost", "double", "left RUNNING", "seen as whole", "not verified")
 
 
 def record_at_once(store: str, processes: int, runs_each: int, same: bool) -> Counter[str]:
-    """Let processes record runs of their own, or all of them the `same` runs."""
+    """Record in several processes, each its own runs or all the `same` runs."""
     # Spawned, since MySQL's client does not outlive a fork.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         work = partial(_record_several, store, runs_each)
@@ -42,7 +42,7 @@ def _record_several(store: str, runs_each: int, name: str) -> list[dict[str, int
 
 
 def kill_recorders(store: str, kills: int) -> Counter[str]:
-    """Kill processes that record one run after the other, at random moments, and reap what they leave."""
+    """Kill processes that record run after run, at random moments, and reap what they leave."""
     choose = random.Random(1)
     told: dict[str, str] = {}
     for kill in range(kills):
@@ -80,7 +80,7 @@ def launch(*args: str | Path) -> subprocess.Popen[str]:
 
 
 def _wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
-    """Return when the store has a RUNNING record."""
+    """Return when the store has a RUNNING entry."""
     while process.poll() is None:
         with suppress(StoreError):
             if any(one.state == "RUNNING" for one in list_runs(store)):

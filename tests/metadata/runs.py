@@ -2,56 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import Any
 
 from beam_taxi.metadata.queries import artifacts_of, list_runs
 from beam_taxi.metadata.recorder import record, start
+from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
+from beam_taxi.settings import Settings
 
 
-def manifest(run_id: str) -> dict[str, Any]:
-    def files(*paths: str) -> list[dict[str, Any]]:
-        return [{"path": path, "bytes": 1, "sha256": "ab", "split": "train", "rows": 1} for path in paths]
+def artifact(key: str, type_: str, *paths: str) -> Artifact:
+    return Artifact(key, type_, tuple(ArtifactFile(path, 1, "ab", "train", 1) for path in paths))
 
-    return {
-        "run_id": run_id,
-        "pipeline_name": "taxi",
-        "run_uri": f"/out/{run_id}",
-        "settings": {"input": ["/data/*.csv"]},
-        "settings_sha256": "cd",
-        "inputs": [
-            {
-                "uri": f"/data/{n}.csv",
-                "format": "csv",
-                "size": 9,
-                "content_hash": f"sha256:{n}",
-                "rows": 3,
-                "rejects": {"fields": n},
-            }
+
+def manifest(run_id: str) -> RunManifest:
+    artifacts = (
+        artifact("examples", "Examples", "Split-train/x.gz", "Split-eval/x.gz"),
+        artifact("statistics", "ExampleStatistics", "Split-train/FeatureStats.pb"),
+        artifact("schema", "Schema", "schema.pbtxt"),
+        artifact("rejects", "Rejects", "rejects-00000-of-00001.jsonl"),
+    )
+    return RunManifest(
+        run_id=run_id,
+        pipeline_name="taxi",
+        run_uri=f"/out/{run_id}",
+        settings=Settings(("/data/*.csv",), f"/out/{run_id}", run_id, "taxi"),
+        settings_sha256="cd",
+        versions={"beam_taxi": "1", "code": "sha256:ef"},
+        inputs=tuple(
+            InputEntry(f"/data/{n}.csv", "csv", 9, f"sha256:{n}", 3, rejects={"fields": n}, split_rows={"train": 3})
             for n in (1, 2)
-        ],
-        "splits": [{"name": "train", "weight": 2, "rows": 4}, {"name": "eval", "weight": 1, "rows": 2}],
-        "artifacts": {
-            "examples": {"type": "Examples", "path": "examples", "files": files("Split-train/x.gz", "Split-eval/x.gz")},
-            "statistics": {
-                "type": "ExampleStatistics",
-                "path": "statistics",
-                "files": files("Split-train/FeatureStats.pb"),
-            },
-            "schema": {"type": "Schema", "path": "schema", "files": files("schema.pbtxt")},
-            "rejects": {"type": "Rejects", "path": "rejects", "files": files("rejects-00000-of-00001.jsonl")},
-        },
-    }
+        ),
+        splits=(SplitEntry("train", 2, 4), SplitEntry("eval", 1, 2)),
+        artifacts={one.key: one for one in artifacts},
+    )
 
 
-def planned(run_id: str) -> dict[str, Any]:
-    """What is known of a run when it starts."""
-    told = manifest(run_id)
-    return {
-        **told,
-        "artifacts": {},
-        "inputs": [{key: one[key] for key in ("uri", "format", "size")} for one in told["inputs"]],
-    }
+def planned(run_id: str) -> RunManifest:
+    """Return the manifest of a run before it has run."""
+    whole = manifest(run_id)
+    return dataclasses.replace(
+        whole,
+        artifacts={},
+        inputs=tuple(InputEntry(entry.uri, entry.format, entry.size) for entry in whole.inputs),
+        splits=tuple(SplitEntry(split.name, split.weight) for split in whole.splits),
+    )
 
 
 def record_run(store: str, run_id: str) -> dict[str, int]:
@@ -59,7 +54,7 @@ def record_run(store: str, run_id: str) -> dict[str, int]:
 
 
 def check_whole(store: str) -> dict[str, str]:
-    """Hold every run against what its state promises; return the states by run id."""
+    """Assert that every run is as its state promises; return the states by run id."""
     found = {}
     for run in list_runs(store):
         found[run.run_id] = run.state

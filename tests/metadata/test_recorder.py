@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from beam_taxi.errors import BeamTaxiError, UsageError
-from beam_taxi.metadata.recorder import fail, record, start
+from beam_taxi.metadata.queries import artifacts_of, get_run, lineage, list_runs
+from beam_taxi.metadata.recorder import fail, record, record_cached, start
 from beam_taxi.metadata.verify import reap
-from tests.metadata.runs import manifest, planned, record_run
+from tests.metadata.runs import artifact, manifest, planned, record_run
 
 
 def opened(path: Path) -> MetadataStore:
@@ -132,36 +134,73 @@ def test_what_a_run_reads_is_recorded_as_what_it_is(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
     nodes = {}
     for formats in (["csv"], ["parquet"], ["bigquery"], ["csv", "parquet"]):
-        told = manifest("+".join(formats))
-        told["inputs"] = [{**told["inputs"][0], "uri": f"x.{one}", "format": one} for one in formats]
-        nodes[told["run_id"]] = next(iter(record(told, uri)))
+        run = manifest("-".join(formats))
+        entries = [dataclasses.replace(run.inputs[0], uri=f"x.{one}", format=one) for one in formats]
+        nodes[run.run_id] = next(iter(record(dataclasses.replace(run, inputs=tuple(entries)), uri)))
     assert nodes == {
         "csv": "CsvExampleGen",
         "parquet": "FileBasedExampleGen",
         "bigquery": "BigQueryExampleGen",
-        "csv+parquet": "FileBasedExampleGen",
+        "csv-parquet": "FileBasedExampleGen",
     }
     types = {(one.uri, one.type) for one in opened(tmp_path / "m.sqlite").get_artifacts() if one.uri.startswith("x.")}
     assert types == {("x.csv", "CsvFile"), ("x.parquet", "ParquetFile"), ("x.bigquery", "BigQueryTable")}
 
 
+def test_an_input_of_any_format_has_a_type_and_a_lineage(tmp_path: Path):
+    uri, ids = f"sqlite:///{tmp_path}/m.sqlite", {}
+    record_run(uri, "before")
+    for run_id in ("r1", "r2"):
+        run = manifest(run_id)
+        entry = dataclasses.replace(run.inputs[0], uri="x.avro", format="avro")
+        run = dataclasses.replace(run, inputs=(entry,))
+        start(dataclasses.replace(run, artifacts={}), uri, "FnApiRunner")
+        ids[run_id] = record(run, uri)
+        assert "FileBasedExampleGen" in ids[run_id]
+    (first, second) = (artifacts_of(uri, get_run(uri, run_id))["input/0"] for run_id in ids)
+    assert (first.type, second.type) == ("AvroFile", "AvroFile")
+    whole = lineage(uri, [first.id])
+    assert {edge.run_id for edge in whole.edges} == {"r1", "r2"}
+    assert {edge.source for edge in lineage(uri, [ids["r2"]["schema"]]).edges} == {
+        second.id,
+        ids["r2"]["examples"],
+        ids["r2"]["statistics"],
+    }
+
+
+def test_a_cached_run_has_the_artifacts_of_the_earlier_one(tmp_path: Path):
+    uri, earlier = f"sqlite:///{tmp_path}/m.sqlite", manifest("r1")
+    first = record(earlier, uri)
+    second = record_cached(planned("r2"), earlier, uri)
+    outputs = ("examples", "rejects", "statistics", "schema")
+    assert {key: first[key] for key in outputs} == {key: second[key] for key in outputs}
+    assert first["CsvExampleGen"] != second["CsvExampleGen"]
+    assert [(run.state, run.properties.get("cached_from"), run.manifest) for run in list_runs(uri)] == [
+        ("COMPLETE", None, "/out/r1/manifest.json"),
+        ("CACHED", "r1", "/out/r1/manifest.json"),
+    ]
+    inputs = [artifacts_of(uri, run)["input/1"].properties for run in list_runs(uri)]
+    assert inputs[0] == inputs[1] == {"content_hash": "sha256:2", "rows": 3, "size": 9}
+
+
 def test_a_dead_run_with_a_manifest_is_reaped_as_complete(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
-    told = {**manifest("r1"), "run_uri": str(tmp_path)}
+    whole = dataclasses.replace(manifest("r1"), run_uri=str(tmp_path))
     code = "import json, sys\nfrom beam_taxi.metadata.recorder import start\n"
-    code += "start({**json.loads(sys.argv[2]), 'artifacts': {}}, sys.argv[1], 'FnApiRunner')\n"
-    subprocess.run([sys.executable, "-c", code, uri, json.dumps(told)], check=True)
-    (tmp_path / "manifest.json").write_text(json.dumps(told))
+    code += "from beam_taxi.run.manifest import RunManifest\n"
+    code += "start(RunManifest.from_json(json.loads(sys.argv[2])), sys.argv[1], 'FnApiRunner')\n"
+    before = dataclasses.replace(whole, artifacts={}).to_json_text()
+    subprocess.run([sys.executable, "-c", code, uri, before], check=True)
+    (tmp_path / "manifest.json").write_text(whole.to_json_text())
     assert [(one.run_id, one.state) for one in reap(uri)] == [("r1", "COMPLETE")]
 
 
 def test_a_validator_that_ran_has_an_execution(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
     start(planned("r1"), uri, "FnApiRunner")
-    told = manifest("r1")
-    files = [{"path": "Split-train/SchemaDiff.pb", "bytes": 1, "sha256": "ab"}]
-    told["artifacts"]["anomalies"] = {"type": "ExampleAnomalies", "path": "anomalies", "files": files}
-    ids = record(told, uri)
+    run = manifest("r1")
+    anomalies = artifact("anomalies", "ExampleAnomalies", "Split-train/SchemaDiff.pb")
+    ids = record(dataclasses.replace(run, artifacts={**run.artifacts, "anomalies": anomalies}), uri)
     store = opened(tmp_path / "m.sqlite")
     events = store.get_events_by_execution_ids([ids["ExampleValidator"]])
     assert {e.path.steps[0].key: e.artifact_id for e in events} == {
@@ -182,8 +221,8 @@ def test_the_command(tmp_path: Path):
     missing = command(path)
     assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
     path.write_text("[]")
-    assert "is not the manifest of a run" in command(path).stderr
-    path.write_text(json.dumps(manifest("r1")))
+    assert "not the manifest of a run" in command(path).stderr
+    path.write_text(manifest("r1").to_json_text())
     done = command(path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("CsvExampleGen")

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +17,24 @@ import pytest
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.recorder import init
+from beam_taxi.metadata.stores.base import StoreError
+from beam_taxi.metadata.stores.mysql import MySqlStore
+from beam_taxi.metadata.stores.mysql_login import check_login
 from tests.metadata import runs
 from tests.metadata.conftest import MariaDB, free_port
 
 REFUSED = {
-    "postgresql": ("postgresql://u@h/db", "PostgreSQL is refused: ML Metadata's client fails there on every backslash"),
-    "no path": ("sqlite:///", "give sqlite:///PATH, mysql://"),
-    "no scheme": ("m.sqlite", "give sqlite:///PATH, mysql://"),
-    "no user": ("mysql://h:3306/db", "give sqlite"),
-    "no database": ("mysql://u@h:3306", "give sqlite"),
-    "no port": ("grpc://h", "give sqlite"),
-    "not a port": ("grpc://h:x", "give sqlite"),
-    "socket without user": ("mysql+socket:///tmp/s?db=x", "give sqlite"),
+    "postgresql": (
+        "postgresql://u@h/db",
+        "PostgreSQL is not supported: with it, ML Metadata's client fails on every backslash",
+    ),
+    "no path": ("sqlite:///", "use sqlite:///PATH, mysql://"),
+    "no scheme": ("m.sqlite", "use sqlite:///PATH, mysql://"),
+    "no user": ("mysql://h:3306/db", "use sqlite"),
+    "no database": ("mysql://u@h:3306", "use sqlite"),
+    "no port": ("grpc://h", "use sqlite"),
+    "not a port": ("grpc://h:x", "use sqlite"),
+    "socket without user": ("mysql+socket:///tmp/s?db=x", "use sqlite"),
     "password": ("mysql://u:hunter2@h:3306/db", "mysql://u:***@h:3306/db: a password in a command line is seen"),
     "password with signs": ("mysql://u:hunter2/@x@h:3306/db", "mysql://u:***@h:3306/db: a password"),
     "password in the query": ("mysql+socket:///s?user=u&password=hunter2&db=d", "password=***&db=d: a password"),
@@ -48,8 +55,8 @@ def test_the_password_is_from_the_environment_or_a_file(monkeypatch: pytest.Monk
     (tmp_path / "p").write_text("two\n")
     uri = "mysql://u@localhost/db"
     first, second = parse_address(uri), parse_address(uri, str(tmp_path / "p"))
-    assert first is not None
-    assert second is not None
+    assert isinstance(first, MySqlStore)
+    assert isinstance(second, MySqlStore)
     assert (first.password, second.password, first.host, first.port) == ("one", "two", "127.0.0.1", 3306)
     assert "one" not in repr(first)
     with pytest.raises(UsageError, match="--metadata_password_file .*: cannot be read: No such file"):
@@ -87,7 +94,7 @@ def peer(greeting: bytes = b"") -> Iterator[int]:
 @pytest.mark.parametrize("scheme", ["mysql://u@{}/db", "grpc://{}"])
 def test_no_server(scheme: str):
     assert "Connection refused: is " in fault(scheme.format(f"127.0.0.1:{free_port()}"))
-    assert "the host is not known" in fault(scheme.format("no-such-host.invalid:3306"))
+    assert "host not found" in fault(scheme.format("no-such-host.invalid:3306"))
 
 
 def test_no_socket(tmp_path: Path):
@@ -102,6 +109,72 @@ def test_silent_and_foreign_peers():
         assert "is not a MySQL server" in fault(f"mysql://u@127.0.0.1:{port}/db")
 
 
+def packet(number: int, payload: bytes) -> bytes:
+    """Return a packet of MySQL's protocol."""
+    return len(payload).to_bytes(3, "little") + bytes([number]) + payload
+
+
+@contextmanager
+def mysql_peer(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the port of a peer that greets as MySQL 8 does, and what a client replied before it got `answer`."""
+    # Version, connection id, salt, capabilities of PyMySQL and more, character set, status, rest of salt, plugin.
+    greeting = (
+        b"\x0a8.0.40\0" + bytes(4) + b"12345678\0" + b"\xff\xf7" + b"\x21\x02\0" + b"\xff\xdf" + b"\x15" + bytes(10)
+    )
+    greeting += b"123456789012\0caching_sha2_password\0"
+    replies = []
+
+    def greet() -> None:
+        client, _ = server.accept()
+        with client:
+            client.sendall(packet(0, greeting))
+            replies.append(client.recv(1024))
+            client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield server.getsockname()[1], replies
+        thread.join()
+
+
+LOGINS = {
+    "other plugin": (
+        b"\xfecaching_sha2_password\0" + b"1" * 20 + b"\0",
+        "logs in by caching_sha2_password, and ML Metadata",
+    ),
+    "unknown plugin": (
+        b"\xfeauth_gssapi\0x",
+        "user 'u' logs in by auth_gssapi, and ML Metadata by mysql_native_password",
+    ),
+    "from this host": (
+        b"\xff\x6a\x04Host 'h' is not allowed",
+        "is not allowed (error 1130); allow the user to connect",
+    ),
+    "database": (b"\xff\x14\x04#42000Access denied", "Access denied (error 1044); grant the user all rights"),
+    "by socket": (b"\xff\xa2\x06#28000Access denied", "(error 1698); let the user log in by password: ALTER USER"),
+    "TLS": (b"\xff\x57\x0c#HY000Insecure", "Insecure (error 3159); the server requires TLS"),
+    "connections": (b"\xff\x10\x04#08004Too many connections", "(error 1040); the server has too many"),
+    "another": (b"\xff\x21\x03#HY000Out of memory", "(error 801); see the server's manual"),
+    "no MySQL": (b"\x07nonsense", "is not a MySQL server; check host and port"),
+    "hangs up": (b"", "the peer hung up"),
+}
+
+
+@pytest.mark.parametrize(("answer", "message"), LOGINS.values(), ids=LOGINS)
+def test_what_a_mysql_server_answers_to_a_login(answer: bytes, message: str):
+    with mysql_peer(packet(2, answer) if answer else b"") as (port, replies):
+        try:
+            raise OSError(5, "that the caller handles")
+        except OSError:
+            with pytest.raises(StoreError) as refused:
+                check_login("mysql://u@h/db", ("127.0.0.1", port), "u", "pw")
+    assert message in str(refused.value)
+    assert "caller" not in str(refused.value)
+    # As ML Metadata's client does, whatever the server offers first.
+    assert b"mysql_native_password" in replies[0]
+
+
 def test_what_mariadb_refuses(mariadb: MariaDB, tmp_path: Path):
     uri = mariadb.tcp("faults")
     assert "Access denied for user 'mlmd'" in fault(uri, password="wr0ng-password")
@@ -113,10 +186,10 @@ def test_what_mariadb_refuses(mariadb: MariaDB, tmp_path: Path):
     at = f"127.0.0.1:{mariadb.port}/faults"
     assert "user 'other' logs in by client_ed25519" in fault(f"mysql://other@{at}", password="x-password")
     assert "Access denied" in fault(f"mysql://poor@{at}", password="pw-9")
-    assert "requires no TLS, which this client has not" in fault(f"mysql://tls@{at}", password="pw-9")
+    assert "does not require TLS, which this client does not support" in fault(f"mysql://tls@{at}", password="pw-9")
     mariadb.sql("SET GLOBAL require_secure_transport=ON")
     try:
-        assert "TLS, which this client has not" in fault(uri, password=MariaDB.password)
+        assert "TLS, which this client does not support" in fault(uri, password=MariaDB.password)
     finally:
         mariadb.sql("SET GLOBAL require_secure_transport=OFF")
 
@@ -127,9 +200,9 @@ def test_another_schema_and_a_half_made_one(mariadb: MariaDB):
     mariadb.sql("UPDATE versions.MLMDEnv SET schema_version = 11")
     assert "another schema version than this ml-metadata" in fault(uri, password=MariaDB.password)
     mariadb.sql("DELETE FROM versions.MLMDEnv")
-    assert "its schema is half made" in fault(uri, password=MariaDB.password)
+    assert "its schema is incomplete" in fault(uri, password=MariaDB.password)
     mariadb.sql("DROP TABLE versions.MLMDEnv; DROP TABLE versions.Artifact")
-    assert "its schema is half made" in fault(uri, password=MariaDB.password)
+    assert "its schema is incomplete" in fault(uri, password=MariaDB.password)
 
 
 def test_mariadb_by_tcp_by_socket_and_by_a_password_file(
@@ -199,9 +272,48 @@ def as_user(*command: str) -> list[str]:
     return list(command)
 
 
+def test_reachability_without_ml_metadata(tmp_path: Path):
+    def fault_of(uri: str) -> str:
+        store = parse_address(uri)
+        assert store is not None
+        return store.fault()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert fault_of(f"mysql://u@localhost:{port}/db") == fault_of(f"grpc://127.0.0.1:{port}") == ""
+    for uri in (f"mysql://u@localhost:{port}/db", f"grpc://127.0.0.1:{port}"):
+        assert fault_of(uri).startswith(f"--metadata_store {uri}: no answer: Connection refused; is the server up")
+    assert "no answer: No such file" in fault_of(f"mysql+socket://{tmp_path}/s?user=u&db=d")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(f"{tmp_path}/s")
+        unix.listen()
+        assert fault_of(f"mysql+socket://{tmp_path}/s?user=u&db=d") == ""
+    assert fault_of(f"sqlite:///{tmp_path}/a/b/m.sqlite") == ""
+    (tmp_path / "file").write_text("")
+    assert fault_of(f"sqlite:///{tmp_path}/file/m.sqlite").endswith("file cannot be written; choose another path")
+
+
+def test_where_a_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    stores = [
+        parse_address(uri)
+        for uri in ("sqlite:///m.sqlite", "mysql+socket:///s?user=u&db=d", "mysql://u@h/db", "grpc://h:1")
+    ]
+    assert [(s.is_local, s.host, s.can_be_served) for s in stores if s] == [
+        (True, "", True),
+        (True, "", True),
+        (False, "h", True),
+        (False, "h", False),
+    ]
+    assert [s.absolute_uri for s in stores if s][:2] == [
+        f"sqlite:///{tmp_path}/m.sqlite",
+        "mysql+socket:///s?user=u&db=d",
+    ]
+
+
 def test_faults_of_sqlite(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
-    assert "there is no such file" in fault(uri, "list")
+    assert "the file does not exist" in fault(uri, "list")
     assert "is a folder" in fault(f"sqlite:///{tmp_path}")
     init(uri)
     with sqlite3.connect(tmp_path / "m.sqlite", isolation_level=None) as other:
@@ -223,7 +335,7 @@ def test_faults_of_sqlite(tmp_path: Path):
     with sqlite3.connect(tmp_path / "foreign") as other:
         other.execute("CREATE TABLE x (y)")
     other.close()
-    assert "is that of another program" in fault(f"sqlite:///{tmp_path}/foreign")
+    assert "belongs to another program" in fault(f"sqlite:///{tmp_path}/foreign")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Look at an SQLite file before ML Metadata does: `python -I -S sqlite_probe.py PATH read|write SECONDS`.
 
 A process of its own, since SQLite and ML Metadata in one process ignore each other's locks. ML Metadata itself takes
-over 40 seconds to give up on a locked file, and names no reason. Prints one line where something is wrong.
+over 40 seconds to give up on a locked file, and gives no reason. Prints one line if something is wrong.
 """
 
 import os
@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 
 def probe(path: str, mode: str, seconds: float) -> str:
-    """Return what is wrong with the file, nothing where it can be used."""
+    """Return what is wrong with the file; empty if it can be used."""
     if not os.path.exists(path):
         return "" if mode == "write" else "missing"
     if mode == "write" and not os.access(path, os.W_OK):
         return "readonly"
     try:
-        # A writer that was killed leaves a journal, which only one that may write rolls back.
+        # A writer that was killed leaves a journal, which only a process that may write can roll back.
         rights = "rw" if os.access(path, os.W_OK) else "ro"
         file = sqlite3.connect(f"file:{quote(path)}?mode={rights}", timeout=seconds, uri=True)
         file.isolation_level = None

@@ -1,0 +1,105 @@
+"""What every store has, and what is the same for several of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import SplitResult
+
+from beam_taxi.errors import UsageError
+
+PASSWORD_VARIABLE = "BEAM_TAXI_METADATA_PASSWORD"
+OTHER_VERSION = (
+    "the store has another schema version than this ml-metadata (10): use the ml-metadata that created it, or "
+    "upgrade a copy of it"
+)
+_SECONDS = 3.0
+
+
+class StoreError(UsageError):
+    """The store cannot be used: it is unreachable, refuses, or is not a store; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class StoreAddress(ABC):
+    """Where a store is, and what its kind demands.
+
+    `uri` is as the user gave it and never has a password; `host` is empty if the store is a file or a socket of this
+    machine. `form` is shown in messages about a URI that is not valid.
+    """
+
+    form: ClassVar[str]
+    is_local: ClassVar[bool] = False
+    """Whether the store is a file or a socket of this machine, which workers elsewhere do not see."""
+    can_be_served: ClassVar[bool] = True
+    """Whether `beam_taxi.metadata.server` can serve it by gRPC."""
+
+    uri: str
+    host: str = field(default="", kw_only=True)
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, uri: str, parts: SplitResult, password_file: str | None) -> StoreAddress | None:
+        """Return the store that a URI of this scheme names, None if the URI is not of the form. Raises UsageError."""
+
+    @property
+    def absolute_uri(self) -> str:
+        """The URI for a process with another working directory."""
+        return self.uri
+
+    @abstractmethod
+    def fault(self) -> str:
+        """Return why the store cannot be reached, and what to do; empty if nothing was found.
+
+        Answers within seconds and does not import ml_metadata, which takes seconds itself.
+        """
+
+    @abstractmethod
+    def probe(self, write: bool) -> None:
+        """Check what ML Metadata would hang on, crash on or not explain. Raises StoreError."""
+
+    @abstractmethod
+    def config(self, write: bool) -> Any:
+        """Return the configuration of the connection for ml_metadata.MetadataStore."""
+
+    @contextmanager
+    def lock(self, write: bool) -> Iterator[None]:
+        """Hold what keeps other writers out during the block; most stores do that themselves. Raises StoreError."""
+        yield
+
+
+def connection_fault(uri: str, address: tuple[str, int] | str) -> str:
+    """Return why nothing answers at a host and port, or at a socket's path; empty if something does."""
+    try:
+        if isinstance(address, str):
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.settimeout(_SECONDS)
+                peer.connect(address)
+        else:
+            socket.create_connection(address, _SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return f"--metadata_store {uri}: no answer: {reason}; is the server up, and its address right?"
+    return ""
+
+
+def read_password(password_file: str | None) -> str:
+    """Return the password from a file, else from the environment, else an empty one. Raises UsageError."""
+    if password_file is None:
+        return os.environ.get(PASSWORD_VARIABLE, "")
+    try:
+        with open(password_file, encoding="utf-8") as file:
+            return file.read().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise UsageError(f"--metadata_password_file {password_file}: cannot be read: {reason}") from error
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error as one line of at most 500 characters."""
+    return " ".join(str(error).split())[:500] or type(error).__name__

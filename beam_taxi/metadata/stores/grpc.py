@@ -1,0 +1,69 @@
+"""A server of ML Metadata's gRPC service, such as `python -m beam_taxi.metadata.server`."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult
+
+from beam_taxi.metadata.stores.base import StoreAddress, StoreError, connection_fault, one_line
+
+_PROBE_SECONDS = 4.0
+_CALL_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class GrpcStore(StoreAddress):
+    """A server at `host` and `port`; the service has neither password nor TLS."""
+
+    form = "grpc://HOST:PORT"
+    can_be_served = False
+
+    port: int
+
+    @classmethod
+    def parse(cls, uri: str, parts: SplitResult, password_file: str | None) -> GrpcStore | None:
+        """Return the store of `grpc://HOST:PORT`."""
+        if parts.hostname and parts.port and not parts.path.strip("/"):
+            return cls(uri, parts.port, host=parts.hostname)
+        return None
+
+    def fault(self) -> str:
+        """Return why nothing answers at host and port."""
+        return connection_fault(self.uri, (self.host, self.port))
+
+    def probe(self, write: bool) -> None:
+        """Connect and make one call, both with a short time limit. Raises StoreError."""
+        from ml_metadata import MetadataStore, errors
+
+        try:
+            socket.create_connection((self.host, self.port), _PROBE_SECONDS).close()
+        except OSError as error:
+            unknown = "host not found; check its name" if isinstance(error, socket.gaierror) else error.strerror
+            raise StoreError(
+                f"{self.uri}: {unknown or 'no answer'}: is `python -m beam_taxi.metadata.server` or another server of "
+                "ML Metadata running there?"
+            ) from error
+        try:
+            MetadataStore(self._config(_PROBE_SECONDS)).get_context_type("pipeline")
+        except errors.NotFoundError:
+            return
+        except errors.StatusError as error:
+            raise StoreError(
+                f"{self.uri}: what listens there does not answer as a server of ML Metadata: {one_line(error)}; "
+                "check host and port"
+            ) from error
+
+    def config(self, write: bool) -> Any:
+        """Return the configuration of the client; calls are limited in time, messages not in size."""
+        return self._config(_CALL_SECONDS)
+
+    def _config(self, seconds: float) -> Any:
+        from ml_metadata.proto import metadata_store_pb2
+
+        pb: Any = metadata_store_pb2
+        config = pb.MetadataStoreClientConfig()
+        config.host, config.port, config.client_timeout_sec = self.host, self.port, seconds
+        config.channel_arguments.max_receive_message_length = -1
+        return config
