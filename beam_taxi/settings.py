@@ -1,20 +1,23 @@
-"""The settings of a run: frozen, validated, JSON both ways."""
+"""The settings of a run: frozen, validated, JSON both ways; each is declared once, with its flag."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
+from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
 
 NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
 """Settings that do not decide the content of a run's files."""
+
+GIVEN_SCHEMA = "given_schema.pbtxt"
+"""The file that `command_line` names as `--schema`: the settings have the text of the schema, not its path."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -27,79 +30,53 @@ class Split:
     weight: int
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written.
+def _parse_splits(text: str) -> tuple[Split, ...]:
+    parts = [re.fullmatch(r"([^:]+):(\d+)", part) for part in text.split(",")]
+    if not all(parts):
+        raise ValueError("must be NAME:WEIGHT,NAME:WEIGHT with whole weights, e.g. train:2,eval:1")
+    return tuple(Split(part[1], int(part[2])) for part in parts if part)
 
-    `quote` is empty where nothing is quoted. `null_values` are spellings of a missing value besides the empty cell.
-    `columns` are the names where the file has no header. A record may have four times `max_field_bytes`.
-    """
 
-    delimiter: str = ","
-    quote: str = '"'
-    encoding: str = "utf-8"
-    null_values: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    max_field_bytes: int = 16 << 20
+def _format_splits(splits: Iterable[Split]) -> str:
+    return ",".join(f"{split.name}:{split.weight}" for split in splits)
 
-    @property
-    def delimiter_byte(self) -> int:
-        """The delimiter as a byte."""
-        return ord(self.delimiter)
 
-    @property
-    def quote_byte(self) -> int | None:
-        """The quote as a byte, None where nothing is quoted."""
-        return ord(self.quote) if self.quote else None
+_SPLITS = Value(_parse_splits, _format_splits)
 
-    @property
-    def csv_format(self) -> dict[str, Any]:
-        """The arguments that tell Python's csv module."""
-        quoting = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
-        return {"delimiter": self.delimiter, **quoting}
 
-    @property
-    def max_record_bytes(self) -> int:
-        """The longest record that is read, in bytes."""
-        return 4 * self.max_field_bytes
-
-    @property
-    def is_utf8(self) -> bool:
-        """Tell whether the text is UTF-8, or ASCII as a part of it."""
-        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig", "ascii")
-
-    @property
-    def is_single_byte(self) -> bool:
-        """Tell whether a byte is a character, those of ASCII as there: records can be found in the stored bytes."""
-        every_byte = bytes(range(256)).decode(self.encoding, "replace")
-        return len(every_byte) == 256 and every_byte[:128] == bytes(range(128)).decode("ascii")
-
-    def faults(self) -> Iterator[str]:
-        """Yield what is wrong, by option."""
-        if len(self.delimiter) != 1 or self.delimiter in "\r\n" or not self.delimiter.isascii():
-            yield f"--delimiter {self.delimiter!r}: one ASCII character other than a line break"
-        if len(self.quote) > 1 or self.quote in ("\r", "\n", self.delimiter) or not self.quote.isascii():
-            yield f"--quote {self.quote!r}: one ASCII character other than the delimiter or a line break, or empty"
-        try:
-            "".encode(codecs.lookup(self.encoding).name)
-        except LookupError:
-            yield f"--encoding {self.encoding!r}: Python knows no such text encoding"
-        if len(set(self.columns)) < len(self.columns) or not all(self.columns):
-            yield f"--column_names {','.join(self.columns)}: must be different and not empty"
-        if self.max_field_bytes < 1:
-            yield f"--max_field_bytes {self.max_field_bytes}: must be above 0"
+def default_splits(examples: bool) -> tuple[Split, ...]:
+    """Return the splits of a run that is given none: statistics alone need only one."""
+    return (Split("train", 2), Split("eval", 1)) if examples else (Split("all", 1),)
 
 
 @dataclass(frozen=True)
 class StatisticsSettings:
-    """What TFDV computes: buckets per numeric feature, `top_k` values per string feature."""
+    """What TFDV computes: buckets of each numeric feature, the `top_k` values of each string feature."""
 
-    histogram_buckets: int = 10
-    quantile_buckets: int = 50
-    top_k: int = 20
-    weight_feature: str | None = None
-    features: tuple[str, ...] = ()
-    slice_features: tuple[str, ...] = ()
+    histogram_buckets: int = field(
+        default=10, metadata=flag("number of equal-width buckets", Group.STATISTICS, INTEGER)
+    )
+    quantile_buckets: int = field(default=50, metadata=flag("number of quantile buckets", Group.STATISTICS, INTEGER))
+    top_k: int = field(default=20, metadata=flag("number of most frequent values", Group.STATISTICS, INTEGER))
+    weight_feature: str | None = field(
+        default=None, metadata=flag("example-weight column (numeric)", Group.STATISTICS, metavar="COLUMN")
+    )
+    features: tuple[str, ...] = field(
+        default=(),
+        metadata=flag(
+            "only these columns, and those that slice or weigh: a,b,…",
+            Group.STATISTICS,
+            NAMES,
+            "stats_features",
+            "COLUMNS",
+        ),
+    )
+    slice_features: tuple[str, ...] = field(
+        default=(),
+        metadata=flag(
+            "also statistics for each value of these columns: a,b,…", Group.STATISTICS, NAMES, metavar="COLUMNS"
+        ),
+    )
 
     def described_columns(self) -> list[str]:
         """Return the columns that statistics are of, with those that slice or weigh; none if they are of all."""
@@ -110,29 +87,88 @@ class StatisticsSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides what a run makes. `schema` is the text of a Schema proto, or None to infer types.
+    """Everything that decides what a run produces. `schema` is the text of a Schema proto, or None to infer types.
 
-    `unit_bytes` counts bytes as they are stored, `batch_bytes` bytes of text; `num_shards` overrides `unit_bytes`.
+    `unit_bytes` counts stored bytes, `batch_bytes` bytes of text; `num_shards` overrides `unit_bytes`.
     Of these only `batch_bytes` has no influence on the files.
     """
 
-    input: tuple[str, ...]
-    run_uri: str
-    run_id: str
-    pipeline_name: str = "beam_taxi"
-    query: str | None = None
-    project: str | None = None
-    examples: bool = True
-    splits: tuple[Split, ...] = (Split("train", 2), Split("eval", 1))
-    split_key: str | None = None
-    schema: str | None = None
+    input: tuple[str, ...] = field(
+        metadata=flag(
+            "CSV or Parquet files: paths or patterns, also gs://; or tables: bq://PROJECT.DATASET.TABLE",
+            Group.DATA,
+            metavar="PATTERN",
+            repeats=True,
+        )
+    )
+    run_uri: str = field(
+        metadata=flag(
+            "folder in which each run creates its own, also gs://", Group.DATA, name="output", metavar="FOLDER"
+        )
+    )
+    run_id: str = field(
+        metadata=flag("name of the run and its folder", Group.DATA, default="the time and a random part")
+    )
+    pipeline_name: str = field(default="beam_taxi", metadata=flag("name in ML Metadata", Group.DATA))
+    query: str | None = field(
+        default=None, metadata=flag("BigQuery SQL whose rows are an input", Group.DATA, metavar="SQL")
+    )
+    project: str | None = field(
+        default=None, metadata=flag("Google Cloud project that pays for Dataflow and BigQuery", Group.RUN)
+    )
+    examples: bool = field(
+        default=True,
+        metadata=flag(
+            "write only statistics and schema",
+            Group.EXAMPLES,
+            name="no_examples",
+            sets=False,
+        ),
+    )
+    splits: tuple[Split, ...] = field(
+        default=default_splits(examples=True),
+        metadata=flag(
+            "split names and weights",
+            Group.EXAMPLES,
+            _SPLITS,
+            default=f"{_format_splits(default_splits(True))}; {_format_splits(default_splits(False))} without examples",
+        ),
+    )
+    split_key: str | None = field(
+        default=None,
+        metadata=flag(
+            "column whose value decides the split of a row", Group.EXAMPLES, metavar="COLUMN", default="the whole row"
+        ),
+    )
+    schema: str | None = field(
+        default=None,
+        metadata=flag(
+            "file with a Schema proto, which gives the types instead of the data", Group.DATA, metavar="PBTXT"
+        ),
+    )
     dialect: Dialect = field(default_factory=Dialect)
-    max_rejects: int | None = None
-    max_reject_ratio: float | None = None
-    num_shards: int | None = None
-    unit_bytes: int | None = None
-    batch_bytes: int = 4 << 20
-    gzip_level: int = 1
+    max_rejects: int | None = field(
+        default=None,
+        metadata=flag("skip up to N bad rows", Group.CSV, INTEGER, default="refuse the first"),
+    )
+    max_reject_ratio: float | None = field(
+        default=None, metadata=flag("skip up to this share of the rows, 0 to 1", Group.CSV, NUMBER, metavar="R")
+    )
+    num_shards: int | None = field(
+        default=None, metadata=flag("shards of each split", Group.EXAMPLES, INTEGER, default="by size")
+    )
+    unit_bytes: int | None = field(
+        default=None,
+        metadata=flag(
+            "bytes of stored input for each shard", Group.EXAMPLES, INTEGER, default="33554432, more beyond 64 GiB"
+        ),
+    )
+    batch_bytes: int = field(
+        default=4 << 20, metadata=flag("bytes of text that are parsed at once", Group.EXAMPLES, INTEGER)
+    )
+    gzip_level: int = field(
+        default=1, metadata=flag("compression level of the shards, 0 to 3", Group.EXAMPLES, INTEGER)
+    )
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
 
     def __post_init__(self) -> None:
@@ -142,22 +178,22 @@ class Settings:
 
     def _faults(self) -> Iterator[str]:
         if not self.input and self.query is None:
-            yield "--input or --query is missing"
+            yield "--input or --query is required"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
             if not _NAME.fullmatch(name):
-                yield f"{option} {name!r}: letters, digits, '.', '_' and '-' only"
+                yield f"{option} {name!r}: must consist of letters, digits, '.', '_' and '-'"
         names = [split.name for split in self.splits]
         if not names or len(set(names)) < len(names) or not all(_NAME.fullmatch(n) for n in names):
-            yield f"--splits: names {names} must be different, of letters, digits, '.', '_' and '-'"
+            yield f"--splits: names {names} must be unique and consist of letters, digits, '.', '_' and '-'"
         if any(split.weight < 1 for split in self.splits):
             yield "--splits: weights must be whole numbers above 0"
         yield from self.dialect.faults()
         if self.max_rejects is not None and self.max_rejects < 0:
-            yield f"--max_rejects {self.max_rejects}: must not be below 0"
+            yield f"--max_rejects {self.max_rejects}: must not be negative"
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
-            yield f"--max_reject_ratio {self.max_reject_ratio}: 0 to 1"
+            yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
         if self.num_shards is not None and self.unit_bytes is not None:
-            yield "--num_shards and --unit_bytes: give one of them"
+            yield "--num_shards and --unit_bytes exclude each other"
         positive = {
             "--num_shards": self.num_shards,
             "--unit_bytes": self.unit_bytes,
@@ -172,41 +208,45 @@ class Settings:
             if value is not None and value < 1
         )
         if not 0 <= self.gzip_level <= 3:
-            yield f"--gzip_level {self.gzip_level}: 0 to 3"
+            yield f"--gzip_level {self.gzip_level}: must be between 0 and 3"
 
     def allowed_rejects(self, records: int) -> int:
-        """Return how many of so many records may be set aside; none unless an option says so."""
+        """Return how many of `records` records may be rejected: none unless an option allows it."""
         limits = [] if self.max_rejects is None else [self.max_rejects]
         limits += [] if self.max_reject_ratio is None else [int(self.max_reject_ratio * records)]
         return min(limits, default=0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as JSON values; `from_json` is the inverse."""
+        """Return the settings as JSON values."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> Settings:
-        """Return the settings that `to_json` wrote; raises UsageError or TypeError on anything else."""
-        statistics = dict(values["statistics"])
-        for key in ("features", "slice_features"):
-            statistics[key] = tuple(statistics[key])
-        dialect = {**values["dialect"]}
-        for key in ("null_values", "columns"):
-            dialect[key] = tuple(dialect[key])
-        return Settings(
-            **{
-                **values,
-                "input": tuple(values["input"]),
-                "dialect": Dialect(**dialect),
-                "splits": tuple(Split(**split) for split in values["splits"]),
-                "statistics": StatisticsSettings(**statistics),
-            }
-        )
-
     def sha256(self) -> str:
-        """Return the hash of what decides the content: all but place, run id, paying project and batch size."""
+        """Return the hash of what decides the content: all settings but NO_INFLUENCE."""
         values = self.to_json()
         for key in NO_INFLUENCE:
             del values[key]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def command_line(settings: Settings) -> list[str]:
+    """Return the arguments that give the settings again, for a new run beside this one: a new `--run_id`.
+
+    command_line(manifest.settings)  # ["--input", "/data/a.csv", "--output", "/out", "--no_examples"]
+
+    A given schema is named GIVEN_SCHEMA, whose content must be that of `settings.schema`.
+    """
+    words = []
+    for option, value in values_of(settings):
+        default = option.default
+        if option.name == "run_id":
+            continue
+        if option.name == "output":
+            value = settings.run_uri.rpartition("/")[0] or "/"
+        elif option.name == "schema":
+            value = None if settings.schema is None else GIVEN_SCHEMA
+        elif option.name == "splits":
+            default = default_splits(settings.examples)
+        if value != default:
+            words += option.words(value)
+    return words

@@ -17,9 +17,9 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from beam_taxi import layout
 from beam_taxi.cli.report import main as report
 from beam_taxi.metadata.queries import list_runs
+from beam_taxi.run.folder import read_manifest
 from beam_taxi.samples import taxi
 
 
@@ -53,11 +53,11 @@ def common(feature: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.Comm
 
 def check_files(folder: Path) -> None:
     """Every file is named by the manifest, with its size and hash."""
-    manifest = manifest_of(folder)
-    named = {folder / path: file for path, file in layout.named_files(manifest).items()}
-    assert {p for p in folder.rglob("*") if p.is_file()} == {*named, folder / "manifest.json"}
+    named = {folder / path: file for path, file in read_manifest(str(folder)).named_files().items()}
+    found = {path for path in folder.rglob("*") if path.is_file()}
+    assert found == {*named, folder / "manifest.json", folder / "report.html"}
     for path, file in named.items():
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
 
 
 @pytest.fixture(scope="module")
@@ -249,13 +249,28 @@ BAD = {
         "unknown flag --num_shard; did you mean --num_shards?",
     ),
     "mistyped Beam flag": (["--input", "{dir}/good.csv", "--setupfile", "x"], 2, "did you mean --setup_file?"),
-    "run exists": (["--input", "{dir}/good.csv", "--run_id", "taken"], 2, "exists; a run is never overwritten"),
+    "run exists": (["--input", "{dir}/good.csv", "--run_id", "taken"], 2, "exists; choose another --run_id"),
     "output is a file": (["--input", "{dir}/good.csv", "--output", "{dir}/good.csv"], 2, "good.csv is not a directory"),
-    "no input": ([], 2, "--input is missing"),
-    "splits": (["--input", "{dir}/good.csv", "--splits", "train"], 2, "--splits 'train'"),
+    "no input": ([], 2, "--input is required; see --help"),
+    "splits": (
+        ["--input", "{dir}/good.csv", "--splits", "train"],
+        2,
+        "--splits 'train': must be NAME:WEIGHT,NAME:WEIGHT",
+    ),
+    "no number": (
+        ["--input", "{dir}/good.csv", "--num_shards", "x", "--top_k", "y"],
+        2,
+        "--num_shards 'x': must be a whole number; --top_k 'y': must be a whole number",
+    ),
+    "stray word": (["--input", "{dir}/good.csv", "--no_examples", "b"], 2, "'b'; pass files with --input"),
     "number of shards": (["--input", "{dir}/good.csv", "--num_shards", "0"], 2, "--num_shards 0: must be above 0"),
-    "split key": (["--input", "{dir}/good.csv", "--split_key", "z"], 2, "--split_key: the input has no column 'z'"),
-    "schema": (["--input", "{dir}/good.csv", "--schema", "{dir}/good.csv"], 2, "is not a Schema proto"),
+    "split key": (["--input", "{dir}/good.csv", "--split_key", "z"], 2, "--split_key: no column 'z'"),
+    "mistyped column": (
+        ["--input", "{dir}/good.csv", "--column_names", "fare,tips", "--weight_feature", "fares"],
+        2,
+        "--weight_feature: no column 'fares'; did you mean 'fare'?",
+    ),
+    "schema": (["--input", "{dir}/good.csv", "--schema", "{dir}/good.csv"], 2, "not a Schema proto"),
 }
 
 

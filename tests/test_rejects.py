@@ -1,4 +1,4 @@
-"""Bad rows from the command line: set aside, counted, mended and run again."""
+"""Bad rows from the command line: skipped, counted, corrected and run again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bad_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return tmp_path / "bad"
 
 
-def mended(folder: Path, changes: dict[int, str]) -> list[str]:
+def corrected(folder: Path, changes: dict[int, str]) -> list[str]:
     """Return the rejects as JSON lines, with the text of some replaced."""
     lines = (folder / "rejects" / "rejects-00000-of-00001.jsonl").read_text().splitlines()
     return [
@@ -36,8 +36,8 @@ def test_rejects_are_counted_and_kept(bad_run: Path, capsys: pytest.CaptureFixtu
     assert [one["rejects"] for one in manifest["inputs"]] == [{"encoding": 1, "fields": 1}, {"fields": 1}]
     assert [one["rows"] for one in manifest["inputs"]] == [2, 1]
     assert manifest["artifacts"]["rejects"]["files"][0]["rows"] == 3
-    assert "rejects    dead-letter: 3 (encoding 1, fields 2)" in capsys.readouterr().out
-    found = [json.loads(line) for line in mended(bad_run, {})]
+    assert "rejects    3 (2 wrong field count, 1 bad encoding); see rejects/" in capsys.readouterr().out
+    found = [json.loads(line) for line in corrected(bad_run, {})]
     assert [(Path(one["file"]).name, one["line"], one["offset"], one["code"]) for one in found] == [
         ("1.csv", 3, 8, "fields"),
         ("1.csv", 6, 18, "encoding"),
@@ -57,10 +57,10 @@ def test_over_the_budget_nothing_is_published(bad_run: Path, tmp_path: Path, cap
     assert not (tmp_path / "over").exists()
 
 
-def test_mended_rejects_run_again(bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    lines = mended(bad_run, {0: "2,zwei", 1: '4,"v\u2028i\ner"', 2: "x,56"})
-    (tmp_path / "mended.jsonl").write_text("\n".join(lines) + "\n")
-    replay = ["replay", str(tmp_path / "mended.jsonl"), "--manifest", str(bad_run / "manifest.json")]
+def test_corrected_rejects_run_again(bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lines = corrected(bad_run, {0: "2,zwei", 1: '4,"v\u2028i\ner"', 2: "x,56"})
+    (tmp_path / "corrected.jsonl").write_text("\n".join(lines) + "\n")
+    replay = ["replay", str(tmp_path / "corrected.jsonl"), "--manifest", str(bad_run / "manifest.json")]
     assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 0
     assert (tmp_path / "again.csv").read_text() == 'a,b\n2,zwei\n4,"v\u2028i\ner"\n56,x\n'
     assert run("--input", tmp_path / "again.csv", "--output", tmp_path) == 0
@@ -73,16 +73,16 @@ def test_mended_rejects_run_again(bad_run: Path, tmp_path: Path, capsys: pytest.
     ("changes", "message"),
     [
         ({}, "line 1: 'text' has 1 fields, the header has 2"),
-        ({0: "2,b"}, "line 2: has no 'text'"),
+        ({0: "2,b"}, "line 2: 'text' is missing"),
         ({0: "2,b\n3,c"}, "line 1: 'text' has 2 fields and 2 fields"),
         ({0: '2,"b'}, "line 1: unexpected end of data"),
         ({0: ""}, "line 1: 'text' has no record"),
     ],
 )
-def test_what_is_not_mended_is_refused(
+def test_what_is_not_corrected_is_refused(
     bad_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[int, str], message: str
 ):
-    (tmp_path / "m.jsonl").write_text("\n".join(mended(bad_run, changes)))
+    (tmp_path / "m.jsonl").write_text("\n".join(corrected(bad_run, changes)))
     replay = ["replay", str(tmp_path / "m.jsonl"), "--manifest", str(bad_run / "manifest.json")]
     assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 3
     assert f"m.jsonl: {message}" in capsys.readouterr().err

@@ -1,1 +1,67 @@
-"""cli."""
+"""The command, `beam-taxi VERB` or `python -m beam_taxi VERB`: each verb is a module, imported when it is called."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: the module with its `main`, and a line of help."""
+
+    module: str
+    help: str
+
+
+VERBS: Mapping[str, Verb] = {
+    "run": Verb("run", "run the job"),
+    "check": Verb("check", "run all checks of a launch, then exit"),
+    "plan": Verb("plan", "show what a run would read and write, then exit"),
+    "runs": Verb("runs", "query the recorded runs: list, show, lineage, diff, verify, reap, init"),
+    "report": Verb("report", "print the report of a run, or write it as HTML"),
+    "rejects": Verb("rejects", "turn corrected rejects into a CSV file"),
+    "record": Verb("record", "record a finished run in ML Metadata"),
+    "sample": Verb("sample", "write a synthetic sample of taxi trips"),
+    "serve-metadata": Verb("serve_metadata", "serve an ML Metadata store by gRPC"),
+}
+"""The verbs by name: a new one is a module beside this, and a line here."""
+
+_PROG = "beam-taxi"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Call the verb that the first argument names and return its exit status; 2 if there is no such verb.
+
+    Flags without a verb are those of `run`.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    first = argv[0] if argv else ""
+    if first in VERBS:
+        return _main_of(VERBS[first])(argv[1:], f"{_PROG} {first}")
+    if first in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if first.startswith("-"):
+        return _main_of(VERBS["run"])(argv, f"{_PROG} run")
+    if not first:
+        print(_usage(), file=sys.stderr)
+        return 2
+    close = difflib.get_close_matches(first, VERBS, 1)
+    hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(VERBS)}"
+    print(f"beam_taxi: error: unknown verb {first!r}; {hint}", file=sys.stderr)
+    return 2
+
+
+def _main_of(verb: Verb) -> Callable[[Sequence[str], str], int]:
+    found: Callable[[Sequence[str], str], int] = import_module(f"{__name__}.{verb.module}").main
+    return found
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items())
+    return f"usage: {_PROG} VERB [ARGUMENT ...]\n\n{verbs}\n\n`{_PROG} VERB --help` shows the options of a verb."

@@ -1,33 +1,33 @@
-"""Record a finished run: `python -m beam_taxi.record --manifest RUN/manifest.json --metadata_store URI`."""
+"""Record a finished run: `beam-taxi record --manifest RUN/manifest.json --metadata_store URI`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.cli.terminal import exit_status_of
+from beam_taxi.errors import UsageError
+from beam_taxi.flags import Parser
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.recorder import record
 from beam_taxi.run.folder import read_manifest
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Record the run and print its ids; returns 0 done, 1 failed, 2 bad usage."""
-    parser = argparse.ArgumentParser(prog="python -m beam_taxi.record", description=__doc__, allow_abbrev=False)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.record") -> int:
+    """Record the run and print its ids; return 0 if done, 1 if failed, 2 for bad usage."""
+    return exit_status_of(lambda: _record(argv, prog))
+
+
+def _record(argv: Sequence[str] | None, prog: str) -> int:
+    parser = Parser(prog=prog, description=__doc__, allow_abbrev=False)
     parser.add_argument("--manifest", required=True, help="manifest.json of the run, or its folder, also gs://")
-    parser.add_argument("--metadata_store", required=True, metavar="URI", help="as of beam_taxi.main")
-    parser.add_argument("--metadata_password_file", metavar="FILE", help="as of beam_taxi.main")
+    parser.add_argument("--metadata_store", required=True, metavar="URI", help="as for `beam-taxi run`")
+    parser.add_argument("--metadata_password_file", metavar="FILE", help="as for `beam-taxi run`")
     args = parser.parse_args(argv)
-    try:
-        store = parse_address(args.metadata_store, args.metadata_password_file)
-        if store is None:
-            raise UsageError("--metadata_store none: nothing would be recorded")
-        ids = record(read_manifest(args.manifest), store)
-    except BeamTaxiError as error:
-        print(f"beam_taxi: error: {error}", file=sys.stderr)
-        return error.exit_status
-    for name, id_ in ids.items():
+    store = parse_address(args.metadata_store, args.metadata_password_file)
+    if store is None:
+        raise UsageError("--metadata_store none: nothing would be recorded")
+    for name, id_ in record(read_manifest(args.manifest), store).items():
         print(f"{name:<14} {id_}")
     return 0
 

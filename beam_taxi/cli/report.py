@@ -1,37 +1,34 @@
-"""Look at results: `python -m beam_taxi.report RUN|SPLIT|FILE [--baseline RUN] [--out FILE]`.
+"""Print a report: `beam-taxi report RUN|SPLIT|FILE [--baseline RUN] [--out FILE]`.
 
-Prints the report of a run folder, the folder of a split or a file of statistics, also gs://; with --out it is
-written as one HTML file instead, like the report.html of every run.
+The report is of a run folder, the folder of a split or a file of statistics, also gs://; with --out it is written as
+one HTML file instead, like the report.html of every run.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Sequence
 
 from beam_taxi import storage
-from beam_taxi.errors import BeamTaxiError, closed_pipe_ignored
+from beam_taxi.cli.terminal import exit_status_of
+from beam_taxi.flags import Parser
 from beam_taxi.report import model, results, text
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print or write the report; returns 0 done, 1 failed, 2 bad usage."""
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.report") -> int:
+    """Print or write the report; return 0 if done, 1 if failed, 2 for bad usage."""
+    return exit_status_of(lambda: _main(argv, prog))
+
+
+def _main(argv: Sequence[str] | None, prog: str) -> int:
     description, details = (__doc__ or "").split("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m beam_taxi.report", description=f"{description}\n{details}", allow_abbrev=False
-    )
+    parser = Parser(prog=prog, description=f"{description}\n{details}", allow_abbrev=False)
     parser.add_argument("source", metavar="RUN", help="folder of a run or of a split, or a file of statistics")
     parser.add_argument("--baseline", metavar="RUN", help="what to compare with: a run, a split or a file")
-    parser.add_argument("--out", metavar="FILE", help="write HTML; the file must not exist")
+    parser.add_argument("--out", metavar="FILE", help="write HTML to this file, which must not exist")
     args = parser.parse_args(argv)
-    try:
-        with closed_pipe_ignored():
-            _report(args.source, args.baseline, args.out)
-    except BeamTaxiError as error:
-        print(f"beam_taxi: error: {error}", file=sys.stderr)
-        return error.exit_status
+    _report(args.source, args.baseline, args.out)
     return 0
 
 

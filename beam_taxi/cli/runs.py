@@ -1,4 +1,4 @@
-"""The recorded runs: `python -m beam_taxi.runs list | show | lineage | diff | verify | reap | init`."""
+"""Query the recorded runs: `beam-taxi runs list | show | lineage | diff | verify | reap | init`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from beam_taxi.errors import BeamTaxiError, UsageError, closed_pipe_ignored
+from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
+from beam_taxi.errors import UsageError
+from beam_taxi.flags import Parser
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
@@ -21,18 +23,18 @@ Answer = tuple[Any, Sequence[Sequence[Any]], int]
 """A value for JSON, the rows of a table with its header first, and the exit status."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Answer on standard output; returns 0 done, 1 failed or verified as wrong, 2 bad usage or no store."""
-    args = _parser().parse_args(argv)
-    try:
-        store = parse_address(args.metadata_store, args.metadata_password_file)
-        if store is None:
-            raise UsageError("--metadata_store none: there are no runs")
-        answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
-        value, rows, status = answer(store, args)
-    except BeamTaxiError as error:
-        print(f"beam_taxi: error: {error}", file=sys.stderr)
-        return error.exit_status
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.runs") -> int:
+    """Answer on standard output; return 0 if done, 1 if failed or not as recorded, 2 for bad usage or no store."""
+    return exit_status_of(lambda: _answer(argv, prog))
+
+
+def _answer(argv: Sequence[str] | None, prog: str) -> int:
+    args = _parser(prog).parse_args(argv)
+    store = parse_address(args.metadata_store, args.metadata_password_file)
+    if store is None:
+        raise UsageError("--metadata_store none: there are no runs")
+    answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
+    value, rows, status = answer(store, args)
     with closed_pipe_ignored():
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=False))
@@ -41,24 +43,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--metadata_store", required=True, metavar="URI", help="as of beam_taxi.main")
-    common.add_argument("--metadata_password_file", metavar="FILE", help="as of beam_taxi.main")
-    common.add_argument("--json", action="store_true", help="for programs")
-    parser = argparse.ArgumentParser(prog="python -m beam_taxi.runs", allow_abbrev=False)
+def _parser(prog: str) -> Parser:
+    common = Parser(add_help=False)
+    common.add_argument("--metadata_store", required=True, metavar="URI", help="as for `beam-taxi run`")
+    common.add_argument("--metadata_password_file", metavar="FILE", help="as for `beam-taxi run`")
+    common.add_argument("--json", action="store_true", help="print JSON")
+    parser = Parser(prog=prog, description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, answer, help_, runs in (
         ("list", _list, "all runs", None),
         ("show", _show, "a run and its artifacts", 1),
-        ("lineage", _lineage, "what led to a run's artifacts and what came of them", 1),
-        ("diff", _diff, "what differs between two runs: settings, inputs, versions, outcome", 2),
-        ("verify", _verify, "hash a run's files again; exit status 1 where one is not as recorded", 1),
-        ("reap", _reap, "end the records of runs whose process is gone; named ones on other hosts too", "*"),
+        ("lineage", _lineage, "the executions and artifacts before and after those of a run", 1),
+        ("diff", _diff, "differences between two runs: settings, inputs, versions, results", 2),
+        ("verify", _verify, "hash the files of a run again; exit status 1 if a file is not as recorded", 1),
+        (
+            "reap",
+            _reap,
+            "end the records of runs whose process is gone; of the named runs, also those on other hosts",
+            "*",
+        ),
         (
             "init",
             _init,
-            "make the store's schema and types, once, before several processes use a new MySQL database",
+            "create the schema and types of a store, before several processes use a new MySQL database",
             None,
         ),
     ):
@@ -78,7 +85,7 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 def _note(run: queries.Run) -> str:
     cached_from = run.properties.get("cached_from")
-    return f"has the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))
+    return f"reuses the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))
 
 
 def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
@@ -87,8 +94,8 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
     value = {**asdict(run), "artifacts": {key: asdict(one) for key, one in artifacts.items()}}
     rows = [("run", run.run_id), ("pipeline", run.pipeline), ("state", run.state)]
     rows += [("started", run.started), ("updated", run.updated)]
-    told = ("error", "cached_from", "manifest", "runner", "settings_sha256", "process_host", "process_pid")
-    rows += [(key, str(run.properties[key])) for key in told if key in run.properties]
+    shown = ("error", "cached_from", "manifest", "runner", "settings_sha256", "process_host", "process_pid")
+    rows += [(key, str(run.properties[key])) for key in shown if key in run.properties]
     rows += [(node, f"execution {id_}") for node, id_ in run.executions.items()]
     rows += [(key, f"artifact {one.id} {one.type} {one.state} {one.uri}") for key, one in artifacts.items()]
     return value, rows, 0
@@ -99,10 +106,10 @@ def _lineage(store: StoreAddress, args: argparse.Namespace) -> Answer:
     found = queries.lineage(store, [one.id for one in queries.artifacts_of(store, run).values()])
     value = {"artifacts": [asdict(one) for one in found.artifacts.values()], "edges": [asdict(e) for e in found.edges]}
 
-    def told(id_: int) -> str:
+    def described(id_: int) -> str:
         return f"{id_} {found.artifacts[id_].type} {found.artifacts[id_].uri}"
 
-    rows = [(told(e.source), f"{e.node} {e.state}", e.run_id, told(e.target)) for e in found.edges]
+    rows = [(described(e.source), f"{e.node} {e.state}", e.run_id, described(e.target)) for e in found.edges]
     return value, [("from", "by", "run", "to"), *rows], 0
 
 
@@ -113,7 +120,7 @@ def _diff(store: StoreAddress, args: argparse.Namespace) -> Answer:
         *differences(what_came_out(first), what_came_out(second)),
     ]
     value = [{"field": field, "first": one, "second": two} for field, one, two in found]
-    same = f"{' and '.join(args.runs)}: the same settings, inputs, versions and files"
+    same = f"{' and '.join(args.runs)}: no differences in settings, inputs, versions or files"
     return value, [("field", *args.runs), *found] if found else [(same,)], 0
 
 
@@ -135,7 +142,7 @@ def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 
 def _print_table(rows: Sequence[Sequence[Any]]) -> None:
-    """Print columns; on a terminal long texts are cut, except in the last column."""
+    """Print a table; on a terminal, long texts are cut, except in the last column."""
     limit = _WIDTH if sys.stdout.isatty() else None
     texts = [[*(" ".join(str(cell).split())[:limit] for cell in row[:-1]), str(row[-1])] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

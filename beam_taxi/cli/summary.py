@@ -1,30 +1,26 @@
-"""What main tells: the plan, the end of a run, an error."""
+"""What the run verb prints: checks, the plan, the look-up in the cache, the end of a run."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from beam_taxi import layout
-from beam_taxi.settings import Settings
+from beam_taxi.launch.options import Launch
+from beam_taxi.run.folder import MANIFEST, REPORT
+from beam_taxi.run.manifest import RunManifest
 
 if TYPE_CHECKING:
     from beam_taxi.launch.runners.base import Check
-    from beam_taxi.sources.plan import InputPlan
+    from beam_taxi.metadata.cache import Lookup
+    from beam_taxi.sources.plan import TablePlan
 
 _FILES_SHOWN = 20
-
-
-def print_error(message: str, exit_status: int, as_json: bool) -> None:
-    """Print an error in one line on stderr."""
-    told = {"error": message, "exit_status": exit_status}
-    print(json.dumps(told) if as_json else f"beam_taxi: error: {message}", file=sys.stderr)
+_REASONS = {"fields": "wrong field count", "encoding": "bad encoding"}
 
 
 def print_checks(checks: Iterable[Check]) -> int:
-    """Print one line for each check; returns how many have a fault."""
+    """Print one line for each check; return how many failed."""
     faults = 0
     for check in checks:
         faults += bool(check.fault)
@@ -34,71 +30,72 @@ def print_checks(checks: Iterable[Check]) -> int:
     return faults
 
 
-def print_notes(checks: Iterable[Check]) -> None:
-    """Print on stderr what does not stand against a launch."""
-    for note in (check.note for check in checks if check.note):
-        print(f"beam_taxi: note: {note}", file=sys.stderr)
+def print_lookup(found: Lookup) -> None:
+    """Print whether the cache has the run, or why not."""
+    if found.earlier is not None:
+        print(f"cache      hit: run {found.earlier.run_id}")
+    for reason in found.reasons:
+        print(f"cache      missed: {reason}")
 
 
-def print_left(run_uri: str, store: str, recorded_on_worker: bool) -> None:
-    """Print where the manifest of a job that runs on will be, and how it is recorded."""
-    manifest = f"{run_uri}/{layout.MANIFEST}"
-    print(f"The job is not done here; its manifest will be {manifest}")
-    if store != "none" and recorded_on_worker:
-        print(f"A worker records it in {store}")
-    elif store != "none":
-        print(f"Record it then: python -m beam_taxi.record --manifest {manifest} --metadata_store '{store}'")
+def print_left(launch: Launch) -> None:
+    """Print where the manifest of a job that is still running will be, and how it is recorded."""
+    manifest = f"{launch.settings.run_uri}/{MANIFEST}"
+    print(f"The job is still running; its manifest will be {manifest}")
+    if launch.store is not None and launch.options.records_on_worker:
+        print(f"A worker records it in {launch.store.uri}")
+    elif launch.store is not None:
+        print(f"Record it then: python -m beam_taxi.record --manifest {manifest} --metadata_store '{launch.store.uri}'")
 
 
-def print_plan(settings: Settings, plan: InputPlan, described: Iterable[tuple[str, str]], store: str) -> None:
-    """Print what a run would do."""
-    for file in plan.files[:_FILES_SHOWN]:
-        print(f"input      {file.uri}  {file.size:,} bytes{', read by one worker' if file.is_one_block else ''}")
-    if len(plan.files) > _FILES_SHOWN:
-        print(f"input      … and {len(plan.files) - _FILES_SHOWN:,} more")
-    print(f"total      {len(plan.files)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
+def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, str]]) -> None:
+    """Print what a run would read and write."""
+    settings, inputs = launch.settings, [source.info for source in plan.sources]
+    for info in inputs[:_FILES_SHOWN]:
+        print(f"input      {info.uri}  {info.size:,} bytes{'' if info.is_splittable else ', read by one worker'}")
+    if len(inputs) > _FILES_SHOWN:
+        print(f"input      … and {len(inputs) - _FILES_SHOWN:,} more")
+    print(f"total      {len(inputs)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
     print(f"output     {settings.run_uri}")
     splits = ", ".join(f"{split.name}:{split.weight}" for split in settings.splits)
     print(f"shards     {f'{plan.n_units} for each split: ' if settings.examples else 'none, splits: '}{splits}")
     for name, value in described:
         print(f"{name:<10} {value}")
-    print(f"record     {store}")
+    print(f"record     {launch.store_uri}")
 
 
 def print_end(
-    manifest: Mapping[str, Any],
+    launch: Launch,
+    manifest: RunManifest,
     ids: Mapping[str, int],
-    store: str,
     seconds: Mapping[str, float],
-    log_format: str,
     cached: str | None = None,
 ) -> None:
-    """Print what a run has made, or, for a `cached` run id, which run's artifacts it has instead."""
-    if log_format == "json":
-        told = {"manifest": manifest, "ml_metadata_ids": ids, "seconds": seconds}
-        print(json.dumps(told | ({"cached_run_id": cached} if cached else {})))
+    """Print what a run has produced, or, for a `cached` run id, which run's artifacts it reuses."""
+    if launch.options.is_json:
+        result = {"manifest": manifest.to_json(), "ml_metadata_ids": ids, "seconds": seconds}
+        print(json.dumps(result | ({"cached_run_id": cached} if cached else {})))
         return
     for line in _lines(manifest, ids, cached):
         print(line)
-    print(f"record     {store}")
-    for warning in manifest["warnings"]:
+    print(f"record     {launch.store_uri}")
+    for warning in manifest.warnings:
         print(f"warning    {warning}")
     print("seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items()))
 
 
-def _lines(manifest: Mapping[str, Any], ids: Mapping[str, int], cached: str | None) -> Iterator[str]:
-    inputs, uri = manifest["inputs"], manifest["run_uri"]
-    run_id = manifest["run_id"]
-    yield f"run        {f'{cached} (CACHED: it has the artifacts of {run_id})' if cached else run_id}"
-    read, blank = (sum(one[count] for one in inputs) for count in ("rows", "blank_lines"))
-    rejects = layout.count_rejects(manifest)
-    yield f"rows read  {read + rejects.total():,} from {len(inputs)} file(s), {blank:,} blank lines"
-    yield "splits     " + ", ".join(f"{split['name']} {split['rows']:,}" for split in manifest["splits"])
-    by_code = ", ".join(f"{code} {count:,}" for code, count in rejects.items())
-    yield f"rejects    dead-letter: {rejects.total()}" + (f" ({by_code})" if rejects else "")
-    yield f"features   {len(manifest['features'])}"
-    for name, artifact in manifest["artifacts"].items():
+def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) -> Iterator[str]:
+    inputs, uri, run_id = manifest.inputs, manifest.run_uri, manifest.run_id
+    yield f"run        {f'{cached} (CACHED: it reuses the artifacts of {run_id})' if cached else run_id}"
+    records, blank = sum(entry.records for entry in inputs), sum(entry.blank_lines for entry in inputs)
+    yield f"rows read  {records:,} from {len(inputs)} file(s), {blank:,} blank lines"
+    yield "splits     " + ", ".join(f"{split.name} {split.rows or 0:,}" for split in manifest.splits)
+    rejects = manifest.count_rejects()
+    reasons = ", ".join(f"{count:,} {_REASONS.get(code, code)}" for code, count in rejects.most_common())
+    yield f"rejects    {rejects.total():,}" + (f" ({reasons}); see rejects/" if rejects else "")
+    yield f"features   {len(manifest.features)}"
+    for name, artifact in manifest.artifacts.items():
         known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
-        yield f"{name:<10} {uri}/{artifact['path']}  {len(artifact['files'])} file(s){known}"
-    yield f"report     {uri}/{layout.REPORT}"
-    yield f"manifest   {uri}/{layout.MANIFEST}"
+        yield f"{name:<10} {uri}/{artifact.key}  {len(artifact.files)} file(s){known}"
+    yield f"report     {uri}/{REPORT}"
+    yield f"manifest   {uri}/{MANIFEST}"

@@ -1,53 +1,25 @@
-"""Serve a store by gRPC: `python -m beam_taxi.metadata.server --metadata_store sqlite:///PATH --port 8080`.
+"""Serve a store by gRPC, as `beam-taxi serve-metadata` does.
 
 ML Metadata's wheel has a client of this service and no server. The service has neither password nor TLS, so it listens
-on this machine only, unless `--host` says otherwise.
+on this machine only, unless it is given another host.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
 import sys
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
-from beam_taxi.metadata.address import StoreAddress, parse_address
+from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.metadata.store import connect
 
 _SERVICE = "ml_metadata.MetadataStoreService"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; returns 0 then, 2 if the store or the port cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m beam_taxi.metadata.server", allow_abbrev=False)
-    parser.add_argument("--metadata_store", required=True, metavar="URI", help="sqlite:///PATH or mysql://…")
-    parser.add_argument("--metadata_password_file", metavar="FILE", help="see beam_taxi.main --help")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, required=True, help="0 picks a free port")
-    args = parser.parse_args(argv)
-    try:
-        store = parse_address(args.metadata_store, args.metadata_password_file)
-        if store is None or not store.can_be_served:
-            raise UsageError(f"--metadata_store {args.metadata_store}: use sqlite:///PATH or mysql://…")
-        server, port = _serve(store, args.host, args.port)
-    except BeamTaxiError as error:
-        print(f"beam_taxi: error: {error}", file=sys.stderr)
-        return error.exit_status
-    print(f"{store.uri} at grpc://{args.host}:{port}", flush=True)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
-    server.stop(grace=5).wait()
-    return 0
-
-
-def _serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
+def serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
     """Start a server; returns it and its port. Raises StoreError and UsageError."""
     # gRPC would write to standard error what the exceptions below say in one line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -112,4 +84,7 @@ class _Calls:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # The former name of the verb serve-metadata.
+    from beam_taxi.cli.serve_metadata import main
+
+    sys.exit(main(prog="python -m beam_taxi.metadata.server"))

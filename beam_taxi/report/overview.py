@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from beam_taxi.report.figures import number, percent, plural, printable, size
 from beam_taxi.run.manifest import InputEntry, RunManifest
-from beam_taxi.settings import Dialect, Settings, StatisticsSettings
-
-_FLAGS = {
-    "query": None,
-    "project": None,
-    "pipeline_name": "beam_taxi",
-    "split_key": None,
-    "max_rejects": None,
-    "max_reject_ratio": None,
-    "num_shards": None,
-    "unit_bytes": None,
-    "gzip_level": 1,
-}
-"""Settings whose flags have their names, with the defaults."""
-
+from beam_taxi.settings import GIVEN_SCHEMA, Settings, command_line
 
 _FILES = 200
 """Input files that are listed; the manifest has them all."""
@@ -168,7 +154,7 @@ def provenance(manifest: RunManifest) -> Provenance:
         )
         for key, one in manifest.artifacts.items()
     )
-    note = "Save settings.schema of manifest.json as given_schema.pbtxt first." if manifest.settings.schema else ""
+    note = f"Save settings.schema of manifest.json as {GIVEN_SCHEMA} first." if manifest.settings.schema else ""
     return Provenance(
         tuple((label, printable(value, 500)) for label, value in facts),
         tuple(manifest.versions.items()),
@@ -178,33 +164,12 @@ def provenance(manifest: RunManifest) -> Provenance:
     )
 
 
-def command(given: Settings) -> str:
+def command(settings: Settings) -> str:
     """Return the command line that runs the job again with the same settings, into the same folder, as a new run."""
-    settings = given.to_json()
-    words = ["--input", *settings["input"]] if settings["input"] else []
-    words += ["--output", settings["run_uri"].rsplit("/", 1)[0]]
-    words += ["--schema", "given_schema.pbtxt"] if settings["schema"] else []
-    splits = ",".join(f"{split['name']}:{split['weight']}" for split in settings["splits"])
-    words += ["--splits", splits] if splits != "train:2,eval:1" else []
-    values = {name: (settings[name], default) for name, default in _FLAGS.items()}
-    flags = {"columns": "column_names"}
-    for part, defaults in ((settings["dialect"], Dialect()), (settings["statistics"], StatisticsSettings())):
-        for one in fields(defaults):
-            values[flags.get(one.name, one.name)] = (part[one.name], getattr(defaults, one.name))
-        flags = {"features": "stats_features"}
-    for name, (value, default) in values.items():
-        text = _join(value) if isinstance(value, (list, tuple)) else str(value)
-        if value != default and not (isinstance(default, tuple) and not value):
-            words += [f"--{name}", text] if not text.startswith("-") else [f"--{name}={text}"]
-    return " ".join(["python -m beam_taxi.main", *map(_quote, words)])
+    return " ".join(["python -m beam_taxi.main", *map(_quote, command_line(settings))])
 
 
 def _quote(word: str) -> str:
     """Return a word for a shell; what would not be seen is written as the escapes of bash's $'…'."""
     shown = printable(word.replace("\\", "\\\\").replace("'", "\\'"), len(word) * 2)
     return shlex.quote(word) if printable(word, len(word)) == word else f"$'{shown}'"
-
-
-def _join(names: Sequence[str]) -> str:
-    """Return names as one CSV record, as the flags take them."""
-    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)

@@ -12,7 +12,8 @@ import beam_taxi
 from beam_taxi.errors import BeamTaxiError
 
 _LIBRARIES = ("apache-beam", "tensorflow-data-validation", "tensorflow-metadata", "pyarrow", "numpy", "isal")
-_NOT_ON_WORKERS = "samples"
+NOT_ON_WORKERS = "samples"
+"""The part of this package that workers do not have."""
 
 
 def versions() -> dict[str, str]:
@@ -21,7 +22,7 @@ def versions() -> dict[str, str]:
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
         name = path.relative_to(folder)
-        if name.parts[0] != _NOT_ON_WORKERS:
+        if name.parts[0] != NOT_ON_WORKERS:
             code.update(f"{name}\n".encode() + path.read_bytes())
     return {
         "beam_taxi": beam_taxi.__version__,

@@ -524,9 +524,9 @@ def not_negative(text: str) -> int:
     return number
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Return the exit status: 0, or 1 when writing failed. Bad arguments raise SystemExit with status 2."""
-    parser = OneLineParser(prog="python -m beam_taxi.taxi", description="Write a synthetic sample of taxi trips.")
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.taxi") -> int:
+    """Return the exit status: 0, or 1 if writing failed. Bad arguments raise SystemExit with status 2."""
+    parser = OneLineParser(prog=prog, description="Write a synthetic sample of taxi trips.")
     parser.add_argument("--rows", type=not_negative, required=True, help="number of trips")
     parser.add_argument("--seed", type=not_negative, default=1, help="which sample (default 1)")
     parser.add_argument("--out", required=True, help="CSV file to write, replaced if it is there; - is stdout")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_data_validation.statistics.generators.stats_generator import CombinerStatsGenerator
 
-from beam_taxi.launch import options
+from beam_taxi.launch.command import parse
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.memory import keep_freed_memory
 from beam_taxi.sources.plan import plan_input
@@ -36,7 +36,7 @@ def timed(part: str) -> Iterator[None]:
 
 keep_freed_memory()
 replace_those_of_tfdv()
-settings = options.to_settings(options.parse(sys.argv[1:])[0])
+settings = parse(sys.argv[1:]).settings
 weights = [split.weight for split in settings.splits]
 plan = plan_input(settings, {})
 with timed("first pass"):

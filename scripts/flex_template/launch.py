@@ -1,7 +1,7 @@
-"""What the Flex Template's launcher runs, as a script: beam_taxi.main with the arguments that it gets.
+"""What the launcher of the Flex Template runs: `beam-taxi run` with the arguments that it gets.
 
-The launcher makes the job's description and leaves, so that a worker must record the run; and the workers run the image
-that the launcher itself runs in, BEAM_TAXI_IMAGE.
+The launcher writes the description of the job and exits, so a worker must record the run; and the workers run the image
+in which the launcher itself runs, BEAM_TAXI_IMAGE.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from beam_taxi.launch import options
-from beam_taxi.main import main
+from beam_taxi.cli.run import main
+from beam_taxi.launch.beam_flags import known_beam_flags
+from beam_taxi.launch.options import options
 
 
 def arguments(argv: Sequence[str], image: str) -> list[str]:
-    """Return main's arguments: without parameters left empty, and without flags that a newer launcher may add."""
-    ours = {option: action for action in options.parser()._actions for option in action.option_strings}
-    known = {*ours, *options.beam_flags()}
+    """Return the arguments for the run: without empty parameters, and without flags that a newer launcher may add."""
+    ours = {text: option for option in options() for text in option.strings}
+    known = {*ours, *known_beam_flags()}
     kept = []
     for word in argv:
         flag, _, value = word.partition("=")
         if flag not in known and flag.replace("--no_", "--", 1) not in known:
-            print(f"beam_taxi: warning: the launcher's {flag} is not known, and left out", file=sys.stderr)
-        elif flag in ours and ours[flag].nargs == 0 and value:
+            print(f"beam_taxi: warning: ignored {flag}, an unknown flag of the launcher", file=sys.stderr)
+        elif flag in ours and ours[flag].is_switch and value:
             kept += [flag] if value.lower() == "true" else []
         elif value or "=" not in word:
             kept.append(word)

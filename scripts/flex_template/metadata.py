@@ -1,19 +1,17 @@
-"""Make the Flex Template's metadata from the options: `python scripts/flex_template/metadata.py`."""
+"""Write the Flex Template's metadata, which follows from the options: `python scripts/flex_template/metadata.py`."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from beam_taxi.launch import options
+from beam_taxi.flags import INTEGER, Group, Option
+from beam_taxi.launch.options import DESCRIPTION, options
 
 FILE = Path(__file__).with_name("metadata.json")
-# What the launcher or the script of the template decides, and what makes no job.
+# What the launcher or the script of the template decides, and what launches no job.
 _LEFT_OUT = {
-    *("help", "runner", "project", "record_on", "log_format"),
+    *("runner", "project", "record_on", "log_format"),
     *("plan", "preflight", "no_wait", "cache", "explain_cache"),
 }
 _KINDS = {"input": "GCS_READ_FILE", "schema": "GCS_READ_FILE", "output": "GCS_WRITE_FOLDER"}
@@ -28,45 +26,48 @@ _REGEXES = {
 }
 
 
-def metadata() -> dict[str, Any]:
-    """Return the metadata, as gcloud dataflow flex-template build reads it."""
-    parser = options.parser()
+def metadata() -> dict[str, object]:
+    """Return the metadata, as `gcloud dataflow flex-template build` reads it."""
+    by_group = sorted(options(), key=lambda option: list(Group).index(option.flag.group))
     return {
         "name": "beam_taxi",
-        "description": parser.description,
+        "description": DESCRIPTION,
         "streaming": False,
-        "parameters": list(_parameters(parser)),
+        "parameters": [_parameter(option) for option in by_group if option.name not in _LEFT_OUT],
     }
 
 
-def _parameters(parser: argparse.ArgumentParser) -> Iterator[dict[str, Any]]:
-    for group in parser._action_groups:
-        for action in group._group_actions:
-            if action.dest not in _LEFT_OUT:
-                yield _parameter(action, group.title or "")
-
-
-def _parameter(action: argparse.Action, group: str) -> dict[str, Any]:
-    name = action.dest
-    is_switch = action.nargs == 0
-    kind = "BOOLEAN" if is_switch else "ENUM" if action.choices else "NUMBER" if action.type is int else "TEXT"
-    kind = _KINDS.get(name, kind)
-    found: dict[str, Any] = {
-        "name": name,
-        "label": name.replace("_", " ").capitalize(),
-        "helpText": (action.help or "") % {"default": action.default},
-        "groupName": group,
+def _parameter(option: Option) -> dict[str, object]:
+    kind = _kind(option)
+    found: dict[str, object] = {
+        "name": option.name,
+        "label": option.name.replace("_", " ").capitalize(),
+        "helpText": option.help,
+        "groupName": option.flag.group.value,
         "paramType": kind,
-        "isOptional": name not in _REQUIRED,
+        "isOptional": option.name not in _REQUIRED,
     }
-    regex = _REGEXES.get(name, {"NUMBER": "^[0-9]+$", "BOOLEAN": "^(true|false)$"}.get(kind))
-    found |= {"regexes": [regex]} if regex else {}
-    if is_switch:
-        found["defaultValue"] = "false"
-        return found
-    found |= {"defaultValue": str(action.default)} if action.default not in (None, "") else {}
-    found |= {"enumOptions": [{"value": value} for value in action.choices]} if action.choices else {}
+    regex = _REGEXES.get(option.name, {"NUMBER": "^[0-9]+$", "BOOLEAN": "^(true|false)$"}.get(kind))
+    if regex:
+        found["regexes"] = [regex]
+    # A default that depends on other options is not one of the parameter, which would be passed with every launch.
+    default = "false" if option.is_switch else "" if option.flag.default else option.default_text
+    if default:
+        found["defaultValue"] = default
+    if option.flag.choices:
+        found["enumOptions"] = [{"value": value} for value in option.flag.choices]
     return found
+
+
+def _kind(option: Option) -> str:
+    """Return the type of a parameter, as the service names it."""
+    if option.name in _KINDS:
+        return _KINDS[option.name]
+    if option.is_switch:
+        return "BOOLEAN"
+    if option.flag.choices:
+        return "ENUM"
+    return "NUMBER" if option.flag.value is INTEGER else "TEXT"
 
 
 def text() -> str:

@@ -21,10 +21,11 @@ import pytest
 from google.cloud import storage
 from ml_metadata.proto import metadata_store_pb2
 
-from beam_taxi import layout
+from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
 from beam_taxi.launch.runners.dataflow_job import Job, watch
 from beam_taxi.metadata.store import open_store
+from beam_taxi.run.manifest import RunManifest
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.dataflow_service import ENDPOINT, JOB_ID
 from tests.cloud.launch import ROOT, command, run
@@ -89,13 +90,13 @@ def test_the_launch_and_the_job(google_cloud: GoogleCloud, bucket: storage.Bucke
     assert "rows read  2 from 1 file(s)" in out
     lines = told.splitlines()
     assert "running    PlanInput/ScanBlocks  16 bytes read, 2 rows, 0 rejects" in lines
-    assert "no connection to Dataflow, trying again: " in told
+    assert "no connection to Dataflow, retrying: " in told
     assert lines[-1] == "done       PlanInput/ScanBlocks  16 bytes read, 2 rows, 0 rejects"
     assert states(store) == {"COMPLETE"}
     manifest = json.loads(bucket.blob("out/job/manifest.json").download_as_bytes())
     assert sum(split["rows"] for split in manifest["splits"]) == 2
-    named = {f"out/job/{path}" for path in layout.named_files(manifest)}
-    assert {blob.name for blob in bucket.list_blobs(prefix="out/job/")} == {*named, "out/job/manifest.json"}
+    named = {*RunManifest.from_json(manifest).named_files(), "manifest.json", "report.html"}
+    assert {blob.name for blob in bucket.list_blobs(prefix="out/job/")} == {f"out/job/{path}" for path in named}
 
 
 def check_description(created: list[dict[str, Any]]) -> None:
@@ -120,7 +121,7 @@ def check_execution(staged: Path, variables: dict[str, str], folder: Path) -> No
     with tarfile.open(staged / "workflow.tar.gz") as sdist:
         packed = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "beam_taxi").rglob("*.py")}
-    assert ours <= packed
+    assert ours - packed == {path for path in ours if path.startswith("beam_taxi/samples/")}
     python = clean_environment(folder / "worker")
     without = execute(python, staged, variables, folder)
     assert without.returncode != 0
@@ -131,6 +132,7 @@ def check_execution(staged: Path, variables: dict[str, str], folder: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
+QUIET = TerminalConsole(as_json=True)
 TRACE = """Traceback (most recent call last):
   File "apache_beam/runners/common.py", line 1, in apache_beam.runners.common.DoFnRunner.process
 beam_taxi.errors.DataError: gs://bucket/in/x.csv: line 3: has 3 fields, the header has 2 [while running 'PlanInput/X']
@@ -154,7 +156,7 @@ def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
     store = f"sqlite:///{tmp_path}/m.sqlite"
     done = run(google_cloud, run_id="refused", metadata_store=store)
     assert done.returncode == 1
-    assert "Dataflow refuses the job: 403 Current user cannot act as service account.; grant yourself" in done.stderr
+    assert "Dataflow refused the job: 403 Current user cannot act as service account.; grant yourself" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert states(store) == {"FAILED"}
 
@@ -164,12 +166,12 @@ def test_nobody_waits(google_cloud: GoogleCloud, tmp_path: Path):
     done = run(google_cloud, "--no_wait", run_id="alone", metadata_store=store)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "beam_taxi: note: nobody waits for the job: record it later, or give --record_on worker"
+        "beam_taxi: note: no launcher waits for the job: record it later, or use --record_on worker"
     ]
     assert done.stdout.splitlines() == [
         f"job        {JOB_ID}  https://console.cloud.google.com/dataflow/jobs/us-east1/{JOB_ID}?project=project",
         f"cancel     gcloud dataflow jobs cancel {JOB_ID} --region us-east1 --project project",
-        "The job is not done here; its manifest will be gs://bucket/out/alone/manifest.json",
+        "The job is still running; its manifest will be gs://bucket/out/alone/manifest.json",
         "Record it then: python -m beam_taxi.record --manifest gs://bucket/out/alone/manifest.json "
         f"--metadata_store '{store}'",
     ]
@@ -223,8 +225,10 @@ def test_an_interrupt_without_a_terminal_leaves_the_job(google_cloud: GoogleClou
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(StillRunning, match=f"the job runs on; cancel it with: gcloud dataflow jobs cancel {JOB_ID}"):
-        watch(job, quiet=True)
+    with pytest.raises(
+        StillRunning, match=f"the job is still running; cancel it with: gcloud dataflow jobs cancel {JOB_ID}"
+    ):
+        watch(job, QUIET)
     thread.join()
     assert not google_cloud.dataflow.cancelled.is_set()
 
@@ -232,20 +236,20 @@ def test_an_interrupt_without_a_terminal_leaves_the_job(google_cloud: GoogleClou
 def test_other_ends_of_the_wait(google_cloud: GoogleCloud, job: Job):
     google_cloud.dataflow.state = "JOB_STATE_CANCELLED"
     with pytest.raises(JobCancelled, match="the job was cancelled: https://console"):
-        watch(job, quiet=True)
+        watch(job, QUIET)
     google_cloud.dataflow.state = "JOB_STATE_FAILED"
-    with pytest.raises(BeamTaxiError, match="the job failed: no reason is given; see https://console"):
-        watch(job, quiet=True)
+    with pytest.raises(BeamTaxiError, match="the job failed: no reason given; see https://console"):
+        watch(job, QUIET)
     google_cloud.dataflow.message("ERROR", "Quota exceeded.\nNo machines in us-east1.\n")
     with pytest.raises(BeamTaxiError, match=r"the job failed: No machines in us-east1\.; see https://console"):
-        watch(job, quiet=True)
+        watch(job, QUIET)
     google_cloud.dataflow.broken_calls = 9
-    with pytest.raises(StillRunning, match="the job cannot be watched: .* it runs on: https://console"):
-        watch(job, quiet=True, lost_seconds=0)
+    with pytest.raises(StillRunning, match="the job cannot be watched: .* it may still be running: https://console"):
+        watch(job, QUIET, lost_seconds=0)
     google_cloud.dataflow.broken_calls = 0
     unknown = Job("project", "us-east1", "unknown", ENDPOINT)
     with pytest.raises(StillRunning, match="the job cannot be watched: 404"):
-        watch(unknown, quiet=True, lost_seconds=0)
+        watch(unknown, QUIET, lost_seconds=0)
 
 
 def test_the_notebook_looks_at_a_run_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):

@@ -143,11 +143,11 @@ def test_a_rehearsal(google_cloud: GoogleCloud, bucket: storage.Bucket, image: I
         launched = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
         assert launched.returncode == 0, launched.stderr
         assert launched.stderr.splitlines() == [
-            "beam_taxi: warning: the launcher's --flag_of_tomorrow is not known, and left out"
+            "beam_taxi: warning: ignored --flag_of_tomorrow, an unknown flag of the launcher"
         ]
         assert launched.stdout.splitlines() == [
             f"template   {template}",
-            "The job is not done here; its manifest will be gs://bucket/flex/flex/manifest.json",
+            "The job is still running; its manifest will be gs://bucket/flex/flex/manifest.json",
             f"A worker records it in {address}",
         ]
         assert google_cloud.dataflow.created == []

@@ -1,4 +1,4 @@
-"""Checks before a launch on Dataflow: everything that Beam lets pass, all at once, each with what repairs it."""
+"""Checks before a launch on Dataflow: everything that Beam lets pass, all at once, each with how to fix it."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
     google_cloud.storage.permissions["bucket"] = {"storage.objects.get", "storage.objects.list"}
     google_cloud.dataflow.disabled_apis = {"dataflow.googleapis.com", "logging.googleapis.com"}
     faults = {
-        "region": "--region us-east1-b: is a zone; give --region us-east1",
-        "temp location": "--temp_location /tmp: is not in Cloud Storage; give --temp_location gs://BUCKET/temp",
-        "staging location": "--staging_location: is missing, and Beam would make a bucket",
-        "job name": f"(80 given); give e.g. --job_name {'a' * 63}",
-        "workers": "--max_num_workers 2.5: give a whole number above 0; --machine_type large: is no machine type; give "
-        "one of `gcloud compute machine-types list --filter zone~us-east1-b`; --service_account_email me: is no ",
-        "setup file": "--setup_file none/setup.py: is no setup.py; give the one of this repository",
+        "region": "--region us-east1-b: is a zone; use --region us-east1",
+        "temp location": "--temp_location /tmp: is not in Cloud Storage; use --temp_location gs://BUCKET/temp",
+        "staging location": "--staging_location is required, or Beam would create a bucket",
+        "job name": f"(it has 80); use e.g. --job_name {'a' * 63}",
+        "workers": "--max_num_workers 2.5: must be a whole number above 0; --machine_type large: is not a machine type"
+        "; choose one of `gcloud compute machine-types list --filter zone~us-east1-b`; --service_account_email me: is ",
+        "setup file": "--setup_file none/setup.py: not a setup.py; use the one of this repository",
         "versions": "has Python 3.9 and Beam 2.50.0",
-        "files": "--input data/*.csv: workers do not see this machine's files; `gcloud storage cp data/*.csv gs://",
-        "metadata store": "is a file on this machine, which workers do not see; give mysql://",
+        "files": "--input data/*.csv: workers do not see local files; `gcloud storage cp data/*.csv gs://",
+        "metadata store": "is a file on this machine, which workers do not see; use mysql://",
         "bucket none": "`gcloud storage buckets create gs://none --project project --location us-east1-b`",
-        "permissions bucket": "not permitted: storage.objects.create, storage.objects.delete; `gcloud storage buckets "
-        "add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com --role",
+        "permissions bucket": "missing permissions: storage.objects.create, storage.objects.delete; `gcloud storage "
+        "buckets add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com ",
         "APIs": "`gcloud services enable dataflow.googleapis.com logging.googleapis.com --project project`",
         "input": "--input data/*.csv: no file matches",
     }
@@ -77,35 +77,37 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
     assert told.keys() == faults.keys()
     for name, text in faults.items():
         assert text in told[name]
-    assert f"{len(faults)} of 18 checks found a fault" in done.stderr
+    assert f"{len(faults)} of 18 checks failed" in done.stderr
     # Without --preflight the same in one line.
     done = run(google_cloud, "--no_wait", region=None, staging_location="gs://bucket")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "--region: is missing; give one of `gcloud compute regions list`, e.g. --region us-central1; " in done.stderr
+    assert (
+        "--region is required; choose one of `gcloud compute regions list`, e.g. --region us-central1; " in done.stderr
+    )
     assert "--staging_location gs://bucket: is not a folder in a bucket" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("changed", "kind", "text"),
     [
-        ({"project": "My_Project"}, "fault", "--project My_Project: is not the id of a project"),
-        ({"region": "us_east"}, "fault", "--region us_east: is no region"),
+        ({"project": "My_Project"}, "fault", "--project My_Project: not a valid project ID"),
+        ({"region": "us_east"}, "fault", "--region us_east: is not a valid region"),
         ({"temp_location": "gs://bucket/scratch"}, "note", "by convention it ends in /temp or /tmp"),
         ({"staging_location": "gs://bucket/a/binaries/"}, "ok", ""),
         (
             {"region": "europe-west4"},
             "fault",
-            "gs://bucket is in US-EAST1, the job in europe-west4; give --region us-east1",
+            "gs://bucket is in US-EAST1, the job in europe-west4; use --region us-east1",
         ),
-        ({"output": "/out"}, "fault", "--output: workers do not see this machine's folders"),
-        ({"setup_file": None}, "fault", "--setup_file: is missing, so that workers have no beam_taxi"),
+        ({"output": "/out"}, "fault", "--output: workers do not see local folders"),
+        ({"setup_file": None}, "fault", "--setup_file is required, or the workers lack beam_taxi"),
         ({"setup_file": None, "sdk_container_image": f"us-docker.pkg.dev/p/r/{HERE}"}, "ok", ""),
-        ({"sdk_container_image": "us-docker.pkg.dev/p/r/mine:1"}, "note", "its name does not tell its versions"),
+        ({"sdk_container_image": "us-docker.pkg.dev/p/r/mine:1"}, "note", "the name does not contain its versions"),
         (
             {"metadata_store": "grpc://localhost:8080", "record_on": "worker"},
             "fault",
-            "on a worker localhost is the worker",
+            "on a worker, localhost is the worker",
         ),
         ({"metadata_store": "grpc://10.0.0.1:8080", "record_on": "worker"}, "ok", ""),
     ],
@@ -122,7 +124,7 @@ def test_locations_of_several_regions(google_cloud: GoogleCloud, bucket: storage
     custom = {"customPlacementConfig": {"dataLocations": ["US-WEST1", "US-EAST1"]}}
     expected = {
         "us": ({"location": "US"}, ""),
-        "eu": ({"location": "EU"}, "--output: gs://eu is in EU, the job in us-east1: slower, and the transfer is paid"),
+        "eu": ({"location": "EU"}, "--output: gs://eu is in EU, the job in us-east1: this is slower, and the transfer"),
         "pair": ({"location": "NAM4"}, ""),
         "two": ({"location": "US", **custom}, ""),
     }
@@ -141,7 +143,7 @@ def test_locations_of_several_regions(google_cloud: GoogleCloud, bucket: storage
 def test_the_setup_file_is_looked_into(google_cloud: GoogleCloud, tmp_path: Path):
     other = tmp_path / "setup.py"
     other.write_text('from setuptools import setup\nsetup(name="other")\n')
-    assert "is that of another package" in run(google_cloud, setup_file=str(other)).stderr
+    assert "belongs to another package" in run(google_cloud, setup_file=str(other)).stderr
     other.write_text('from setuptools import setup\nsetup(name="beam_taxi", packages=["beam_taxi"])\n')
     (tmp_path / "beam_taxi" / "report").mkdir(parents=True)
     for name in ("__init__.py", "report/page.html.j2"):
@@ -149,10 +151,7 @@ def test_the_setup_file_is_looked_into(google_cloud: GoogleCloud, tmp_path: Path
     told = run(google_cloud, setup_file=str(other)).stderr
     assert "the package would lack beam_taxi/report/page.html.j2; MANIFEST.in needs `graft beam_taxi`" in told
     other.write_text('import nothing\nfrom setuptools import setup\nsetup(name="beam_taxi")\n')
-    assert (
-        "does not work: ModuleNotFoundError: No module named 'nothing'"
-        in run(google_cloud, setup_file=str(other)).stderr
-    )
+    assert "fails: ModuleNotFoundError: No module named 'nothing'" in run(google_cloud, setup_file=str(other)).stderr
 
 
 def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
@@ -163,7 +162,7 @@ def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
     done = run(google_cloud, "--preflight", "--no_wait", metadata_store="grpc://127.0.0.1:1", **places)
     assert done.returncode == 2
     assert done.stdout.splitlines()[:2] == [
-        "fault  runner: --no_wait: FnApiRunner ends with this process; leave it out",
+        "fault  runner: --no_wait: cannot be used with FnApiRunner, which ends with this process; remove it",
         "fault  metadata store: --metadata_store grpc://127.0.0.1:1: no answer: Connection refused; is the server up, "
         "and its address right?",
     ]
@@ -175,7 +174,7 @@ def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
         f"fault  input: {tmp_path}/x.csv: is empty: it has no header",
     )
     done = run(google_cloud, "--preflight", query="SELECT 1", **{**places, "input": None})
-    assert (done.returncode, done.stdout.splitlines()[-1][:40]) == (0, "note   input: what a query gives is know")
+    assert (done.returncode, done.stdout.splitlines()[-1][:40]) == (0, "note   input: not checked: the result of ")
 
 
 def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
@@ -198,7 +197,7 @@ def test_the_plan_has_an_estimate(google_cloud: GoogleCloud):
 @pytest.mark.parametrize(
     ("runner", "message"),
     [
-        ("DataflowRunner", "no Google Cloud credentials here: `gcloud auth application-default login`"),
+        ("DataflowRunner", "no Google Cloud credentials found: `gcloud auth application-default login`"),
         ("FnApiRunner", "it is not public, and there are no Google Cloud credentials here; log in with `gcloud auth"),
     ],
 )

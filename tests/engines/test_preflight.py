@@ -12,9 +12,10 @@ import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
-from beam_taxi import layout, storage
-from beam_taxi.errors import BeamTaxiError, cause
+from beam_taxi import storage
+from beam_taxi.errors import BeamTaxiError
 from beam_taxi.main import main
+from beam_taxi.run.versions import check_versions, versions
 from tests.cloud.answers import JsonHandler
 
 
@@ -41,47 +42,50 @@ def servers() -> Iterator[dict[str, str]]:
 
 
 REFUSED = {
-    "no endpoint": ("PortableRunner", ["--job_endpoint is missing: HOST:PORT"]),
-    "nobody": ("SparkRunner --job_endpoint {none}", ["nobody answers at {none} (Connection refused): start the job"]),
-    "another": ("SparkRunner --job_endpoint {pool}", ["what answers at {pool} is no Beam job service (UNIMPLEMENTED)"]),
+    "no endpoint": ("PortableRunner", ["--job_endpoint HOST:PORT of a Beam job service is required"]),
+    "nobody": ("SparkRunner --job_endpoint {none}", ["no answer at {none} (Connection refused): start the job"]),
+    "another": (
+        "SparkRunner --job_endpoint {pool}",
+        ["the server at {pool} is not a Beam job service (UNIMPLEMENTED)"],
+    ),
     "a flag": (
         "FlinkRunner --job_endpoint {job} --num_shard 3",
         ["unknown flag --num_shard; did you mean --num_shards?"],
     ),
     "nobody waits": (
         "PortableRunner --job_endpoint {job} --no_wait",
-        ["--no_wait: the workers run in this process (LOOPBACK); leave it out"],
+        ["--no_wait: cannot be used when the workers run in this process (LOOPBACK); remove it"],
     ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
-        ["--environment_config: nobody answers at {none}", "start it first: python -m apache_beam"],
+        ["--environment_config: no answer at {none}", "start it first: python -m apache_beam"],
     ),
     "pool: another": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {job}",
-        ["what answers at {job} is no worker pool (UNIMPLEMENTED)"],
+        ["the server at {job} is not a worker pool (UNIMPLEMENTED)"],
     ),
     "pool: none": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL",
-        ["--environment_config is missing: HOST:PORT of the worker pools"],
+        ["--environment_config HOST:PORT of the worker pools is required"],
     ),
     "elsewhere": (
         "PortableRunner --job_endpoint cluster.invalid:8099 --record_on worker --metadata_store sqlite:///m.sqlite",
         [
-            "nobody answers at cluster.invalid:8099",
-            "--environment_type is missing: --job_endpoint cluster.invalid:8099 is not this machine",
+            "no answer at cluster.invalid:8099",
+            "--environment_type is required: --job_endpoint cluster.invalid:8099 is not this machine",
             "/x.csv, --output ",
-            "by --job_endpoint cluster.invalid:8099 the workers are elsewhere",
-            "--record_on worker: by --job_endpoint cluster.invalid:8099 a worker does not have sqlite:///m.sqlite",
+            "with --job_endpoint cluster.invalid:8099 the workers are on others",
+            "--record_on worker: with --job_endpoint cluster.invalid:8099 workers do not see sqlite:///m.sqlite",
         ],
     ),
     "containers": (
         "PortableRunner --job_endpoint {job} --environment_type DOCKER",
-        ["by --environment_type DOCKER the workers are elsewhere"],
+        ["with --environment_type DOCKER the workers are on others"],
     ),
-    "jar": ("SparkRunner --spark_job_server_jar no.jar", ["--spark_job_server_jar no.jar: no such file"]),
-    "java": ("SparkRunner --job_server_java_launcher nojava", ["no nojava found: install Java 17"]),
-    "master": ("SparkRunner --spark_master_url spark://{none}", ["--spark_master_url: nobody answers at {none}"]),
-    "flink": ("FlinkRunner --flink_master {none}", ["no REST service of Flink answers at {none}"]),
+    "jar": ("SparkRunner --spark_job_server_jar no.jar", ["--spark_job_server_jar no.jar: file not found"]),
+    "java": ("SparkRunner --job_server_java_launcher nojava", ["nojava not found: install Java 17"]),
+    "master": ("SparkRunner --spark_master_url spark://{none}", ["--spark_master_url: no answer at {none}"]),
+    "flink": ("FlinkRunner --flink_master {none}", ["Flink's REST service does not answer at {none}"]),
     "slots": (
         "FlinkRunner --flink_master {flink} --parallelism 4",
         ["--parallelism 4: the cluster at {flink} has 3 slots"],
@@ -138,9 +142,9 @@ def test_the_plan_tells_what_will_be_used(
 
 
 def test_a_worker_with_other_code_is_told():
-    layout.check_versions(layout.versions())
+    check_versions(versions())
     with pytest.raises(BeamTaxiError, match=r"a worker has code sha256:\w+ instead of another: install"):
-        layout.check_versions({"code": "another"})
+        check_versions({"code": "another"})
 
 
 def test_a_run_whose_files_its_launcher_removed_is_not_closed(tmp_path: Path):
@@ -148,30 +152,3 @@ def test_a_run_whose_files_its_launcher_removed_is_not_closed(tmp_path: Path):
     storage.check_published(str(tmp_path), ["kept"])
     with pytest.raises(BeamTaxiError, match="gone: was removed while the run went on"):
         storage.check_published(str(tmp_path), ["kept", "gone"])
-
-
-TRACES = {
-    "python in java": (
-        "java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from SDK harness for "
-        'instruction 7: Traceback (most recent call last):\n  File "apache_beam/runners/common.py", line 1498, in '
-        "process\n  File \"/x/units.py\", line 65, in plan_units\n    check(plan)\n    ^^^^^\nKeyError: 'a' [while "
-        "running 'PlanUnits']\n\n\tat org.apache.beam.Fn.get(Fn.java:1)\nCaused by: java.lang.RuntimeException: y\n",
-        "KeyError: 'a' (/x/units.py:65)",
-    ),
-    "java": (
-        "java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: io.grpc.StatusRuntimeException: "
-        "CANCELLED: call already cancelled\n\t... 31 more\n",
-        "io.grpc.StatusRuntimeException: CANCELLED: call already cancelled",
-    ),
-    "java in python": (
-        "Pipeline job_1 failed in state FAILED: java.lang.IllegalAccessError: class a.B cannot access\n",
-        "java.lang.IllegalAccessError: class a.B cannot access",
-    ),
-    "neither": ("first\nlast\n\n", "last"),
-    "nothing": ("", "RuntimeError"),
-}
-
-
-@pytest.mark.parametrize(("trace", "line"), TRACES.values(), ids=TRACES)
-def test_the_line_that_matters_is_dug_out_of_a_trace(trace: str, line: str):
-    assert cause(RuntimeError(trace)) == line

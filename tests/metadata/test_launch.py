@@ -12,7 +12,6 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
-from beam_taxi.transforms.record import RecordRun
 
 from beam_taxi.metadata.on_worker import RecordOnWorker
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_taxi.launch.runners.flags import BeamFlags
+from beam_taxi.cli.terminal import TerminalConsole
+from beam_taxi.launch.command import parse
 from beam_taxi.launch.runners.local import LocalRunner
 
 
@@ -35,4 +35,5 @@ def test_elements_that_take_long_to_pickle_arrive_whole():
         | beam.MapTuple(lambda key, values: (key, len(list(values))))
     )
     assert_that(grouped, equal_to([(0, 2), (1, 2)]))
-    LocalRunner("FnApiRunner", BeamFlags([]), Namespace(no_wait=False)).run(pipeline)
+    launch = parse(["--input", "x.csv", "--output", "out", "--metadata_store", "none"])
+    LocalRunner(launch).run(pipeline, TerminalConsole(as_json=True))

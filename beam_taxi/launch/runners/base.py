@@ -1,24 +1,26 @@
-"""The parts of a launch that depend on the runner, as those have them of which nothing more is known."""
+"""What every runner has; the defaults are those of a runner that is not known here."""
 
 from __future__ import annotations
 
-from argparse import Namespace
+import logging
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from beam_taxi.launch.runners.flags import BeamFlags
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.store_check import store_fault
-from beam_taxi.metadata.address import StoreAddress
-from beam_taxi.settings import Settings
 
 if TYPE_CHECKING:
-    from beam_taxi.sources.plan import InputPlan
+    from apache_beam import Pipeline
+    from apache_beam.runners.runner import PipelineResult
+
+    from beam_taxi.sources.plan import TablePlan
 
 
 class Check(NamedTuple):
-    """One thing looked at before a launch: a fault stands against it, a note does not; each says what to do.
+    """The result of a check before a launch. A fault forbids the launch, a note does not; both say what to do.
 
-    `is_data` tells that the fault is one of the data.
+    `is_data` means that the fault is in the data.
     """
 
     name: str
@@ -28,50 +30,60 @@ class Check(NamedTuple):
 
 
 class Runner:
-    """A runner by its name and Beam's flags; `args` are our own options.
+    """Runs the graph of a launch. A subclass is a module beside this, and a line in `registry.py`."""
 
-    `in_process` tells that the run ends with this process; `ticks` that workers may be on this machine, whose progress
-    is shown as bars.
-    """
+    in_process: ClassVar[bool] = False
+    """Whether the run ends with this process."""
+    has_local_workers: ClassVar[bool] = True
+    """Whether workers may be on this machine, whose progress is then shown as bars."""
+    has_own_flags: ClassVar[bool] = False
+    """Whether the runner knows flags that Beam's source does not name, so that it has to check them itself."""
+    log_level: ClassVar[int] = logging.ERROR
+    """The level from which log messages of libraries are shown."""
+    beam_log_level: ClassVar[int] = logging.WARNING
+    """The level from which log messages of Beam are shown, whose failures are reported in one line anyway."""
 
-    in_process = False
-    ticks = True
+    def __init__(self, launch: Launch) -> None:
+        self.name = launch.options.runner
+        self.launch = launch
+        self.flags = launch.beam
+        self.options = launch.options
+        self.settings = launch.settings
 
-    def __init__(self, name: str, flags: BeamFlags, args: Namespace) -> None:
-        self.name = name
-        self.flags = flags
-        self.args = args
-
-    def faults(self, settings: Settings, store: StoreAddress | None) -> Iterator[str]:
-        """Yield what stands against a launch, each with what to do; nothing heavy is imported."""
+    def faults(self) -> Iterator[str]:
+        """Yield what forbids a launch, each with what to do; nothing heavy is imported."""
         yield from ()
 
-    def checks(self, settings: Settings, store: StoreAddress | None) -> Iterator[Check]:
-        """Yield what is looked at before a launch."""
-        faults = list(self.faults(settings, store))
-        if self.in_process and self.args.no_wait:
-            faults.append(f"--no_wait: {self.name} ends with this process; leave it out")
+    def checks(self) -> Iterator[Check]:
+        """Yield the results of the checks before a launch."""
+        faults = list(self.faults())
+        if self.in_process and self.options.no_wait:
+            faults.append(f"--no_wait: cannot be used with {self.name}, which ends with this process; remove it")
         yield from (Check("runner", fault) for fault in faults or [""])
-        # A launch goes on without its store, and says so itself.
-        yield Check("metadata store", store_fault(store) if self.args.preflight else "")
+        # An unreachable store never stops a run, which warns of it.
+        yield Check("metadata store", store_fault(self.launch.store) if self.options.preflight else "")
 
-    def described(self, plan: InputPlan) -> Iterator[tuple[str, str]]:
-        """Yield name and value of the lines of a plan."""
+    def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
+        """Yield names and values of what `--plan` shows of the runner."""
         yield "runner", self.name
 
-    def beam_args(self, plan: InputPlan) -> list[str]:
-        """Return Beam's options: the user's, and defaults for what they leave open."""
+    def beam_args(self, plan: TablePlan) -> list[str]:
+        """Return Beam's options: those of the user, and defaults for the rest."""
         return ["--runner", self.name, *self.flags.words]
 
     def worker_versions(self) -> Mapping[str, str]:
-        """Return the versions, by the names of the manifest, that a worker must have."""
+        """Return the versions that a worker must have, by their names in the manifest."""
         return {}
 
-    def run(self, pipeline: Any) -> None:
-        """Run a pipeline, a beam.Pipeline, to its end; raises what the runner raises where it fails."""
+    def run(self, pipeline: Pipeline, console: Console) -> None:
+        """Run a pipeline until the job ends, or is launched if nobody is to wait.
+
+        Raises JobCancelled, StillRunning if the job may still be running, and whatever the runner raises if the job
+        failed.
+        """
         self.wait(pipeline.run())
 
-    def wait(self, result: Any) -> None:
-        """Wait for the job, a PipelineResult, if so asked; raises what the runner raises for one that failed."""
-        if not self.args.no_wait:
+    def wait(self, result: PipelineResult) -> None:
+        """Wait for the job unless nobody is to wait; raises what `run` raises."""
+        if not self.options.no_wait:
             result.wait_until_finish()

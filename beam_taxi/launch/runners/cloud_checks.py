@@ -1,19 +1,18 @@
-"""What Google Cloud itself says before a launch: credentials, buckets, permissions, APIs.
+"""Checks that ask Google Cloud before a launch: credentials, buckets, permissions, APIs.
 
-What cannot be asked is a note: who launches may lack the permission to ask, and still may launch.
+Checks that lack permission are reported as notes: the launch itself may still be permitted.
 """
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any
 
 from beam_taxi.errors import StorageError
 from beam_taxi.launch import cloud_storage
+from beam_taxi.launch.beam_flags import BeamFlags
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.dataflow_checks import LOCATIONS, REGION
-from beam_taxi.launch.runners.flags import BeamFlags
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
 from beam_taxi.storage import gcs
@@ -24,21 +23,22 @@ _CONTINENTS = {"US": "us-", "EU": "europe-", "ASIA": "asia-"}
 _CALL_SECONDS = 10
 
 
-def cloud_checks(flags: BeamFlags, args: Namespace, settings: Settings) -> Iterator[Check]:
-    """Yield the checks that ask Google Cloud; without credentials only that they are missing."""
+def cloud_checks(launch: Launch) -> Iterator[Check]:
+    """Yield the results of the checks that ask Google Cloud; without credentials only that they are missing."""
+    flags, settings = launch.beam, launch.settings
     if not gcs.has_credentials():
         yield Check(
             "credentials",
-            f"no Google Cloud credentials here: `{gcs.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
+            f"no Google Cloud credentials found: `{gcs.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
         )
         return
     yield Check("credentials")
-    project, region = args.project or "PROJECT", flags.get("region")
+    project, region = settings.project or "PROJECT", flags.get("region")
     for bucket, uses in _buckets(flags, settings).items():
         yield _check_bucket(bucket, uses, project, region)
         yield _check_permissions(bucket, _READ if uses == {"input"} else _WRITE)
-    if args.project:
-        yield _check_apis(args.project, _apis(flags, settings))
+    if settings.project:
+        yield _check_apis(settings.project, _apis(flags, settings))
 
 
 def _buckets(flags: BeamFlags, settings: Settings) -> dict[str, set[str]]:
@@ -60,17 +60,17 @@ def _check_bucket(bucket: str, uses: set[str], project: str, region: str) -> Che
     except StorageError as error:
         if error.code == 404:
             create = f"gcloud storage buckets create gs://{bucket} --project {project} --location {region or 'REGION'}"
-            return Check(name, f"{used_as}: there is no bucket gs://{bucket}; `{create}`")
+            return Check(name, f"{used_as}: bucket gs://{bucket} does not exist; `{create}`")
         if error.code == 403:
-            return Check(name, note=f"gs://{bucket}: its location cannot be seen with these credentials")
+            return Check(name, note=f"gs://{bucket}: these credentials may not see its location")
         return Check(name, f"{used_as}: {error}")
     if not REGION.fullmatch(region) or _is_near(location, holds, region):
         return Check(name)
-    told = f"{used_as}: gs://{bucket} is in {location}, the job in {region}"
+    where = f"{used_as}: gs://{bucket} is in {location}, the job in {region}"
     is_one_region = location not in _CONTINENTS and len(holds) == 1
     if is_one_region and uses & LOCATIONS.keys():
-        return Check(name, f"{told}; give --region {location.lower()}, or a bucket in {region}")
-    return Check(name, note=f"{told}: slower, and the transfer is paid for")
+        return Check(name, f"{where}; use --region {location.lower()}, or a bucket in {region}")
+    return Check(name, note=f"{where}: this is slower, and the transfer is billed")
 
 
 def _is_near(location: str, holds: tuple[str, ...], region: str) -> bool:
@@ -83,16 +83,16 @@ def _check_permissions(bucket: str, needed: tuple[str, ...]) -> Check:
     try:
         missing = sorted(set(needed) - cloud_storage.granted(bucket, needed))
     except StorageError as error:
-        # Of a bucket that is not there the check of the bucket tells.
+        # A bucket that does not exist is the fault of another check.
         return Check(
-            name, note="" if error.code == 404 else f"permissions on gs://{bucket} cannot be asked for: {error}"
+            name, note="" if error.code == 404 else f"permissions on gs://{bucket} could not be checked: {error}"
         )
     if not missing:
         return Check(name)
     role = "roles/storage.objectViewer" if needed == _READ else "roles/storage.objectAdmin"
     member = cloud_storage.member()
     grant = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
-    return Check(name, f"gs://{bucket}: not permitted: {', '.join(missing)}; `{grant}`")
+    return Check(name, f"gs://{bucket}: missing permissions: {', '.join(missing)}; `{grant}`")
 
 
 def _apis(flags: BeamFlags, settings: Settings) -> list[str]:
@@ -118,12 +118,12 @@ def _check_apis(project: str, needed: list[str]) -> Check:
         session = AuthorizedSession(credentials, refresh_timeout=_CALL_SECONDS)
         answer = session.get(uri, timeout=_CALL_SECONDS, max_allowed_time=_CALL_SECONDS)
         answer.raise_for_status()
-        services: list[Any] = answer.json().get("services", [])
+        services: list[dict[str, str]] = answer.json().get("services", [])
     except (GoogleAuthError, RequestException) as error:
         answered = getattr(error, "response", None)
-        told = type(error).__name__ if answered is None else f"{answered.status_code} {answered.reason}"
-        return Check("APIs", note=f"whether they are enabled cannot be asked for: {told}")
+        reason = type(error).__name__ if answered is None else f"{answered.status_code} {answered.reason}"
+        return Check("APIs", note=f"could not check whether they are enabled: {reason}")
     enabled = {one["name"].rsplit("/", 1)[1] for one in services if one.get("state") == "ENABLED"}
     missing = [name for name in needed if name not in enabled]
-    repair = f"`gcloud services enable {' '.join(missing)} --project {project}`"
-    return Check("APIs", f"not enabled: {', '.join(missing)}; {repair}" if missing else "")
+    fix = f"`gcloud services enable {' '.join(missing)} --project {project}`"
+    return Check("APIs", f"not enabled: {', '.join(missing)}; {fix}" if missing else "")

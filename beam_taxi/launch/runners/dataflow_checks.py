@@ -1,4 +1,4 @@
-"""What can be checked of a launch on Dataflow from its arguments and this machine alone; Beam lets most of it pass."""
+"""Checks of a launch on Dataflow that need only the arguments and this machine; Beam lets most of it pass."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 import subprocess
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import beam_taxi
+from beam_taxi.launch.beam_flags import BeamFlags
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.endpoints import is_here
-from beam_taxi.launch.runners.flags import BeamFlags
 from beam_taxi.launch.runners.store_check import store_fault
-from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.run.versions import NOT_ON_WORKERS
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
 
@@ -35,9 +35,10 @@ _NUMBERS = ("max_num_workers", "num_workers", "disk_size_gb", "number_of_worker_
 _PACKED = ("*.py", "*.j2", "*.css", "*.js", "*.json", "py.typed")
 
 
-def launch_checks(flags: BeamFlags, args: Namespace, settings: Settings, store: StoreAddress | None) -> Iterator[Check]:
-    """Yield the checks that ask nobody."""
-    yield Check("project", _project_fault(args.project or ""))
+def launch_checks(launch: Launch) -> Iterator[Check]:
+    """Yield the results of the checks that ask no service."""
+    flags = launch.beam
+    yield Check("project", _project_fault(launch.settings.project or ""))
     yield Check("region", _region_fault(flags.get("region")))
     for name, endings in LOCATIONS.items():
         yield _check_location(name, flags.get(name), endings)
@@ -46,40 +47,38 @@ def launch_checks(flags: BeamFlags, args: Namespace, settings: Settings, store: 
     image = flags.get("sdk_container_image")
     yield Check("setup file", _setup_file_fault(flags.get("setup_file"), image))
     yield _check_image(image)
-    yield Check("files", "; ".join(_local_files(settings)))
-    yield _check_store(args, store)
+    yield Check("files", "; ".join(_local_files(launch.settings)))
+    yield _check_store(launch)
 
 
 def _project_fault(project: str) -> str:
     if not project:
-        return "--project: is missing; give the project that pays, one of `gcloud projects list`"
+        return "--project is required: the project that pays, one of `gcloud projects list`"
     if not _PROJECT.fullmatch(project):
-        return f"--project {project}: is not the id of a project; `gcloud projects list` has them as PROJECT_ID"
+        return f"--project {project}: not a valid project ID; `gcloud projects list` shows them as PROJECT_ID"
     return ""
 
 
 def _region_fault(region: str) -> str:
-    repair = "give one of `gcloud compute regions list`, e.g. --region us-central1"
+    fix = "choose one of `gcloud compute regions list`, e.g. --region us-central1"
     if not region:
-        return f"--region: is missing; {repair}"
+        return f"--region is required; {fix}"
     if re.fullmatch(REGION.pattern + "-[a-z]", region):
-        return f"--region {region}: is a zone; give --region {region[:-2]}"
-    return "" if REGION.fullmatch(region) else f"--region {region}: is no region; {repair}"
+        return f"--region {region}: is a zone; use --region {region[:-2]}"
+    return "" if REGION.fullmatch(region) else f"--region {region}: is not a valid region; {fix}"
 
 
 def _check_location(name: str, uri: str, endings: tuple[str, str]) -> Check:
     shown = name.replace("_", " ")
-    wanted = f"give --{name} gs://BUCKET/{endings[0]}"
+    wanted = f"use --{name} gs://BUCKET/{endings[0]}"
     if not uri:
-        return Check(shown, f"--{name}: is missing, and Beam would make a bucket; {wanted}")
+        return Check(shown, f"--{name} is required, or Beam would create a bucket; {wanted}")
     if not uri.startswith("gs://"):
         return Check(shown, f"--{name} {uri}: is not in Cloud Storage; {wanted}")
     if not _FOLDER.fullmatch(uri):
         return Check(shown, f"--{name} {uri}: is not a folder in a bucket; {wanted}")
     if uri.rstrip("/").rsplit("/", 1)[1] not in endings:
-        note = (
-            f"--{name} {uri}: by convention it ends in /{endings[0]} or /{endings[1]}, and lifecycle rules go by that"
-        )
+        note = f"--{name} {uri}: by convention it ends in /{endings[0]} or /{endings[1]}, on which lifecycle rules rely"
         return Check(shown, note=note)
     return Check(shown)
 
@@ -87,62 +86,65 @@ def _check_location(name: str, uri: str, endings: tuple[str, str]) -> Check:
 def _job_name_fault(name: str) -> str:
     if not name or _JOB_NAME.fullmatch(name):
         return ""
-    mended = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
-    mended = mended if _JOB_NAME.fullmatch(mended) else f"job-{mended}"[:63].strip("-")
+    valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
+    valid = valid if _JOB_NAME.fullmatch(valid) else f"job-{valid}"[:63].strip("-")
     return (
-        f"--job_name {name}: a name has 1 to 63 small letters, digits and hyphens, and begins with a letter "
-        f"({len(name)} given); give e.g. --job_name {mended}"
+        f"--job_name {name}: must have 1 to 63 lower-case letters, digits and hyphens, and begin with a letter "
+        f"(it has {len(name)}); use e.g. --job_name {valid}"
     )
 
 
 def _worker_faults(flags: BeamFlags) -> Iterator[str]:
     for name in _NUMBERS:
         if not re.fullmatch(r"[1-9]\d*", flags.get(name, "1")):
-            yield f"--{name} {flags.get(name)}: give a whole number above 0"
+            yield f"--{name} {flags.get(name)}: must be a whole number above 0"
     for name in ("machine_type", "worker_machine_type"):
         if not _MACHINE.fullmatch(flags.get(name, "n2-standard-4")):
-            repair = f"give one of `gcloud compute machine-types list --filter zone~{flags.get('region') or 'REGION'}`"
-            yield f"--{name} {flags.get(name)}: is no machine type; {repair}"
+            command = f"gcloud compute machine-types list --filter zone~{flags.get('region') or 'REGION'}"
+            yield f"--{name} {flags.get(name)}: is not a machine type; choose one of `{command}`"
     account = flags.get("service_account_email")
     if account and not _ACCOUNT.fullmatch(account):
-        repair = "give NAME@PROJECT.iam.gserviceaccount.com, one of `gcloud iam service-accounts list`"
-        yield f"--service_account_email {account}: is no service account; {repair}"
+        fix = "use NAME@PROJECT.iam.gserviceaccount.com, one of `gcloud iam service-accounts list`"
+        yield f"--service_account_email {account}: is not a service account; {fix}"
 
 
 def _setup_file_fault(path: str, image: str) -> str:
     if not path:
-        return (
-            "" if image else "--setup_file: is missing, so that workers have no beam_taxi; give --setup_file ./setup.py"
-        )
+        return "" if image else "--setup_file is required, or the workers lack beam_taxi; use --setup_file ./setup.py"
     file = Path(path)
     if file.name != "setup.py" or not file.is_file():
-        return f"--setup_file {path}: is no setup.py; give the one of this repository, --setup_file ./setup.py"
+        return f"--setup_file {path}: not a setup.py; use the one of this repository, --setup_file ./setup.py"
     if not re.search(r"\bname=[\"']beam_taxi[\"']", file.read_text(encoding="utf-8")):
-        return f"--setup_file {path}: is that of another package; give that of beam_taxi"
+        return f"--setup_file {path}: belongs to another package; use that of beam_taxi"
     return _sdist_fault(file.resolve().parent)
 
 
 def _sdist_fault(folder: Path) -> str:
-    """Ask setuptools what it would pack, as Beam does at the launch."""
+    """Let setuptools list what it would pack, as Beam does at the launch."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", scratch]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         listed = Path(scratch, "beam_taxi.egg-info", "SOURCES.txt")
         if done.returncode or not listed.is_file():
-            lines = done.stderr.strip().splitlines() or ["no reason is given"]
-            return f"--setup_file {folder}/setup.py: does not work: {lines[-1]}; try `python setup.py sdist`"
+            lines = done.stderr.strip().splitlines() or ["no reason given"]
+            return f"--setup_file {folder}/setup.py: fails: {lines[-1]}; try `python setup.py sdist`"
         packed = set(listed.read_text(encoding="utf-8").splitlines())
-    needed = {str(path.relative_to(folder)) for kind in _PACKED for path in (folder / "beam_taxi").rglob(kind)}
+    package = folder / "beam_taxi"
+    needed = {
+        str(path.relative_to(folder))
+        for kind in _PACKED
+        for path in package.rglob(kind)
+        if path.relative_to(package).parts[0] != NOT_ON_WORKERS
+    }
     missing = sorted(needed - packed)
     if not needed:
-        return f"--setup_file {folder}/setup.py: there is no beam_taxi/ beside it; run from the root of the repository"
+        return f"--setup_file {folder}/setup.py: beam_taxi/ not found beside it; run from the root of the repository"
     if missing:
         return f"--setup_file: the package would lack {', '.join(missing[:3])}; MANIFEST.in needs `graft beam_taxi`"
     running = Path(beam_taxi.__file__).resolve().parent
     if running.parent != folder and "site-packages" not in running.parts:
-        return (
-            f"--setup_file {folder}/setup.py: packs another beam_taxi than the one that runs, {running}; use that one's"
-        )
+        fault = "packs another beam_taxi than the running one; use the setup.py beside"
+        return f"--setup_file {folder}/setup.py: {fault} {running}"
     return ""
 
 
@@ -154,16 +156,16 @@ def _check_image(image: str) -> Check:
     if found is None:
         return Check(
             "versions",
-            note=f"--sdk_container_image {image}: its name does not tell its versions; it must have Python "
+            note=f"--sdk_container_image {image}: the name does not contain its versions; it must have Python "
             f"{here['python']} and Beam {here['beam']}",
         )
     if found.groupdict() == here:
         return Check("versions")
-    fitting = _IMAGE.sub(f"beam_python{here['python']}_sdk:{here['beam']}", image)
+    matching = _IMAGE.sub(f"beam_python{here['python']}_sdk:{here['beam']}", image)
     return Check(
         "versions",
-        f"--sdk_container_image {image}: has Python {found['python']} and Beam {found['beam']}, the launcher "
-        f"Python {here['python']} and Beam {here['beam']}; give --sdk_container_image {fitting}",
+        f"--sdk_container_image {image}: has Python {found['python']} and Beam {found['beam']}, but the launcher "
+        f"has Python {here['python']} and Beam {here['beam']}; use --sdk_container_image {matching}",
     )
 
 
@@ -171,24 +173,24 @@ def _local_files(settings: Settings) -> Iterator[str]:
     for pattern in settings.input:
         if not pattern.startswith(("gs://", BIGQUERY)):
             copy = f"`gcloud storage cp {pattern} gs://BUCKET/input/`"
-            yield f"--input {pattern}: workers do not see this machine's files; {copy} and give gs://BUCKET/input/…"
+            yield f"--input {pattern}: workers do not see local files; {copy} and use gs://BUCKET/input/…"
     if not settings.run_uri.startswith("gs://"):
-        yield "--output: workers do not see this machine's folders; give --output gs://BUCKET/out"
+        yield "--output: workers do not see local folders; use --output gs://BUCKET/out"
 
 
-def _check_store(args: Namespace, store: StoreAddress | None) -> Check:
-    name = "metadata store"
+def _check_store(launch: Launch) -> Check:
+    name, store = "metadata store", launch.store
     if store is None:
         return Check(name)
-    if args.record_on == "worker":
+    if launch.options.records_on_worker:
         if store.is_local:
             fault = f"--metadata_store {store.uri}: is a file on this machine, which workers do not see"
-            return Check(name, f"{fault}; give mysql://… or grpc://…, or --record_on launcher")
+            return Check(name, f"{fault}; use mysql:// or grpc://, or --record_on launcher")
         if is_here(store.host):
-            fault = f"--metadata_store {store.uri}: on a worker {store.host} is the worker itself"
-            return Check(name, f"{fault}; give an address in the workers' network (--network, --subnetwork)")
+            fault = f"--metadata_store {store.uri}: on a worker, {store.host} is the worker itself"
+            return Check(name, f"{fault}; use an address in the network of the workers (--network, --subnetwork)")
         return Check(name)
-    if args.no_wait:
-        return Check(name, note="nobody waits for the job: record it later, or give --record_on worker")
-    # A launch goes on without its store, and says so itself.
-    return Check(name, store_fault(store) if args.preflight else "")
+    if launch.options.no_wait:
+        return Check(name, note="no launcher waits for the job: record it later, or use --record_on worker")
+    # An unreachable store never stops a run, which warns of it.
+    return Check(name, store_fault(store) if launch.options.preflight else "")

@@ -13,11 +13,14 @@ from urllib.parse import urlsplit
 from beam_taxi.errors import UsageError
 
 SECONDS = 5.0
-"""How long a server may take to answer before a launch."""
+"""The time limit of an answer before a launch."""
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Return what `HOST:PORT`, also behind a scheme and before further addresses, names; no host where it is none."""
+    """Return host and port of `HOST:PORT`, with or without a scheme; of several addresses the first.
+
+    The host is empty if the address is not valid.
+    """
     try:
         parts = urlsplit("//" + re.sub(r"^(\w+://)*", "", address).split(",")[0])
         return parts.hostname or "", parts.port or 0
@@ -26,7 +29,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def is_here(host: str) -> bool:
-    """Tell whether only this machine is reached by that name."""
+    """Return whether the name always means this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -34,18 +37,18 @@ def is_here(host: str) -> bool:
 
 
 def connect(address: str) -> None:
-    """Raise UsageError where nobody answers at `HOST:PORT`."""
+    """Raises UsageError if nothing answers at `HOST:PORT`."""
     host, port = host_and_port(address)
     if not host or not port:
         raise UsageError(f"{address!r} is not HOST:PORT")
     try:
         socket.create_connection((host, port), SECONDS).close()
     except OSError as error:
-        raise UsageError(f"nobody answers at {host}:{port} ({error.strerror or error})") from None
+        raise UsageError(f"no answer at {host}:{port} ({error.strerror or error})") from error
 
 
 def ask(address: str, method: str, what: str) -> bytes:
-    """Return the answer of a gRPC method to an empty request. Raises UsageError where it is not there."""
+    """Return the answer of a gRPC method to an empty request. Raises UsageError if there is no such method."""
     connect(address)
     import grpc
 
@@ -53,12 +56,12 @@ def ask(address: str, method: str, what: str) -> bytes:
         try:
             answer: bytes = channel.unary_unary(method)(b"", timeout=SECONDS)
         except grpc.RpcError as error:
-            raise UsageError(f"what answers at {address} is no {what} ({error.code().name})") from None
+            raise UsageError(f"the server at {address} is not a {what} ({error.code().name})") from error
     return answer
 
 
 def ask_rest(address: str, verb: str, path: str) -> dict[str, Any]:
-    """Return the JSON object that a REST service answers, nothing where there is none."""
+    """Return the JSON object with which a REST service answers, an empty one if it does not answer."""
     connection = HTTPConnection(*host_and_port(address), timeout=SECONDS)
     try:
         connection.request(verb, path)

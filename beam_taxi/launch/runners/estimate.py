@@ -1,4 +1,4 @@
-"""What a job on rented machines takes, roughly."""
+"""A rough estimate of what a job on rented machines takes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 CPU_SECONDS_PER_GB = 30
-"""Seconds of one vCPU for 10^9 bytes of plain CSV, both passes and the statistics.
+"""Seconds of one vCPU for 10^9 bytes of plain CSV: both passes and the statistics.
 
 Rounded up from 26: `/usr/bin/time` on a run of 30 million taxi trips, 3.86 GB, on 2 vCPUs, less the imports.
 """
 START_SECONDS = 240
-"""Seconds from the start of a worker to its first work."""
+"""Seconds from the start of a worker until it begins to work."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Estimate:
 
     @property
     def vcpu_hours(self) -> float:
-        """vCPU hours: the work, and every worker's start."""
+        """vCPU hours for the work and the start of every worker."""
         work = self.size / 1e9 * CPU_SECONDS_PER_GB
         return (work + self.workers * self.vcpus * START_SECONDS) / 3600
 

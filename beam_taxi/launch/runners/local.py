@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from beam_taxi.launch.console import Console
 from beam_taxi.launch.runners.base import Runner
 
 if TYPE_CHECKING:
-    from beam_taxi.sources.plan import InputPlan
+    from apache_beam import Pipeline
+
+    from beam_taxi.sources.plan import TablePlan
 
 _MODE, _WORKERS = "direct_running_mode", "direct_num_workers"
 _MAX_THREADS = 4
@@ -17,35 +21,36 @@ _WITHOUT_PROXY = "no_grpc_proxy"
 
 
 class LocalRunner(Runner):
-    """FnApiRunner, with a thread for each core that the input has units for, but no more than 4.
+    """FnApiRunner, with a thread for each core that the input has a unit for, but no more than 4.
 
-    Arrow, the compressor and TFDV's sketches work without Python's lock, the rest holds it for about half of the time.
-    Processes (`--direct_running_mode multi_processing`) import the libraries anew, and were slower on two cores.
+    Arrow, the compressor and TFDV's sketches release Python's lock; the rest holds it for about half of the time.
+    Processes (`--direct_running_mode multi_processing`) import the libraries again, and were slower on two cores.
     """
 
     in_process = True
+    beam_log_level = logging.CRITICAL
 
-    def described(self, plan: InputPlan) -> Iterator[tuple[str, str]]:
+    def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
         mode = self.flags.get(_MODE, chosen.get(_MODE, "in_memory"))
         workers = self.flags.get(_WORKERS, chosen.get(_WORKERS, "1"))
         yield "runner", f"{self.name}, {mode}, {workers} worker(s)"
 
-    def beam_args(self, plan: InputPlan) -> list[str]:
+    def beam_args(self, plan: TablePlan) -> list[str]:
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
 
-    def run(self, pipeline: Any) -> None:
+    def run(self, pipeline: Pipeline, console: Console) -> None:
         from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-        # In threads this runner flushes what a worker has written each second, from another thread: an element that is
-        # being pickled then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
+        # With threads, another thread flushes each second what a worker has written: an element that is being pickled
+        # then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-        # Threads are spoken to by gRPC, which would ask a proxy (http_proxy) for the way to this machine.
+        # The runner talks to its threads by gRPC, which would send that to a proxy (http_proxy).
         excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
         os.environ[_WITHOUT_PROXY] = f"{excepted},localhost,127.0.0.1".lstrip(",")
-        super().run(pipeline)
+        super().run(pipeline, console)
 
-    def _defaults(self, plan: InputPlan) -> Mapping[str, str]:
+    def _defaults(self, plan: TablePlan) -> Mapping[str, str]:
         threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)
         if threads < 2 or _MODE in self.flags or _WORKERS in self.flags:
             return {}

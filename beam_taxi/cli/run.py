@@ -1,0 +1,94 @@
+"""Run the job: `beam-taxi run --input 'data/*.csv' --output out/`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from beam_taxi.cli import summary
+from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
+from beam_taxi.errors import UsageError
+from beam_taxi.launch import preflight
+from beam_taxi.launch.command import parse, wants_json
+from beam_taxi.launch.job import planned_manifest, run_job
+from beam_taxi.launch.options import Launch
+from beam_taxi.launch.outcome import Done, Outcome, Unknown, consequence
+from beam_taxi.launch.quiet import Timings, quieten, set_log_levels
+from beam_taxi.launch.record import RunRecord
+from beam_taxi.launch.runners.base import Check, Runner
+from beam_taxi.launch.runners.registry import choose
+from beam_taxi.run.manifest import RunManifest
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
+    """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
+    words = sys.argv[1:] if argv is None else argv
+    return exit_status_of(lambda: _launch(words, prog), wants_json(words))
+
+
+def _launch(argv: Sequence[str], prog: str) -> int:
+    quieten()
+    launch = parse(argv, prog)
+    runner = choose(launch)
+    set_log_levels(runner.log_level, runner.beam_log_level)
+    timings = Timings()
+    with timings.part("checks"):
+        checks, plan = preflight.look(runner)
+    if launch.options.preflight:
+        return _print_checks(checks)
+    preflight.refuse(checks)
+    assert plan is not None
+    console = TerminalConsole(launch.options.is_json)
+    for check in checks:
+        if check.note:
+            console.note(check.note)
+    if launch.options.plan:
+        summary.print_plan(launch, plan, runner.described(plan))
+    planned = planned_manifest(launch.settings, plan)
+    record = RunRecord(launch.store, planned, console)
+    if launch.options.cache or launch.options.explain_cache:
+        from beam_taxi.sources.fingerprint import content_hashes
+
+        with timings.part("cache"):
+            found = record.look_up(lambda: content_hashes(plan), launch.options.explain_cache)
+        if launch.options.explain_cache:
+            summary.print_lookup(found)
+        if launch.options.cache and found.earlier is not None and not launch.options.plan:
+            return _end_cached(launch, record, found.earlier, timings)
+    if launch.options.plan:
+        return 0
+    outcome = run_job(runner, plan, planned, record, console, timings)
+    return _end(runner, outcome, record, timings)
+
+
+def _print_checks(checks: Sequence[Check]) -> int:
+    faults = summary.print_checks(checks)
+    if faults:
+        raise UsageError(f"{faults} of {len(checks)} checks failed")
+    return 0
+
+
+def _end_cached(launch: Launch, record: RunRecord, earlier: RunManifest, timings: Timings) -> int:
+    with timings.part("record"):
+        ids = record.cached(earlier)
+    summary.print_end(launch, earlier, ids, timings, cached=launch.settings.run_id)
+    return 0
+
+
+def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) -> int:
+    """Record and print what a job has come to; return the exit status. Raises BeamTaxiError."""
+    launch = runner.launch
+    with timings.part("record"):
+        ids = record.end(outcome, launch.options.records_on_worker)
+    told = consequence(outcome)
+    if isinstance(outcome, Done):
+        summary.print_end(launch, outcome.manifest, ids, timings)
+    elif isinstance(outcome, Unknown) and outcome.is_expected:
+        summary.print_left(launch)
+    else:
+        print_error(told.message, told.exit_status, launch.options.is_json)
+    return told.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

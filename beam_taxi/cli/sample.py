@@ -1,0 +1,12 @@
+"""Write a synthetic sample of taxi trips: `beam-taxi sample --rows N --out FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from beam_taxi.samples import taxi
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi sample") -> int:
+    """Write the sample; return 0 if done, 1 if it cannot be written. Bad arguments raise SystemExit with status 2."""
+    return taxi.main(argv, prog)

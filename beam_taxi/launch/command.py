@@ -1,0 +1,83 @@
+"""From the arguments of a command line to a launch."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import pairwise
+
+from beam_taxi import storage
+from beam_taxi.errors import UsageError
+from beam_taxi.flags import build, parse_given
+from beam_taxi.launch.beam_flags import BeamFlags, known_beam_flags, unknown_flags
+from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options, parser
+from beam_taxi.launch.runners.registry import runner_class
+from beam_taxi.metadata.address import parse_address
+from beam_taxi.settings import Settings, default_splits
+
+
+def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
+    """Return the launch that the arguments ask for. Raises UsageError.
+
+    parse(["--input", "a.csv", "--output", "out"]).settings.splits
+    """
+    arguments, rest = parser(prog).parse_known_args(argv)
+    given = parse_given(options(), vars(arguments))
+    launch_options = build(LaunchOptions, given)
+    beam_flags = known_beam_flags()
+    if beam_flags and not runner_class(launch_options.runner).has_own_flags:
+        for fault in unknown_flags(rest, beam_flags | known_flags()):
+            raise UsageError(fault)
+    if rest and not rest[0].startswith("-"):
+        raise UsageError(f"unexpected argument {rest[0]!r}; pass files with --input")
+    settings = _settings(given)
+    if launch_options.plan and settings.query is not None:
+        raise UsageError("--plan: cannot be used with --query: the result of a query is known only after it has run")
+    words = rest if settings.project is None else ["--project", settings.project, *rest]
+    store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)
+    return Launch(settings, launch_options, BeamFlags(words), store)
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Return whether `--log_format json` is among the arguments, which may be wrong otherwise."""
+    return "--log_format=json" in argv or ("--log_format", "json") in pairwise(argv)
+
+
+def _settings(given: Mapping[str, object]) -> Settings:
+    """Return the settings from values by flag name, which are checked. Raises UsageError."""
+    missing = [] if given.get("input") or given.get("query") else ["--input"]
+    missing += [] if given.get("output") else ["--output"]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} required; see --help")
+    run_id = str(given.get("run_id") or _new_run_id())
+    values = {
+        "input": (),
+        "splits": default_splits(bool(given.get("no_examples", True))),
+        **given,
+        "run_id": run_id,
+        "output": storage.join(storage.absolute(str(given["output"])), run_id),
+    }
+    if "schema" in given:
+        values["schema"] = _read_schema(str(given["schema"]))
+    return build(Settings, values)
+
+
+def _new_run_id() -> str:
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _read_schema(path: str) -> str:
+    try:
+        return storage.read_bytes(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--schema {path}: cannot be read: {error}") from error
+
+
+def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:
+    """Return the URI of the store: by default a file beside the runs, and none beside remote runs."""
+    if launch_options.metadata_store:
+        return launch_options.metadata_store
+    if storage.is_remote(settings.run_uri):
+        return "none"
+    return f"sqlite:///{settings.run_uri.rpartition('/')[0]}/metadata.sqlite"

@@ -1,0 +1,79 @@
+"""From a checked launch to its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.options import Launch
+from beam_taxi.launch.outcome import Outcome, consequence, outcome_of, remove_folder
+from beam_taxi.launch.quiet import Timings, silenced, without_collection
+from beam_taxi.launch.record import RunRecord
+from beam_taxi.launch.runners.base import Runner
+from beam_taxi.run.folder import RunFolder
+from beam_taxi.run.manifest import InputEntry, RunManifest, SplitEntry
+from beam_taxi.run.versions import versions
+from beam_taxi.settings import Settings
+
+if TYPE_CHECKING:
+    from beam_taxi.sources.plan import TablePlan
+
+
+def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
+    """Return the manifest of a run that starts now, as far as it is known before the data are read."""
+    return RunManifest(
+        run_id=settings.run_id,
+        pipeline_name=settings.pipeline_name,
+        run_uri=settings.run_uri,
+        settings=settings,
+        settings_sha256=settings.sha256(),
+        versions=versions(),
+        inputs=tuple(InputEntry(one.info.uri, one.info.format, one.info.size) for one in plan.sources),
+        splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def run_job(
+    runner: Runner, plan: TablePlan, planned: RunManifest, record: RunRecord, console: Console, timings: Timings
+) -> Outcome:
+    """Record the start, run the graph, and clean up after it. Raises UsageError if the store has this run already."""
+    with timings.part("imports"), silenced(), without_collection():
+        # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        from beam_taxi import pipeline as graph
+        from beam_taxi.transforms.inform_reader import InformReader
+    with timings.part("record"):
+        record.start(runner.name, runner.in_process)
+
+    def job() -> None:
+        with console.progress(plan.size) if runner.has_local_workers else nullcontext():
+            pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
+            manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
+            for label, reader in _readers(runner.launch).items():
+                _ = manifest | label >> InformReader(reader)
+            runner.run(pipeline, console)
+
+    folder = RunFolder(planned.run_uri)
+    with timings.part("run"):
+        outcome = outcome_of(job, folder, runner.in_process)
+    if consequence(outcome).removes_folder:
+        remove_folder(folder)
+    return outcome
+
+
+def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:
+    """Return what the graph tells of the finished run, by step; none of them can fail the job."""
+    from beam_taxi.report.write import write_report
+
+    readers: dict[str, Callable[[RunManifest], None]] = {"RenderReport": write_report}
+    if launch.store is not None and launch.options.records_on_worker:
+        from beam_taxi.metadata.on_worker import RecordOnWorker
+
+        readers["RecordRun"] = RecordOnWorker(launch.store.absolute_uri, launch.options.metadata_password_file)
+    return readers

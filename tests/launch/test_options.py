@@ -1,0 +1,158 @@
+"""The options: declared once, from a command line and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from beam_taxi.errors import UsageError
+from beam_taxi.flags import format_names, parse_names
+from beam_taxi.launch.command import parse
+from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
+from beam_taxi.settings import GIVEN_SCHEMA, Dialect, Settings, Split, StatisticsSettings, command_line
+
+# argparse drops a word `--`, wherever it stands; null characters are in no command line.
+_TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=8).filter(
+    lambda text: text != "--"
+)
+_TUPLES = st.lists(_TEXTS, max_size=3).map(tuple)
+_NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True)
+_COUNTS = st.integers(1, 1 << 40)
+_ASCII = st.characters(min_codepoint=1, max_codepoint=126, blacklist_characters="\r\n")
+
+
+@st.composite
+def dialects(draw: st.DrawFn) -> Dialect:
+    quote = draw(st.just("") | _ASCII)
+    return Dialect(
+        delimiter=draw(_ASCII.filter(lambda character: character != quote)),
+        quote=quote,
+        encoding=draw(st.sampled_from(["utf-8", "latin-1", "utf-16"])),
+        null_values=draw(_TUPLES | st.just(("",))),
+        columns=tuple(dict.fromkeys(draw(_TUPLES))),
+        max_field_bytes=draw(_COUNTS),
+    )
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> Settings:
+    names = draw(st.lists(_NAMES, min_size=1, max_size=3, unique=True))
+    shards = draw(st.none() | _COUNTS)
+    run_id = draw(_NAMES)
+    return Settings(
+        input=draw(st.lists(_TEXTS, min_size=1, max_size=3).map(tuple)),
+        run_uri=draw(st.sampled_from(["/", "/out/", "/a folder/-/", "gs://bucket/out/"])) + run_id,
+        run_id=run_id,
+        pipeline_name=draw(_NAMES),
+        query=draw(st.none() | _TEXTS),
+        project=draw(st.none() | _TEXTS),
+        examples=draw(st.booleans()),
+        splits=draw(
+            st.sampled_from([(Split("train", 2), Split("eval", 1)), (Split("all", 1),)])
+            | st.just(tuple(Split(name, draw(_COUNTS)) for name in names))
+        ),
+        split_key=draw(st.none() | _TEXTS),
+        schema=draw(st.none() | st.just("feature { name: 'a' type: INT }")),
+        dialect=draw(dialects()),
+        max_rejects=draw(st.none() | st.integers(0, 9)),
+        max_reject_ratio=draw(st.none() | st.floats(0, 1)),
+        num_shards=shards,
+        unit_bytes=draw(st.none() | _COUNTS) if shards is None else None,
+        batch_bytes=draw(_COUNTS),
+        gzip_level=draw(st.integers(0, 3)),
+        statistics=StatisticsSettings(
+            draw(_COUNTS), draw(_COUNTS), draw(_COUNTS), draw(st.none() | _TEXTS), draw(_TUPLES), draw(_TUPLES)
+        ),
+    )
+
+
+@given(settings())
+def test_the_command_line_of_settings_gives_them_again(settings: Settings):
+    words = command_line(settings)
+    if settings.schema is not None:
+        place = words.index("--schema")
+        assert words[place + 1] == GIVEN_SCHEMA
+        del words[place : place + 2]
+    again = parse([*words, "--run_id", settings.run_id, "--metadata_store", "none"]).settings
+    assert again == replace(settings, schema=None)
+
+
+def test_defaults_need_no_flags():
+    assert command_line(Settings(("a.csv",), "/out/r", "r")) == ["--input", "a.csv", "--output", "/out"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"examples": False, "splits": (Split("all", 1),)}, ["--no_examples"]),
+        ({"examples": False}, ["--no_examples", "--splits", "train:2,eval:1"]),
+        ({"splits": (Split("all", 1),)}, ["--splits", "all:1"]),
+        ({"batch_bytes": 9, "project": "p"}, ["--project", "p", "--batch_bytes", "9"]),
+        ({"dialect": Dialect(quote="", columns=("a,b", "-c"))}, ["--quote", "", "--column_names", '"a,b","-c"']),
+        ({"split_key": "-k"}, ["--split_key=-k"]),
+    ],
+)
+def test_the_flags_of_changed_settings(changed: Mapping[str, object], words: list[str]):
+    settings = replace(Settings(("a.csv",), "/out/r", "r"), **changed)
+    assert command_line(settings)[4:] == words
+
+
+@given(settings())
+def test_settings_are_read_from_json_by_their_types(settings: Settings):
+    assert TypeAdapter(Settings).validate_python(settings.to_json()) == settings
+
+
+@given(_TUPLES | st.just(("",)))
+def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
+    assert parse_names(format_names(names)) == names
+
+
+def test_every_field_has_a_flag_of_its_own():
+    parts = {Dialect, StatisticsSettings}
+    declared = [*fields(Settings), *fields(Dialect), *fields(StatisticsSettings), *fields(LaunchOptions)]
+    assert len(options()) == len(declared) - len(parts)
+    assert len({option.name for option in options()}) == len(options())
+    assert {text for action in parser()._actions for text in action.option_strings} == known_flags()
+
+
+def test_defaults_stand_in_the_declarations_alone():
+    launch = parse(["--input", "a.csv", "--output", "/out", "--run_id", "r"])
+    assert launch.settings == Settings(("a.csv",), "/out/r", "r")
+    assert launch.options == LaunchOptions()
+    assert launch.store_uri == "sqlite:////out/metadata.sqlite"
+    assert parse(["--input", "a.csv", "--output", "gs://b/out"]).store_uri == "none"
+
+
+def test_switches_and_other_names():
+    words = ["--input", "a", "b", "--output", "/o", "--input", "c", "--dry_run", "--cache", "--project", "p"]
+    launch = parse([*words, "--runner", "DataflowRunner", "--region", "r"])
+    assert launch.settings.input == ("a", "b", "c")
+    assert launch.options == LaunchOptions(runner="DataflowRunner", plan=True, cache=True)
+    assert launch.beam.words == ("--project", "p", "--region", "r")
+
+
+REFUSED = {
+    "nothing": ([], "--input and --output are required; see --help"),
+    "no output": (["--query", "SELECT 1"], "--output is required; see --help"),
+    "numbers": (
+        ["--top_k", "x", "--max_reject_ratio", "y"],
+        "--max_reject_ratio 'y': must be a number; --top_k 'x': must be a whole number",
+    ),
+    "names": (["--null_values", "a\rb"], "must be names separated by commas"),
+    "choice": (["--record_on", "moon"], "argument --record_on: invalid choice: 'moon'"),
+    "value": (["--input", "a", "--output", "o", "--gzip_level", "4"], "--gzip_level 4: must be between 0 and 3"),
+    "query": (["--query", "q", "--output", "o", "--plan"], "--plan: cannot be used with --query"),
+    "schema": (["--input", "a", "--output", "o", "--schema", "none"], "--schema none: cannot be read: "),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_arguments(words: list[str], message: str):
+    with pytest.raises(UsageError) as error:
+        parse(words)
+    assert message in str(error.value)
