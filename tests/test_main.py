@@ -252,7 +252,11 @@ BAD = {
     "run exists": (["--input", "{dir}/good.csv", "--run_id", "taken"], 2, "exists; choose another --run_id"),
     "output is a file": (["--input", "{dir}/good.csv", "--output", "{dir}/good.csv"], 2, "good.csv is not a directory"),
     "no input": ([], 2, "--input is required; see --help"),
-    "splits": (["--input", "{dir}/good.csv", "--splits", "train"], 2, "--splits 'train': must be NAME:WEIGHT,NAME:WEIGHT"),
+    "splits": (
+        ["--input", "{dir}/good.csv", "--splits", "train"],
+        2,
+        "--splits 'train': must be NAME:WEIGHT,NAME:WEIGHT",
+    ),
     "no number": (
         ["--input", "{dir}/good.csv", "--num_shards", "x", "--top_k", "y"],
         2,
