@@ -1,6 +1,7 @@
-"""Objects in Google Cloud Storage by Google's own client, which is imported in a fifth of the time that Beam takes.
+"""Objects in Google Cloud Storage, by Google's own client.
 
-What goes wrong is a StorageError of one line. Without credentials objects are read anonymously, as public ones can be.
+Every error of the client becomes a one-line StorageError. Without credentials, objects are read anonymously, which
+public ones allow.
 """
 
 from __future__ import annotations
@@ -10,88 +11,82 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from beam_taxi.errors import StorageError
+from beam_taxi.storage.base import InputFile, RemoteFileSystem
 
 SCHEME = "gs://"
 LOG_IN = "gcloud auth application-default login"
-_BUFFER_BYTES = 4 << 20
-_LOOK_SECONDS = 30.0
-_WILD = re.compile(r"[*?\[]")
-_PAIRS = {
-    "NAM4": ("US-CENTRAL1", "US-EAST1"),
-    "EUR4": ("EUROPE-NORTH1", "EUROPE-WEST4"),
-    "ASIA1": ("ASIA-NORTHEAST1", "ASIA-NORTHEAST2"),
-}
-_TODO = {
+_READ_AHEAD_BYTES = 4 << 20
+_LOOKUP_SECONDS = 30.0
+_WILDCARD = re.compile(r"[*?\[]")
+_ADVICE = {
     401: f"log in with `{LOG_IN}`",
-    403: "who runs this needs it: `gcloud storage buckets add-iam-policy-binding gs://{bucket} "
+    403: "grant access with `gcloud storage buckets add-iam-policy-binding gs://{bucket} "
     "--role roles/storage.objectAdmin --member user:YOU`",
-    404: "`gcloud storage ls gs://{bucket}` shows what is there",
+    404: "`gcloud storage ls gs://{bucket}` lists what exists",
 }
 
 
-def split(uri: str) -> tuple[str, str]:
-    """Return the bucket of a gs:// URI, and the name of the object or the pattern."""
-    bucket, _, name = uri.removeprefix(SCHEME).partition("/")
-    return bucket, name
+class CloudStorage(RemoteFileSystem):
+    """Google Cloud Storage. A folder is a common prefix of objects."""
 
+    def match(self, pattern: str) -> list[InputFile]:
+        """Return the objects that match `pattern`."""
+        bucket, name = split(pattern)
+        with translated_errors(pattern):
+            is_match = re.compile(_regular_expression(name)).fullmatch
+            found = [
+                InputFile(f"{SCHEME}{bucket}/{blob.name}", blob.size, blob.updated.timestamp())
+                for blob in _candidates(bucket, name)
+                if is_match(blob.name)
+            ]
+        return sorted(found, key=lambda file: file.uri)
 
-def match(pattern: str) -> list[tuple[str, int, float]]:
-    """Return URI, size in bytes and time of change of the objects; `*` stays within a folder, `**` does not."""
-    bucket, name = split(pattern)
-    fixed = _WILD.split(name, maxsplit=1)[0]
-    with _told(pattern):
-        one = _bucket(bucket).get_blob(name, retry=_looking()) if fixed == name else None
-        # Where there is no such object a list also tells whether there is the bucket.
-        most = 1 if fixed == name else None
-        blobs = [one] if one else _client().list_blobs(bucket, prefix=fixed, max_results=most, retry=_looking())
-        chosen = re.compile(_translate(name))
-        return [
-            (f"{SCHEME}{bucket}/{blob.name}", blob.size, blob.updated.timestamp())
-            for blob in blobs
-            if chosen.fullmatch(blob.name)
-        ]
-
-
-def exists(uri: str) -> bool:
-    """Tell whether there is an object, or any below it."""
-    bucket, name = split(uri)
-    with _told(uri):
-        below = _client().list_blobs(bucket, prefix=f"{name}/", max_results=1, retry=_looking())
-        return any(True for _ in below) or _bucket(bucket).get_blob(name, retry=_looking()) is not None
-
-
-def open_object(uri: str) -> BinaryIO:
-    """Open an object for reading as it is stored; seekable."""
-    return cast(BinaryIO, io.BufferedReader(_Object(uri), _BUFFER_BYTES))
-
-
-def upload(uri: str, file: BinaryIO) -> None:
-    """Make an object of a whole local file; it is seen when all of it has arrived."""
-    from google.cloud.storage.retry import DEFAULT_RETRY
-
-    bucket, name = split(uri)
-    size = file.seek(0, os.SEEK_END)
-    with _told(uri):
-        # Sent again it is the same object, so that a retry does no harm.
-        _bucket(bucket).blob(name).upload_from_file(file, rewind=True, size=size, retry=DEFAULT_RETRY)
-
-
-class _Object(io.RawIOBase):
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-        self._position = 0
+    def exists(self, uri: str) -> bool:
+        """Return whether an object exists, or any object below it."""
         bucket, name = split(uri)
-        with _told(uri):
-            self._blob = _bucket(bucket).get_blob(name, retry=_looking())
-        if self._blob is None:
-            raise StorageError(f"{uri}: there is no such object")
+        with translated_errors(uri):
+            below = client().list_blobs(bucket, prefix=f"{name}/", max_results=1, retry=lookup_retry())
+            return any(True for _ in below) or _get_blob(bucket, name) is not None
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open an object for reading as it is stored, whatever its Content-Encoding.
+
+        It is the generation at the time of opening; reading fails once it is replaced or deleted.
+        """
+        with translated_errors(uri):
+            blob = _get_blob(*split(uri))
+        if blob is None:
+            raise StorageError(f"{uri}: object not found")
+        return cast(BinaryIO, io.BufferedReader(_ObjectReader(uri, blob), _READ_AHEAD_BYTES))
+
+    def _upload(self, uri: str, file: BinaryIO) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        bucket, name = split(uri)
+        size = file.seek(0, os.SEEK_END)
+        with translated_errors(uri):
+            # Repeated, it writes the same object, so a retry is safe without a precondition.
+            client().bucket(bucket).blob(name).upload_from_file(file, rewind=True, size=size, retry=DEFAULT_RETRY)
+
+
+class _ObjectReader(io.RawIOBase):
+    """One generation of an object, read by ranges. A BufferedReader around it reads ahead.
+
+    The client's own reader, `Blob.open`, drops its buffer whenever a caller seeks backwards, so looking at a header
+    three times would fetch it three times; and it finds the end of an object by requests that the service refuses.
+    """
+
+    def __init__(self, uri: str, blob: Any) -> None:
+        self._uri = uri
+        self._blob = blob
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -105,56 +100,71 @@ class _Object(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        end = min(self._position + len(buffer), self._blob.size)
-        if self._position >= end:
-            return 0
-        with _told(self._uri):
-            data = self._blob.download_as_bytes(
-                start=self._position, end=end - 1, raw_download=True, retry=DEFAULT_RETRY, checksum=None
-            )
+        data = self._download(len(buffer))
         buffer[: len(data)] = data
-        self._position += len(data)
         return len(data)
 
+    def readall(self) -> bytes:
+        return self._download(self._blob.size)
 
-def _translate(pattern: str) -> str:
-    """Return the regular expression of a pattern."""
-    kinds = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    def _download(self, size: int) -> bytes:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        end = min(self._position + size, self._blob.size)
+        if self._position >= end:
+            return b""
+        with translated_errors(self._uri):
+            # The blob has its generation, so another one is not found. The service has checksums of whole objects only.
+            data: bytes = self._blob.download_as_bytes(
+                start=self._position, end=end - 1, raw_download=True, retry=DEFAULT_RETRY, checksum=None
+            )
+        self._position += len(data)
+        return data
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Return the bucket of a gs:// URI, and the name or the pattern of the object."""
+    bucket, _, name = uri.removeprefix(SCHEME).partition("/")
+    return bucket, name
+
+
+def _get_blob(bucket: str, name: str) -> Any:
+    """Return the object with its properties, or None if it or its bucket does not exist."""
+    return client().bucket(bucket).get_blob(name, retry=lookup_retry())
+
+
+def _candidates(bucket: str, pattern: str) -> Iterable[Any]:
+    """Return the objects among which the matches of a pattern are."""
+    prefix = _WILDCARD.split(pattern, maxsplit=1)[0]
+    is_name = prefix == pattern
+    if is_name and (blob := _get_blob(bucket, pattern)):
+        return [blob]
+    # If an object is not found, listing shows whether its bucket exists.
+    restricted = {"max_results": 1} if is_name else {"match_glob": _service_glob(pattern)}
+    listed: Iterable[Any] = client().list_blobs(bucket, prefix=prefix, retry=lookup_retry(), **restricted)
+    return listed
+
+
+def _service_glob(pattern: str) -> str:
+    """Return a pattern of the service that matches no less than `pattern` does.
+
+    The service shortens the list, and _regular_expression decides: to the service, braces and backslashes are special,
+    `**/` also matches no folder at all, and an unclosed bracket is an error.
+    https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-object-glob
+    """
+    return re.sub(r"(\[[^\]{}\\]+\])|\[[^\]]+\]|[\[\]{}\\]", lambda part: part[1] or "?", pattern)
+
+
+def _regular_expression(pattern: str) -> str:
+    """Return the regular expression of a pattern, by the rules of Beam's FileSystems."""
+    wildcards = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", pattern)
     sets = [part.replace("[!", "[^") if len(part) > 2 and part[0] == "[" else re.escape(part) for part in parts]
-    return "".join(kinds.get(part, chosen) for part, chosen in zip(parts, sets, strict=True))
-
-
-def location(bucket: str) -> tuple[str, tuple[str, ...]]:
-    """Return a bucket's location, and the regions that are known to hold it. Raises StorageError with its `code`."""
-    with _told(SCHEME + bucket):
-        found = _client().get_bucket(bucket, retry=_looking())
-    place = str(found.location or "").upper()
-    return place, _PAIRS.get(place, tuple(str(one).upper() for one in found.data_locations or [place]))
-
-
-def granted(bucket: str, permissions: tuple[str, ...]) -> set[str]:
-    """Return which of some permissions on a bucket the caller has. Raises StorageError with its `code`."""
-    with _told(SCHEME + bucket):
-        return set(_bucket(bucket).test_iam_permissions(list(permissions)))
-
-
-def member() -> str:
-    """Return the caller as IAM names it, as far as the credentials tell."""
-    from google.auth import default
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        email = getattr(default()[0], "service_account_email", None)
-    except GoogleAuthError:
-        email = None
-    return f"serviceAccount:{email}" if email and email != "default" else "user:YOU"
+    return "".join(wildcards.get(part, chosen) for part, chosen in zip(parts, sets, strict=True))
 
 
 def has_credentials() -> bool:
-    """Tell whether Google's libraries will find credentials, in a second; they look for 20 s for ones not there."""
+    """Return within a second whether Google's libraries will find credentials; they search for 20 s in vain."""
     from google.auth import environment_vars
     from google.auth._cloud_sdk import get_application_default_credentials_path
 
@@ -174,8 +184,9 @@ def has_credentials() -> bool:
 
 
 @cache
-def _client() -> Any:
-    # Python versions that Google's clients will not support one day.
+def client() -> Any:
+    """Return Google's client, one per process."""
+    # The client warns of Python versions that it will stop supporting one day.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from google.cloud import storage
@@ -184,23 +195,20 @@ def _client() -> Any:
         return storage.Client(project="emulated")
     if not has_credentials():
         return storage.Client.create_anonymous_client()
-    # A project is needed only to list or make buckets.
+    # A project is needed only to list or create buckets.
     return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
 
 
-def _bucket(name: str) -> Any:
-    return _client().bucket(name)
-
-
-def _looking() -> Any:
+def lookup_retry() -> Any:
+    """Return the retry policy of lookups, which are given up after 30 s."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(_LOOK_SECONDS)
+    return DEFAULT_RETRY.with_timeout(_LOOKUP_SECONDS)
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
-    """Turn what Google's client raises into a StorageError."""
+def translated_errors(uri: str) -> Iterator[None]:
+    """Turn what Google's client raises into a StorageError with the HTTP status, if any, as its `code`."""
     import requests
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -208,9 +216,9 @@ def _told(uri: str) -> Iterator[None]:
     try:
         yield
     except (GoogleAPIError, GoogleAuthError, requests.RequestException, ValueError, re.error) as error:
-        fault = StorageError(f"{uri}: {_reason(error, split(uri)[0])}")
-        fault.code = _code(error)
-        raise fault from None
+        translated = StorageError(f"{uri}: {_reason(error, split(uri)[0])}")
+        translated.code = _code(error)
+        raise translated from error
 
 
 def _code(error: BaseException) -> int | None:
@@ -219,18 +227,22 @@ def _code(error: BaseException) -> int | None:
 
 
 def _reason(error: BaseException, bucket: str) -> str:
-    """Return in one line what Google's client says, and what to do."""
+    """Return in one line what the client reports, and how to fix it."""
     from google.auth.exceptions import GoogleAuthError
 
     if isinstance(error, GoogleAuthError):
-        absent = "it is not public, and there are no Google Cloud credentials here"
-        said = " ".join(str(error).split())[:300] if has_credentials() else absent
-        return f"{said}; log in with `{LOG_IN}`"
+        no_credentials = "it is not public, and there are no Google Cloud credentials here"
+        reported = _one_line(error) if has_credentials() else no_credentials
+        return f"{reported}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
     code = _code(error)
     details = getattr(cause, "errors", None)
-    # An upload's failure holds the service's answer as text.
-    answered = re.search(r'"message": ?"([^"]+)"', str(cause))
-    told = details[0].get("message") if details else answered[1] if answered else getattr(cause, "message", None)
-    text = f"{code or ''} {' '.join(str(told or cause).split())[:300]}".strip()
-    return f"{text}; {_TODO.get(code or 0, 'try again').format(bucket=bucket)}"
+    # The error of an upload has the service's answer as text.
+    answer = re.search(r'"message": ?"([^"]+)"', str(cause))
+    message = details[0].get("message") if details else answer[1] if answer else getattr(cause, "message", None)
+    text = f"{code or ''} {_one_line(message or cause)}".strip()
+    return f"{text}; {_ADVICE.get(code or 0, 'try again').format(bucket=bucket)}"
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())[:300]

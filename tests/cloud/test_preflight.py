@@ -212,10 +212,10 @@ def test_without_credentials(google_cloud: GoogleCloud, tmp_path: Path, runner: 
 
 
 def test_a_public_object_needs_no_credentials(google_cloud: GoogleCloud, tmp_path: Path):
-    code = "from beam_taxi import gcs; print(gcs.match('gs://public/x.csv'))"
+    code = "from beam_taxi import storage; print(storage.match('gs://public/x.csv'))"
     environment = without_credentials(google_cloud, tmp_path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "[('gs://public/x.csv', 4, 1767225600.0)]\n"
+    assert done.stdout == "[InputFile(uri='gs://public/x.csv', size=4, modified=1767225600.0)]\n"
 
 
 def without_credentials(google_cloud: GoogleCloud, folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The whole job in Cloud Storage, and what it says when the store refuses."""
+"""The whole job in Cloud Storage, and its messages when the service refuses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import threading
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import storage
 
-from beam_taxi import layout
-from beam_taxi.storage import gcs
-from tests.cloud.answers import JsonHandler
+from beam_taxi.run.folder import MANIFEST, REPORT
+from beam_taxi.run.manifest import RunManifest
+from beam_taxi.storage import match
 from tests.cloud.conftest import GoogleCloud
 
 
-def test_the_whole_job_where_the_store_is_away_at_times(
+def test_the_whole_job_while_the_service_is_away_at_times(
     google_cloud: GoogleCloud, bucket: storage.Bucket, tmp_path: Path
 ):
     bucket.blob("two/1.csv").upload_from_string('a,b\n1,"x\ny"\n')
@@ -37,11 +35,11 @@ def test_the_whole_job_where_the_store_is_away_at_times(
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=google_cloud.environment)
     assert done.returncode == 0, done.stderr
     assert len(google_cloud.storage.failed) == 6
-    manifest = json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes())
-    assert sum(one["rows"] for one in manifest["inputs"]) == 4
-    assert [one["format"] for one in manifest["inputs"]] == ["csv", "csv", "parquet"]
-    named = {f"out/whole/{path}" for path in layout.named_files(manifest)}
-    assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == {*named, "out/whole/manifest.json"}
+    manifest = RunManifest.from_json(json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes()))
+    assert sum(entry.rows for entry in manifest.inputs) == 4
+    assert [entry.format for entry in manifest.inputs] == ["csv", "csv", "parquet"]
+    published = {f"out/whole/{path}" for path in (*manifest.named_files(), MANIFEST, REPORT)}
+    assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == published
     report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]
     subprocess.run(report, check=True, env=google_cloud.environment)
     assert (tmp_path / "r.html").read_bytes() == bucket.blob("out/whole/report.html").download_as_bytes()
@@ -67,9 +65,9 @@ def test_the_whole_job_where_the_store_is_away_at_times(
             {},
             "GET .*/in",
             2,
-            "gs://bucket/in/x.csv: 403 tester does not have storage access.; who runs this needs it: ",
+            "gs://bucket/in/x.csv: 403 tester does not have storage access.; grant access with `gcloud storage ",
         ),
-        ({}, "POST /upload", 1, "403 tester does not have storage access.; who runs this needs it: `gcloud storage "),
+        ({}, "POST /upload", 1, "403 tester does not have storage access.; grant access with `gcloud storage "),
     ],
 )
 def test_refused_in_one_line(
@@ -91,7 +89,7 @@ def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: py
         monkeypatch.setenv(name, value)
 
     def matched(pattern: str) -> list[str]:
-        return sorted(uri.removeprefix("gs://bucket/glob/") for uri, _, _ in gcs.match(f"gs://bucket/glob/{pattern}"))
+        return [file.uri.removeprefix("gs://bucket/glob/") for file in match(f"gs://bucket/glob/{pattern}")]
 
     assert matched("*.csv") == ["a.csv", "b1.csv", "b2.csv", "odd[1].csv"]
     assert matched("b[12].csv") == matched("b?.csv") == matched("b[!3].csv") == ["b1.csv", "b2.csv"]
@@ -99,25 +97,3 @@ def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: py
     assert matched("*/d.csv") == ["c/d.csv"]
     assert matched("odd[1].csv") == []
     assert matched("none.csv") == []
-
-
-def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    for flavor in ("Google", "of another cloud"):
-
-        class Metadata(JsonHandler):
-            sent = flavor
-
-            def do_GET(self) -> None:
-                self.answer({}, headers={"Metadata-Flavor": self.sent})
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{server.server_port}")
-        assert gcs.has_credentials() == (flavor == "Google")
-        server.shutdown()
-        server.server_close()
-    assert not gcs.has_credentials()
-    (tmp_path / "application_default_credentials.json").write_text("{}")
-    assert gcs.has_credentials()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from beam_taxi.errors import StorageError
+from beam_taxi.launch import cloud_storage
 from beam_taxi.launch.beam_flags import BeamFlags
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
@@ -55,7 +56,7 @@ def _check_bucket(bucket: str, uses: set[str], project: str, region: str) -> Che
     name = f"bucket {bucket}"
     used_as = ", ".join(f"--{use}" for use in sorted(uses))
     try:
-        location, holds = gcs.location(bucket)
+        location, holds = cloud_storage.location(bucket)
     except StorageError as error:
         if error.code == 404:
             create = f"gcloud storage buckets create gs://{bucket} --project {project} --location {region or 'REGION'}"
@@ -80,7 +81,7 @@ def _is_near(location: str, holds: tuple[str, ...], region: str) -> bool:
 def _check_permissions(bucket: str, needed: tuple[str, ...]) -> Check:
     name = f"permissions {bucket}"
     try:
-        missing = sorted(set(needed) - gcs.granted(bucket, needed))
+        missing = sorted(set(needed) - cloud_storage.granted(bucket, needed))
     except StorageError as error:
         # A bucket that does not exist is the fault of another check.
         return Check(
@@ -89,7 +90,8 @@ def _check_permissions(bucket: str, needed: tuple[str, ...]) -> Check:
     if not missing:
         return Check(name)
     role = "roles/storage.objectViewer" if needed == _READ else "roles/storage.objectAdmin"
-    grant = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {gcs.member()} --role {role}"
+    member = cloud_storage.member()
+    grant = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
     return Check(name, f"gs://{bucket}: missing permissions: {', '.join(missing)}; `{grant}`")
 
 
