@@ -53,8 +53,9 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
         "files": "--input data/*.csv: workers do not see local files; `gcloud storage cp data/*.csv gs://",
         "metadata store": "is a file on this machine, which workers do not see; use mysql://",
         "bucket none": "`gcloud storage buckets create gs://none --project project --location us-east1-b`",
-        "permissions bucket": "missing permissions: storage.objects.create, storage.objects.delete; `gcloud storage "
-        "buckets add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com ",
+        "permissions bucket": "missing permissions: storage.objects.create, storage.objects.delete; `gcloud "
+        "storage buckets add-iam-policy-binding gs://bucket --member "
+        "serviceAccount:tester@project.iam.gserviceaccount.com",
         "APIs": "`gcloud services enable dataflow.googleapis.com logging.googleapis.com --project project`",
         "input": "--input data/*.csv: no file matches",
     }
@@ -174,7 +175,7 @@ def test_a_local_run(google_cloud: GoogleCloud, tmp_path: Path):
         f"fault  input: {tmp_path}/x.csv: is empty: it has no header",
     )
     done = run(google_cloud, "--preflight", query="SELECT 1", **{**places, "input": None})
-    assert (done.returncode, done.stdout.splitlines()[-1][:40]) == (0, "note   input: not checked: the result of ")
+    assert (done.returncode, done.stdout.splitlines()[-1][:40]) == (0, "note   input: not checked: the result of")
 
 
 def test_nothing_heavy_is_imported(google_cloud: GoogleCloud):
@@ -211,10 +212,10 @@ def test_without_credentials(google_cloud: GoogleCloud, tmp_path: Path, runner: 
 
 
 def test_a_public_object_needs_no_credentials(google_cloud: GoogleCloud, tmp_path: Path):
-    code = "from beam_taxi import gcs; print(gcs.match('gs://public/x.csv'))"
+    code = "from beam_taxi import storage; print(storage.match('gs://public/x.csv'))"
     environment = without_credentials(google_cloud, tmp_path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "[('gs://public/x.csv', 4, 1767225600.0)]\n"
+    assert done.stdout == "[InputFile(uri='gs://public/x.csv', size=4, modified=1767225600.0)]\n"
 
 
 def without_credentials(google_cloud: GoogleCloud, folder: Path) -> dict[str, str]:

@@ -145,8 +145,8 @@ def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path
     store = f"grpc://127.0.0.1:{free_port()}"
     _, err = run("--input", sample, "--output", tmp_path, "--metadata_store", store, "--run_id", "r", status=1)
     first, last = err.splitlines()
-    assert first.startswith("beam_taxi: warning: the start is not recorded: grpc://")
-    assert "the run is whole, but not recorded" in last
+    assert first.startswith("beam_taxi: warning: the start was not recorded: grpc://")
+    assert "the run is complete but was not recorded" in last
     assert f"python -m beam_taxi.record --manifest {tmp_path}/r/manifest.json --metadata_store '{store}'" in last
     later = last[last.index("-m beam_taxi.record") :].replace(f"'{store}'", f"sqlite:///{tmp_path}/m.sqlite").split()
     subprocess.run([sys.executable, *later], check=True, capture_output=True)
@@ -161,7 +161,7 @@ def test_a_store_that_is_away_at_the_start_alone(sample: Path, tmp_path: Path, m
     warning = process.stderr.readline()
     mariadb.start()
     out, rest = process.communicate()
-    assert "the start is not recorded: mysql://" in warning
+    assert "the start was not recorded: mysql://" in warning
     assert (process.returncode, rest) == (0, "")
     assert MariaDB.password not in out + warning
     assert verify(uri, "r") == []
@@ -177,7 +177,7 @@ def test_a_store_that_vanishes_while_the_job_runs(sample: Path, tmp_path: Path, 
     mariadb.start()
     assert process.returncode == 1
     (told,) = error.splitlines()
-    assert "the run is whole, but not recorded" in told
+    assert "the run is complete but was not recorded" in told
     assert MariaDB.password not in out + error
     assert get_run(uri, "r").state == "RUNNING"
     command = told.partition("record it later: python ")[2]
