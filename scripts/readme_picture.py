@@ -24,7 +24,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder, "trips.csv")
         sizes = ["--rows", "15000", "--seed", "1"]
-        subprocess.run([sys.executable, "-m", "beam_taxi.taxi", *sizes, "--out", sample], check=True)
+        subprocess.run([sys.executable, "-m", "beam_taxi", "sample", *sizes, "--out", sample], check=True)
         run = ["--input", sample, "--output", folder, "--run_id", "chicago-taxi", "--metadata_store", "none"]
         subprocess.run([sys.executable, "-m", "beam_taxi.main", *run], check=True)
         with chromium() as browser:

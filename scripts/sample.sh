@@ -9,7 +9,7 @@ sample=sample/chicago_taxi.csv
 bash scripts/setup.sh
 if [ ! -f "$sample" ]; then
     printf 'sample: writing %s\n' "$sample" >&2
-    .venv/bin/python -m beam_taxi.taxi --rows 15000 --seed 1 --out "$sample"
+    .venv/bin/python -m beam_taxi sample --rows 15000 --seed 1 --out "$sample"
 fi
 printf 'sample: python -m beam_taxi.main --input %s --output out/ %s\n' "$sample" "$*" >&2
 exec .venv/bin/python -m beam_taxi.main --input "$sample" --output out/ "$@"

@@ -11,7 +11,7 @@ python=$(bash scripts/benchmarks/environment.sh tfx)
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-.venv/bin/python -m beam_taxi.taxi --rows 5000 --seed 1 --out "$folder/trips.csv" >/dev/null
+.venv/bin/python -m beam_taxi sample --rows 5000 --seed 1 --out "$folder/trips.csv" >/dev/null
 .venv/bin/python -c 'import sys, pyarrow.csv, pyarrow.parquet
 pyarrow.parquet.write_table(pyarrow.csv.read_csv(sys.argv[1]), sys.argv[2])' "$folder/trips.csv" "$folder/trips.parquet"
 echo 'a,row,that,is,too,short' >>"$folder/trips.csv"

@@ -20,7 +20,7 @@ from beam_taxi.run.folder import read_manifest
 from beam_taxi.settings import Dialect
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.rejects") -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi rejects") -> int:
     """Run the command; return 0 if done, 2 for bad usage, 3 if a line is not corrected."""
     return exit_status_of(lambda: _main(argv, prog))
 

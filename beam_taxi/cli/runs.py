@@ -23,7 +23,7 @@ Answer = tuple[Any, Sequence[Sequence[Any]], int]
 """A value for JSON, the rows of a table with its header first, and the exit status."""
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.runs") -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi runs") -> int:
     """Answer on standard output; return 0 if done, 1 if failed or not as recorded, 2 for bad usage or no store."""
     return exit_status_of(lambda: _answer(argv, prog))
 

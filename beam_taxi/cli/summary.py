@@ -45,7 +45,7 @@ def print_left(launch: Launch) -> None:
     if launch.store is not None and launch.options.records_on_worker:
         print(f"A worker records it in {launch.store.uri}")
     elif launch.store is not None:
-        print(f"Record it then: python -m beam_taxi.record --manifest {manifest} --metadata_store '{launch.store.uri}'")
+        print(f"Record it then: python -m beam_taxi record --manifest {manifest} --metadata_store '{launch.store.uri}'")
 
 
 def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, str]]) -> None:

@@ -105,7 +105,7 @@ class RunRecord:
                 self._console.warn(f"cannot read here what the worker recorded: {error}")
                 return {}
             place = f"{manifest.run_uri}/{MANIFEST}"
-            later = f"python -m beam_taxi.record --manifest {place} --metadata_store '{store.uri}'"
+            later = f"python -m beam_taxi record --manifest {place} --metadata_store '{store.uri}'"
             message = f"the run is complete but was not recorded: {error}; record it later: {later}"
             raise BeamTaxiError(message) from error
 
@@ -115,5 +115,5 @@ class RunRecord:
         try:
             recorder.fail(self._planned.run_id, store, reason, state.value)
         except BeamTaxiError as error:
-            later = f"python -m beam_taxi.runs reap --metadata_store '{store.uri}'"
+            later = f"python -m beam_taxi runs reap --metadata_store '{store.uri}'"
             self._console.warn(f"the end was not recorded: {error}; record it later: {later}")

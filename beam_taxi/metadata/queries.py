@@ -1,4 +1,4 @@
-"""Queries of a store: runs, their latest artifacts, and lineage; for notebooks and for `python -m beam_taxi.runs`.
+"""Queries of a store: runs, their latest artifacts, and lineage; for notebooks and for `python -m beam_taxi runs`.
 
 schema = latest_schema("sqlite:///out/metadata.sqlite", "beam_taxi")
 tfdv.load_schema_text(f"{schema.uri}/schema.pbtxt")
@@ -81,7 +81,7 @@ def get_run(store: Store, run_id: str) -> Run:
         # One call, since several could see a run between two states.
         runs = _runs(connection.get_executions_by_context(context.id)) if context else []
     if not runs:
-        raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi.runs list`")
+        raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi runs list`")
     return runs[0]
 
 

@@ -101,7 +101,7 @@ def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
     advice = f"ML Metadata cannot use it: {text}; inspect it, or choose another store"
     if half_made:
         advice = (
-            "its schema is incomplete, since the first `python -m beam_taxi.runs init` was killed, or it belongs to "
+            "its schema is incomplete, since the first `python -m beam_taxi runs init` was killed, or it belongs to "
             f"another program: drop the database and run that again: {text}"
         )
     elif "library version" in text:

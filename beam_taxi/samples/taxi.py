@@ -1,4 +1,4 @@
-"""A synthetic sample of Chicago taxi trips: `python -m beam_taxi.taxi --rows N --seed S --out FILE`.
+"""A synthetic sample of Chicago taxi trips: `python -m beam_taxi sample --rows N --seed S --out FILE`.
 
 The 18 columns of the public Chicago Taxi Trips sample, with its shares, missing values, number formats and
 quirks. The tables below were measured on that sample (15,002 trips of 2013 to 2016); nothing is read from it.
@@ -524,7 +524,7 @@ def not_negative(text: str) -> int:
     return number
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi.taxi") -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi sample") -> int:
     """Return the exit status: 0, or 1 if writing failed. Bad arguments raise SystemExit with status 2."""
     parser = OneLineParser(prog=prog, description="Write a synthetic sample of taxi trips.")
     parser.add_argument("--rows", type=not_negative, required=True, help="number of trips")

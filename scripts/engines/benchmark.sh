@@ -17,7 +17,7 @@ files=("$@")
 if [ $# = 0 ]; then
     for rows in 15002 300000; do
         files+=("$folder/$rows.csv")
-        .venv/bin/python -m beam_taxi.taxi --rows "$rows" --seed 1 --out "$folder/$rows.csv" >/dev/null
+        .venv/bin/python -m beam_taxi sample --rows "$rows" --seed 1 --out "$folder/$rows.csv" >/dev/null
     done
 fi
 

@@ -172,7 +172,7 @@ def test_nobody_waits(google_cloud: GoogleCloud, tmp_path: Path):
         f"job        {JOB_ID}  https://console.cloud.google.com/dataflow/jobs/us-east1/{JOB_ID}?project=project",
         f"cancel     gcloud dataflow jobs cancel {JOB_ID} --region us-east1 --project project",
         "The job is still running; its manifest will be gs://bucket/out/alone/manifest.json",
-        "Record it then: python -m beam_taxi.record --manifest gs://bucket/out/alone/manifest.json "
+        "Record it then: python -m beam_taxi record --manifest gs://bucket/out/alone/manifest.json "
         f"--metadata_store '{store}'",
     ]
     assert states(store) == {"RUNNING"}

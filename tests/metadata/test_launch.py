@@ -147,8 +147,8 @@ def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path
     first, last = err.splitlines()
     assert first.startswith("beam_taxi: warning: the start was not recorded: grpc://")
     assert "the run is complete but was not recorded" in last
-    assert f"python -m beam_taxi.record --manifest {tmp_path}/r/manifest.json --metadata_store '{store}'" in last
-    later = last[last.index("-m beam_taxi.record") :].replace(f"'{store}'", f"sqlite:///{tmp_path}/m.sqlite").split()
+    assert f"python -m beam_taxi record --manifest {tmp_path}/r/manifest.json --metadata_store '{store}'" in last
+    later = last[last.index("-m beam_taxi record") :].replace(f"'{store}'", f"sqlite:///{tmp_path}/m.sqlite").split()
     subprocess.run([sys.executable, *later], check=True, capture_output=True)
     assert verify(f"sqlite:///{tmp_path}/m.sqlite", "r") == []
 

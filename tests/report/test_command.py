@@ -1,4 +1,4 @@
-"""`python -m beam_taxi.report`, on files made by hand."""
+"""`python -m beam_taxi report`, on files made by hand."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ REFUSED = {
     "duplicate": ("a,a\n1,2\n", "duplicate column name 'a'"),
     "unnamed": ("a,\n1,2\n", "no name for column 2"),
     "no header": ("1,2\n3,4\n", "is a number: is the header missing?"),
-    "delimiter": ("a;b\n1;2\n", "set --delimiter"),
+    "delimiter": ("a;b\n1;2\n", "Try --delimiter"),
     "zip": (b"PK\x03\x04", "zip"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
 }

@@ -1,4 +1,4 @@
-"""A server of ML Metadata's gRPC service, such as `python -m beam_taxi.metadata.server`."""
+"""A server of ML Metadata's gRPC service, such as `python -m beam_taxi serve-metadata`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GrpcStore(StoreAddress):
         except OSError as error:
             unknown = "host not found; check its name" if isinstance(error, socket.gaierror) else error.strerror
             raise StoreError(
-                f"{self.uri}: {unknown or 'no answer'}: is `python -m beam_taxi.metadata.server` or another server of "
+                f"{self.uri}: {unknown or 'no answer'}: is `python -m beam_taxi serve-metadata` or another server of "
                 "ML Metadata running there?"
             ) from error
         try:

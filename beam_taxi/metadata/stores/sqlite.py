@@ -20,7 +20,7 @@ _PREFIX = "sqlite:///"
 _LOCK_SECONDS = 6.0
 _PROBE_SECONDS = 3.0
 _FAULTS = {
-    "missing": "the file does not exist; a run with this --metadata_store, or `python -m beam_taxi.runs init`, "
+    "missing": "the file does not exist; a run with this --metadata_store, or `python -m beam_taxi runs init`, "
     "creates it",
     "empty": "the file has no ML Metadata in it",
     "readonly": "the file cannot be written; give yourself write permission, or choose another store",

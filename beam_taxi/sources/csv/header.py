@@ -113,7 +113,9 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
 def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:
     other = [d for d in _OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]]
     if len(names) == 1 and other:
-        raise DataError(f"{uri}: line 1: the header is one column that contains {other[0]!r}: set --delimiter")
+        raise DataError(
+            f"{uri}: line 1: the header has one column and contains {other[0]!r}. Try --delimiter {other[0]!r}"
+        )
     check_names(uri, names)
     numbers = [name for name in names if _NUMBER.fullmatch(name) and name not in known_names]
     if numbers and not dialect.columns:
