@@ -114,7 +114,7 @@ class _ObjectReader(io.RawIOBase):
         if self._position >= end:
             return b""
         with translated_errors(self._uri):
-            # The blob has its generation, so another one is not found. The service has checksums of whole objects only.
+            # The request names the generation, so a newer one is never read. The service has no checksums of ranges.
             data: bytes = self._blob.download_as_bytes(
                 start=self._position, end=end - 1, raw_download=True, retry=DEFAULT_RETRY, checksum=None
             )
@@ -164,7 +164,7 @@ def _regular_expression(pattern: str) -> str:
 
 
 def has_credentials() -> bool:
-    """Return within a second whether Google's libraries will find credentials; they search for 20 s in vain."""
+    """Return within a second whether Google's libraries find credentials; without any, their own search takes 20 s."""
     from google.auth import environment_vars
     from google.auth._cloud_sdk import get_application_default_credentials_path
 
