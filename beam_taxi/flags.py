@@ -227,7 +227,7 @@ def build(declared: type[Declared], given: Mapping[str, object]) -> Declared:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises UsageError, so that every mistake is told in one line."""
+    """A parser that raises UsageError, so that every mistake is reported in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""

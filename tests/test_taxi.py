@@ -179,11 +179,11 @@ def test_stdout_and_start_up_without_beam():
     ("arguments", "message"),
     [
         ([], "required: --rows, --out"),
-        (["--rows", "-1", "--out", "-"], "must be a whole number from 0, not '-1'"),
-        (["--rows", "many", "--out", "-"], "must be a whole number from 0, not 'many'"),
+        (["--rows", "-1", "--out", "-"], "must be a whole number that is not negative, got '-1'"),
+        (["--rows", "many", "--out", "-"], "must be a whole number that is not negative, got 'many'"),
         (["--rows", "1", "--seed", "x", "--out", "-"], "--seed"),
         (["--rows", "1", "--out", ""], "must name a file"),
-        (["--rows", "1", "--out", os.devnull], "no regular file"),
+        (["--rows", "1", "--out", os.devnull], "not a regular file"),
         (["--rows", "1", "--out", "-", "--color"], "--color"),
     ],
 )

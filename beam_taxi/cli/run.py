@@ -80,14 +80,14 @@ def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) 
     launch = runner.launch
     with timings.part("record"):
         ids = record.end(outcome, launch.options.records_on_worker)
-    told = consequence(outcome)
+    follows = consequence(outcome)
     if isinstance(outcome, Done):
         summary.print_end(launch, outcome.manifest, ids, timings)
     elif isinstance(outcome, Unknown) and outcome.is_expected:
         summary.print_left(launch)
     else:
-        print_error(told.message, told.exit_status, launch.options.is_json)
-    return told.exit_status
+        print_error(follows.message, follows.exit_status, launch.options.is_json)
+    return follows.exit_status
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
 from beam_taxi.errors import UsageError
@@ -19,7 +18,7 @@ from beam_taxi.metadata.recorder import init
 from beam_taxi.metadata.verify import manifest_of, reap, verify
 
 _WIDTH = 60
-Answer = tuple[Any, Sequence[Sequence[Any]], int]
+Answer = tuple[object, Sequence[Sequence[object]], int]
 """A value for JSON, the rows of a table with its header first, and the exit status."""
 
 
@@ -141,7 +140,7 @@ def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:
     return {"store": store.uri}, [(f"{store.uri}: ready",)], 0
 
 
-def _print_table(rows: Sequence[Sequence[Any]]) -> None:
+def _print_table(rows: Sequence[Sequence[object]]) -> None:
     """Print a table; on a terminal, long texts are cut, except in the last column."""
     limit = _WIDTH if sys.stdout.isatty() else None
     texts = [[*(" ".join(str(cell).split())[:limit] for cell in row[:-1]), str(row[-1])] for row in rows]

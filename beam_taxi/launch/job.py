@@ -68,7 +68,7 @@ def run_job(
 
 
 def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:
-    """Return what the graph tells of the finished run, by step; none of them can fail the job."""
+    """Return what the graph calls with the manifest, by the label of the step; none of it can fail the job."""
     from beam_taxi.report.write import write_report
 
     readers: dict[str, Callable[[RunManifest], None]] = {"RenderReport": write_report}

@@ -90,9 +90,9 @@ class RunRecord:
             return {}
         if isinstance(outcome, Done):
             return self._complete(outcome.manifest, self._store, on_worker)
-        told = consequence(outcome)
-        if self._is_started and told.state is not None:
-            self._abandon(told.state, told.message, self._store)
+        follows = consequence(outcome)
+        if self._is_started and follows.state is not None:
+            self._abandon(follows.state, follows.message, self._store)
         return {}
 
     def _complete(self, manifest: RunManifest, store: StoreAddress, on_worker: bool) -> Mapping[str, int]:

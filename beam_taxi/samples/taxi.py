@@ -493,7 +493,7 @@ def write_sample(sink: IO[bytes], rows: int, seed: int) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that becomes `path` when the block ends well, and vanishes when it does not."""
+    """Yield a file that becomes `path` when the block succeeds, and is removed when it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -507,7 +507,7 @@ def written_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser that answers a mistake in one line, without the usage."""
+    """A parser that reports a mistake in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -520,7 +520,7 @@ def not_negative(text: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number that is not negative, got {text!r}")
     return number
 
 
@@ -528,14 +528,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi sam
     """Return the exit status: 0, or 1 if writing failed. Bad arguments raise SystemExit with status 2."""
     parser = OneLineParser(prog=prog, description="Write a synthetic sample of taxi trips.")
     parser.add_argument("--rows", type=not_negative, required=True, help="number of trips")
-    parser.add_argument("--seed", type=not_negative, default=1, help="which sample (default 1)")
-    parser.add_argument("--out", required=True, help="CSV file to write, replaced if it is there; - is stdout")
+    parser.add_argument("--seed", type=not_negative, default=1, help="random seed (default: %(default)s)")
+    parser.add_argument("--out", required=True, help="CSV file to write, replaced if it exists; - is standard output")
     arguments: Any = parser.parse_args(argv)
     path = Path(os.path.realpath(arguments.out))
     if not arguments.out:
-        parser.error("argument --out: must name a file, not ''")
+        parser.error("argument --out: must name a file")
     if arguments.out != "-" and path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        parser.error(f"argument --out: {arguments.out} is there and is no regular file")
+        parser.error(f"argument --out: {arguments.out} is not a regular file")
     try:
         if arguments.out == "-":
             write_sample(sys.stdout.buffer, arguments.rows, arguments.seed)

@@ -1,1 +1,1 @@
-"""What surrounds the graph on each kind of runner: checks before the launch, defaults of Beam's options, the wait."""
+"""The runners of Beam: what each checks, shows, sets by default and waits for."""
