@@ -85,7 +85,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for rows in sizes:
             path = Path(temporary, "trips.csv")
-            subprocess.run([sys.executable, "-m", "beam_taxi", "sample", "--rows", str(rows), "--out", path], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "beam_taxi", "sample", "--rows", str(rows), "--out", path], check=True
+            )
             if args.profile:
                 profile(path, Path(temporary))
                 continue

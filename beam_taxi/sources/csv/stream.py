@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from beam_taxi.errors import DataError
+from beam_taxi.errors import DataError, StorageError
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,22 @@ class TextStream:
             text = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             line = self._lines + error.object[: error.start].decode(error.encoding, "replace").count("\n")
-            raise DataError(f"{self._uri}: line {line}: is not {self._decoding.encoding}: {error.reason}") from None
+            raise DataError(f"{self._uri}: line {line}: is not {self._decoding.encoding}: {error.reason}") from error
         self._lines += text.count("\n")
         return text.encode(), not data
 
     def _decompress(self, size: int) -> bytes:
         try:
             data: bytes = self._decompressed.read(size)
+        except StorageError:
+            raise
         except OSError as error:
+            # Of damaged data Arrow's error has no number.
             if error.errno is not None:
                 raise
             raise DataError(
                 f"{self._uri}: is damaged: its {self._decoding.compression} compression cannot be undone: {error}"
-            ) from None
+            ) from error
         return data
 
 
