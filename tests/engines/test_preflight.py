@@ -150,5 +150,5 @@ def test_a_worker_with_other_code_is_told():
 def test_a_run_whose_files_its_launcher_removed_is_not_closed(tmp_path: Path):
     (tmp_path / "kept").touch()
     storage.check_published(str(tmp_path), ["kept"])
-    with pytest.raises(BeamTaxiError, match="gone: was removed while the run went on"):
+    with pytest.raises(BeamTaxiError, match="gone: was removed during the run"):
         storage.check_published(str(tmp_path), ["kept", "gone"])
