@@ -135,7 +135,7 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     (failed,) = list_runs(store)
     assert failed.state == "FAILED"
     assert str(failed.properties["error"]) in err
-    assert "x.csv: line 3: has 1 fields" in str(failed.properties["error"])
+    assert "x.csv: line 3: has 1 field" in str(failed.properties["error"])
     words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)

@@ -43,7 +43,7 @@ def test_histograms_are_pictures_that_a_browser_draws(browser: Chrome, tmp_path:
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path):
-    with pytest.raises(UsageError, match="is no finished run"):
+    with pytest.raises(UsageError, match="not a finished run"):
         show(str(tmp_path))
 
 

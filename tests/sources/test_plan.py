@@ -143,7 +143,7 @@ def test_several_files_are_mapped_by_name_and_packed(tmp_path: Path):
 
 REFUSED = {
     "ragged": ("a,b\n1,2\n\n3,4,5\n", "line 4: has 3 fields, the header has 2"),
-    "short": ("a,b\n1\n", "line 2: has 1 fields"),
+    "short": ("a,b\n1\n", "line 2: has 1 field"),
     "open quote": ('a,b\n1,2\n3,"4\n5,6\n', "line 3: the quote that opens here is never closed"),
     "text after quote": ('a,b\n1,"x\ny"z\n', "line 2: text after the closing quote"),
     "not UTF-8": (b"a,b\n1,x\n2,\xff\n", "line 3: byte 0xff is not UTF-8"),
