@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from beam_taxi import storage
 from beam_taxi.launch.options import Launch
 from beam_taxi.run.folder import MANIFEST, REPORT
 from beam_taxi.run.manifest import RunManifest
@@ -97,5 +98,6 @@ def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) ->
     for name, artifact in manifest.artifacts.items():
         known = f"  (ML Metadata artifact {ids[name]})" if name in ids else ""
         yield f"{name:<10} {uri}/{artifact.key}  {len(artifact.files)} file(s){known}"
-    yield f"report     {uri}/{REPORT}"
+    if storage.exists(f"{uri}/{REPORT}"):
+        yield f"report     {uri}/{REPORT}"
     yield f"manifest   {uri}/{MANIFEST}"

@@ -1,4 +1,4 @@
-"""What comes after the manifest: readers that work on a worker, for launchers that do not wait."""
+"""What comes after the manifest: readers of the run, called on a worker, since not every launcher waits."""
 
 from __future__ import annotations
 

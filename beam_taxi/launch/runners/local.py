@@ -43,7 +43,9 @@ class LocalRunner(Runner):
         from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
         # With threads, another thread flushes each second what a worker has written: an element that is being pickled
-        # then, such as TFDV's accumulators of 2,000 features, arrives in two halves.
+        # then, such as TFDV's accumulators of 2,000 features, arrives in two halves. The flush came with
+        # https://github.com/apache/beam/pull/10246; no issue about the halves is known. tests/runners/test_local.py
+        # notices when it is harmless, or when the limit has no effect any more.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
         # The runner talks to its threads by gRPC, which would send that to a proxy (http_proxy).
         excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
