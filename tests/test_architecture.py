@@ -64,10 +64,10 @@ def test_imports_go_one_way(path: Path):
     if room == "__init__":
         return
     # Former commands go on working, by their verbs.
-    if parts in FORMER_COMMANDS and room != "metadata":
+    if parts in FORMER_COMMANDS:
         assert all(name.startswith(("sys", "beam_taxi.cli.", "beam_taxi.samples.")) for name in imports(path))
         return
-    for name in imports(path) - ({"beam_taxi.cli.serve_metadata.main"} if parts in FORMER_COMMANDS else set()):
+    for name in imports(path):
         if name.startswith("beam_taxi."):
             other = name.split(".")[1]
             assert other in {room, *ALLOWED[room]}, f"{room} imports {name}"

@@ -13,7 +13,7 @@ from beam_taxi.cli.terminal import exit_status_of
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.metadata.address import parse_address
-from beam_taxi.metadata.server import serve
+from beam_taxi.metadata.service import serve
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi serve-metadata") -> int:

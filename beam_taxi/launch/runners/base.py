@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
-from beam_taxi.launch.runners.store_check import store_fault
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -61,7 +60,8 @@ class Runner:
             faults.append(f"--no_wait: cannot be used with {self.name}, which ends with this process; remove it")
         yield from (Check("runner", fault) for fault in faults or [""])
         # An unreachable store never stops a run, which warns of it.
-        yield Check("metadata store", store_fault(self.launch.store) if self.options.preflight else "")
+        store = self.launch.store
+        yield Check("metadata store", store.fault() if store is not None and self.options.preflight else "")
 
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         """Yield names and values of what `--plan` shows of the runner."""

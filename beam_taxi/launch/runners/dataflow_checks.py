@@ -16,7 +16,6 @@ from beam_taxi.launch.beam_flags import BeamFlags
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.endpoints import is_here
-from beam_taxi.launch.runners.store_check import store_fault
 from beam_taxi.run.versions import NOT_ON_WORKERS
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
@@ -193,4 +192,4 @@ def _check_store(launch: Launch) -> Check:
     if launch.options.no_wait:
         return Check(name, note="no launcher waits for the job: record it later, or use --record_on worker")
     # An unreachable store never stops a run, which warns of it.
-    return Check(name, store_fault(store) if launch.options.preflight else "")
+    return Check(name, store.fault() if launch.options.preflight else "")
