@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from beam_taxi.errors import UsageError
+from beam_taxi.run.typed_json import InvalidJsonError, from_json
 from beam_taxi.settings import Settings
 
 MANIFEST_VERSION = 1
@@ -149,16 +150,11 @@ class RunManifest:
         if values.get("manifest_version") != MANIFEST_VERSION:
             found = values.get("manifest_version")
             raise UsageError(f"manifest version {found!r}; this release of beam_taxi reads version {MANIFEST_VERSION}")
-        from pydantic import TypeAdapter, ValidationError
-
         try:
             artifacts = {key: {**one, "key": key} for key, one in values["artifacts"].items()}
-            return TypeAdapter(RunManifest).validate_python({**values, "artifacts": artifacts})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise UsageError(f"invalid manifest: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        except (AttributeError, TypeError) as error:
-            raise UsageError(f"invalid manifest: artifacts: {error}") from error
+            return from_json(RunManifest, {**values, "artifacts": artifacts})
+        except (AttributeError, TypeError, InvalidJsonError) as error:
+            raise UsageError(f"invalid manifest: {error}") from error
 
 
 _KEYS = {"run_id", "run_uri", "settings", "inputs", "splits", "artifacts"}

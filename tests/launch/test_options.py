@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import format_names, parse_names
 from beam_taxi.launch.command import parse
 from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
+from beam_taxi.run.typed_json import from_json
 from beam_taxi.settings import GIVEN_SCHEMA, Dialect, Settings, Split, StatisticsSettings, command_line
 
 # argparse drops a word `--`, wherever it stands; null characters are in no command line.
@@ -104,7 +104,7 @@ def test_the_flags_of_changed_settings(changed: Mapping[str, object], words: lis
 
 @given(settings())
 def test_settings_are_read_from_json_by_their_types(settings: Settings):
-    assert TypeAdapter(Settings).validate_python(settings.to_json()) == settings
+    assert from_json(Settings, settings.to_json()) == settings
 
 
 @given(_TUPLES | st.just(("",)))

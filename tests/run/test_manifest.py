@@ -89,10 +89,12 @@ INVALID: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no version": (changed("manifest_version", value=None), "manifest version None"),
     "type": (
         changed("inputs", 0, "rows", value="many"),
-        "invalid manifest: inputs.0.rows: Input should be",
+        "invalid manifest: inputs.0.rows: must be a whole number, not 'many'",
     ),
-    "missing": (changed("splits", value=[{}]), "invalid manifest: splits.0.name: Field required"),
-    "artifact": (changed("artifacts", value=["x"]), "invalid manifest: artifacts"),
+    "missing": (changed("splits", value=[{}]), "invalid manifest: splits.0.name: is missing"),
+    "artifact": (changed("artifacts", value=["x"]), "invalid manifest: "),
+    "boolean": (changed("settings", "examples", value=1), "invalid manifest: settings.examples: must be true or false"),
+    "list": (changed("columns", value="a,b"), "invalid manifest: columns: must be a list, not 'a,b'"),
     "settings": (changed("settings", "gzip_level", value=9), "--gzip_level 9"),
 }
 
