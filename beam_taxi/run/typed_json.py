@@ -62,7 +62,7 @@ def _build_dataclass(declared: type, value: object, place: str) -> object:
 
 
 def _expect(kind: type[Any], value: object, place: str) -> Any:
-    if not isinstance(value, kind):
+    if not isinstance(value, (list, tuple) if kind is list else kind):
         name = "an object" if kind is dict else "a list"
         raise InvalidJsonError(f"{place.lstrip('.')}: must be {name}, not {value!r}"[:200])
     return value

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 from tensorflow_data_validation.statistics.stats_impl import GenerateSlicedStatisticsImpl
 from tensorflow_data_validation.utils.slicing_util import generate_slices, get_feature_value_slicer
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -48,18 +48,16 @@ class ComputeStatistics(beam.PTransform):
 
     def expand(self, batches: PCollection[SplitBatch]) -> ComputedStatistics:
         settings = self._settings
-        splits = [split.name for split in settings.splits]
-        splits = [split.name for split in settings.splits]
         slicers = [get_feature_value_slicer({name: None}) for name in settings.statistics.slice_features]
         if slicers:
             batches = batches | "Slice" >> beam.FlatMap(_slices, slicers).with_output_types(tuple[str, pa.RecordBatch])
-        statistics = (
+        write = beam.ParDo(_WriteStatistics(settings)).with_output_types(Artifact, statistics=StatisticsBySplit)
+        outputs = (
             batches
             | "Generate" >> GenerateSlicedStatisticsImpl(stats_options(settings.statistics), is_slicing_enabled=True)
-            | "BySplit" >> beam.Map(by_split, splits).with_output_types(StatisticsBySplit)
+            | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
-        artifacts = statistics | "WriteStatistics" >> beam.FlatMap(_write, settings.run_uri).with_output_types(Artifact)
-        return ComputedStatistics(artifacts, statistics)
+        return ComputedStatistics(outputs.artifacts, outputs.statistics)
 
 
 def _slices(keyed: SplitBatch, slicers: Iterable[Any]) -> Iterator[SplitBatch]:
@@ -70,8 +68,15 @@ def _slices(keyed: SplitBatch, slicers: Iterable[Any]) -> Iterator[SplitBatch]:
         yield f"{split}{SEPARATOR}{key}", part
 
 
-def _write(statistics: StatisticsBySplit, run_uri: str) -> Iterator[Artifact]:
-    for split, one in statistics.items():
-        content = one.SerializeToString(deterministic=True)
-        file = RunFolder(run_uri).publish_bytes(STATISTICS, statistics_path(split), content, split)
-        yield Artifact(STATISTICS, "ExampleStatistics", (replace(file, rows=int(overall(one).num_examples)),))
+class _WriteStatistics(beam.DoFn):
+    def __init__(self, settings: Settings) -> None:
+        self._folder = RunFolder(settings.run_uri)
+        self._splits = [split.name for split in settings.splits]
+
+    def process(self, all_splits: statistics_pb2.DatasetFeatureStatisticsList) -> Iterator[Artifact | TaggedOutput]:
+        statistics = by_split(all_splits, self._splits)
+        yield TaggedOutput("statistics", statistics)
+        for split, one in statistics.items():
+            content = one.SerializeToString(deterministic=True)
+            file = self._folder.publish_bytes(STATISTICS, statistics_path(split), content, split)
+            yield Artifact(STATISTICS, "ExampleStatistics", (replace(file, rows=int(overall(one).num_examples)),))

@@ -22,18 +22,35 @@ from beam_taxi.sources.units import AnyJoined, DataPlan, Unit, plan_units, tasks
 _READ_BYTES = Metrics.counter(counters.NAMESPACE, counters.READ_BYTES)
 
 AnyScan = Scan[Any]
-PartAgain = tuple[Part, int]
+Task = tuple[Unit, ...]
+"""Units for one worker."""
+PartKey = tuple[int, int]
+"""The numbers of a source and of a part of it."""
+KeyedJoint = tuple[int, tuple[int, Any]]
+"""The number of a source; the number of a part of it, and its joint."""
+PartAgain = tuple[PartKey, tuple[Part, int]]
 """A part to scan again, and what to assume."""
 
 
 class Table(NamedTuple):
-    """The outcome of `ReadTable`: tasks of one or more units, balanced over the workers, and the one DataPlan."""
+    """The outcome of `ReadTable`: tasks by the number of their first unit, spread over workers; the one DataPlan."""
 
-    tasks: PCollection[tuple[Unit, ...]]
+    tasks: PCollection[tuple[int, Iterable[Task]]]
     data: PCollection[DataPlan]
 
 
-class _Scan(beam.DoFn):
+class _Parts(beam.DoFn):
+    """Lists the parts of all sources."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        self._plan = plan
+
+    def process(self, _: bytes) -> Iterator[tuple[PartKey, Part]]:
+        for source in range(len(self._plan.sources)):
+            yield from (((source, part.index), part) for part in self._plan.parts(source))
+
+
+class _ScanParts(beam.DoFn):
     """Scans parts; counts and shows what it reads."""
 
     def __init__(self, plan: TablePlan, versions: Mapping[str, str]) -> None:
@@ -44,8 +61,11 @@ class _Scan(beam.DoFn):
         check_versions(self._versions)
         keep_freed_memory()
 
-    def process(self, part: Part) -> Iterator[AnyScan]:
-        yield self._plan.sources[part.source].scan(part, progress=_progress)
+    def process(self, keyed: tuple[PartKey, Iterable[Part]]) -> Iterator[AnyScan | TaggedOutput]:
+        for part in keyed[1]:
+            scan = self._plan.sources[part.source].scan(part, progress=_progress)
+            yield scan
+            yield TaggedOutput("joints", (part.source, (part.index, scan.joint)))
 
 
 def _progress(stored_bytes: int, rows: int) -> None:
@@ -53,31 +73,38 @@ def _progress(stored_bytes: int, rows: int) -> None:
     tick("scan", stored_bytes, rows)
 
 
-def _key_joints(scan: AnyScan) -> tuple[int, tuple[int, Any]]:
-    return scan.part.source, (scan.part.index, scan.joint)
+class _JoinParts(beam.DoFn):
+    """Joins the parts of each source, and lists those to scan again under another assumption."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        self._plan = plan
+
+    def process(self, keyed: tuple[int, Iterable[tuple[int, Any]]]) -> Iterator[tuple[int, AnyJoined] | TaggedOutput]:
+        source, joints = keyed
+        ordered = sorted(joints, key=lambda item: item[0])
+        joined = self._plan.sources[source].join([joint for _, joint in ordered])
+        yield source, joined
+        assumptions = dict(joined.again)
+        for part in self._plan.parts(source) if assumptions else ():
+            if part.index in assumptions:
+                yield TaggedOutput("again", ((source, part.index), (part, assumptions[part.index])))
 
 
-def _join(keyed: tuple[int, Iterable[tuple[int, Any]]], plan: TablePlan) -> tuple[int, AnyJoined]:
-    source, joints = keyed
-    ordered = sorted(joints, key=lambda item: item[0])
-    return source, plan.sources[source].join([joint for _, joint in ordered])
+class _ScanAgain(beam.DoFn):
+    def __init__(self, plan: TablePlan) -> None:
+        self._plan = plan
+
+    def process(self, keyed: tuple[PartKey, Iterable[tuple[Part, int]]]) -> Iterator[tuple[None, AnyScan]]:
+        for part, assumption in keyed[1]:
+            yield None, self._plan.sources[part.source].scan(part, assumption)
 
 
-def _parts_to_scan_again(keyed: tuple[int, AnyJoined], plan: TablePlan) -> Iterator[PartAgain]:
-    source, joined = keyed
-    assumptions = dict(joined.again)
-    if assumptions:
-        yield from ((part, assumptions[part.index]) for part in plan.parts(source) if part.index in assumptions)
+class _KeepSound(beam.DoFn):
+    """Drops the scans that were made under a wrong assumption."""
 
-
-def _scan_again(item: PartAgain, plan: TablePlan) -> AnyScan:
-    part, assumption = item
-    return plan.sources[part.source].scan(part, assumption)
-
-
-def _is_sound(scan: AnyScan, joined: Mapping[int, AnyJoined]) -> bool:
-    """Return whether a part was scanned under the right assumption."""
-    return scan.part.index not in dict(joined[scan.part.source].again)
+    def process(self, scan: AnyScan, joined: Mapping[int, AnyJoined]) -> Iterator[tuple[None, AnyScan]]:
+        if scan.part.index not in dict(joined[scan.part.source].again):
+            yield None, scan
 
 
 class MergeContent(beam.CombineFn):
@@ -106,19 +133,22 @@ class _PlanUnits(beam.DoFn):
         self._settings = settings
 
     def process(
-        self, content: TableContent, joined: Mapping[int, AnyJoined]
-    ) -> Iterator[tuple[Unit, ...] | TaggedOutput]:
-        data, units = plan_units(self._plan, self._settings, joined, content)
+        self, keyed: tuple[None, TableContent], joined: Mapping[int, AnyJoined]
+    ) -> Iterator[tuple[int, Task] | TaggedOutput]:
+        data, units = plan_units(self._plan, self._settings, joined, keyed[1])
         yield TaggedOutput("data", data)
-        yield from tasks(self._plan, units)
+        yield from ((task[0].index, task) for task in tasks(self._plan, units))
 
 
 class ReadTable(beam.PTransform):
     """Scan all parts of the input in parallel, and cut it into units of whole records.
 
-    What joins the parts of a source, some hundred bytes for each, is grouped by source. Parts of which it tells that
-    they were scanned under a wrong assumption are scanned again, in parallel, and the content of all is merged by a
-    CombineFn. The last step raises DataError.
+    What joins the parts of a source, some hundred bytes for each, is grouped by source. Parts that were scanned under a
+    wrong assumption are scanned again, in parallel, and a CombineFn merges the content of all. The last step raises
+    DataError.
+
+    A GroupByKey with a key for each element spreads parts and tasks over the workers. Beam's Reshuffle does that in
+    five steps, and every step of a graph takes some milliseconds before anything runs.
 
         table = pipeline | ReadTable(plan_input(settings, {}), settings)
     """
@@ -131,32 +161,32 @@ class ReadTable(beam.PTransform):
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> Table:
         plan = self._plan
-        scans = (
+        scan = beam.ParDo(_ScanParts(plan, self._versions)).with_output_types(AnyScan, joints=KeyedJoint)
+        join = beam.ParDo(_JoinParts(plan)).with_output_types(tuple[int, AnyJoined], again=PartAgain)
+        scanned = (
             pipeline
-            | "Sources" >> beam.Create(range(len(plan.sources)), reshuffle=False)
-            | "Parts" >> beam.FlatMap(plan.parts).with_output_types(Part)
-            | "SpreadParts" >> beam.Reshuffle()
-            | "ScanParts" >> beam.ParDo(_Scan(plan, self._versions)).with_output_types(AnyScan)
+            | "Impulse" >> beam.Impulse()
+            | "Parts" >> beam.ParDo(_Parts(plan)).with_output_types(tuple[PartKey, Part])
+            | "SpreadParts" >> beam.GroupByKey()
+            | "ScanParts" >> scan.with_outputs("joints", main="scans")
         )
         joined = (
-            scans
-            | "KeyJoints" >> beam.Map(_key_joints).with_output_types(tuple[int, tuple[int, Any]])
+            scanned.joints
             | "GroupJoints" >> beam.GroupByKey()
-            | "JoinParts" >> beam.Map(_join, plan).with_output_types(tuple[int, AnyJoined])
+            | "JoinParts" >> join.with_outputs("again", main="joined")
         )
+        by_source = AsDict(joined.joined)
         again = (
-            joined
-            | "FindWrongGuesses" >> beam.FlatMap(_parts_to_scan_again, plan).with_output_types(PartAgain)
-            | "SpreadPartsAgain" >> beam.Reshuffle()
-            | "ScanAgain" >> beam.Map(_scan_again, plan).with_output_types(AnyScan)
+            joined.again
+            | "SpreadPartsAgain" >> beam.GroupByKey()
+            | "ScanAgain" >> beam.ParDo(_ScanAgain(plan)).with_output_types(tuple[None, AnyScan])
         )
-        sound = scans | "KeepSound" >> beam.Filter(_is_sound, AsDict(joined)).with_output_types(AnyScan)
-        cut = beam.ParDo(_PlanUnits(plan, self._settings), AsDict(joined))
+        keep = beam.ParDo(_KeepSound(), by_source).with_output_types(tuple[None, AnyScan])
+        cut = beam.ParDo(_PlanUnits(plan, self._settings), by_source)
         planned = (
-            (sound, again)
+            (scanned.scans | "KeepSound" >> keep, again)
             | "AllParts" >> beam.Flatten()
-            | "MergeContent" >> beam.CombineGlobally(MergeContent()).without_defaults()
-            | "PlanUnits" >> cut.with_outputs("data", main="tasks")
+            | "MergeContent" >> beam.CombinePerKey(MergeContent())
+            | "PlanUnits" >> cut.with_output_types(tuple[int, Task], data=DataPlan).with_outputs("data", main="tasks")
         )
-        spread = planned.tasks | "SpreadTasks" >> beam.Reshuffle().with_output_types(tuple[Unit, ...])
-        return Table(spread, planned.data)
+        return Table(planned.tasks | "SpreadTasks" >> beam.GroupByKey(), planned.data)

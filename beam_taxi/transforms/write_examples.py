@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from beam_taxi.sources.reading import TableReader, UnitBatch
 from beam_taxi.sources.units import DataPlan, Unit
 from beam_taxi.statistics import histograms
 from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_columns, to_list_columns
+from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
 from beam_taxi.transforms.unit_files import UnitFiles
 
@@ -55,16 +56,20 @@ class _WriteUnits(beam.DoFn):
         keep_freed_memory()
         histograms.replace_those_of_tfdv()
 
-    def process(self, task: tuple[Unit, ...], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
-        with closing(TableReader(self._plan, data, _progress)) as reader:
-            for unit in task:
-                counts = UnitCounts(unit.index)
-                with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
-                    for batch in reader.read(unit):
-                        for split_batch in self._write(batch, files, counts):
-                            yield TaggedOutput("batches", split_batch)
-                yield from files.artifacts()
-                yield TaggedOutput("counts", counts)
+    def process(self, keyed: tuple[int, Iterable[Task]], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
+        for task in keyed[1]:
+            with closing(TableReader(self._plan, data, _progress)) as reader:
+                for unit in task:
+                    yield from self._write_unit(unit, reader)
+
+    def _write_unit(self, unit: Unit, reader: TableReader) -> Iterator[Artifact | TaggedOutput]:
+        counts = UnitCounts(unit.index)
+        with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
+            for batch in reader.read(unit):
+                for split_batch in self._write(batch, files, counts):
+                    yield TaggedOutput("batches", split_batch)
+        yield from files.artifacts()
+        yield TaggedOutput("counts", counts)
 
     def _write(self, batch: UnitBatch, files: UnitFiles, counts: UnitCounts) -> Iterator[SplitBatch]:
         settings = self._settings
@@ -114,7 +119,8 @@ class WriteExamples(beam.PTransform):
         self._write = _WriteUnits(plan, settings, versions)
         self._data = data
 
-    def expand(self, tasks: PCollection[tuple[Unit, ...]]) -> WrittenExamples:
+    def expand(self, tasks: PCollection[tuple[int, Iterable[Task]]]) -> WrittenExamples:
         write = beam.ParDo(self._write, AsSingleton(self._data))
-        outputs = tasks | "WriteUnits" >> write.with_outputs("counts", "batches", main="artifacts")
+        typed = write.with_output_types(Artifact, counts=UnitCounts, batches=SplitBatch)
+        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", main="artifacts")
         return WrittenExamples(outputs.artifacts, outputs.counts, outputs.batches)
