@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
@@ -216,9 +215,9 @@ class Settings:
         limits += [] if self.max_reject_ratio is None else [int(self.max_reject_ratio * records)]
         return min(limits, default=0)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the settings as JSON values."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        values: dict[str, object] = json.loads(json.dumps(asdict(self)))
         return values
 
     def sha256(self) -> str:

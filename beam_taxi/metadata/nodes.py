@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from beam_taxi.metadata.mlmd import Value
 from beam_taxi.metadata.types import example_gen, input_type
 from beam_taxi.run.folder import MANIFEST, RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest
@@ -151,7 +151,7 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     return Node(key, artifact.type, RunFolder(manifest.run_uri).uri_of(key), properties, custom)
 
 
-def set_properties(properties: Any, values: Properties) -> None:
+def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
     """Set the properties of an ml_metadata message: integers, texts and, as TFX does, JSON in a struct of one key."""
     for key, value in values.items():
         if isinstance(value, int):

@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from beam_taxi.errors import UsageError
+from beam_taxi.metadata import mlmd
+from beam_taxi.metadata.mlmd import EventType, Execution, MetadataStore, Value
 from beam_taxi.metadata.nodes import INPUT, event_key, key_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
@@ -146,7 +148,7 @@ def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
     return Lineage(artifacts, tuple(edges))
 
 
-def _walk(connection: Any, artifact_ids: Iterable[int], into: Any, out: Any) -> set[int]:
+def _walk(connection: MetadataStore, artifact_ids: Iterable[int], into: EventType, out: EventType) -> set[int]:
     """Return the executions reached from artifacts by events of type `into` to executions, and `out` of them."""
     executions: set[int] = set()
     seen, frontier = set(artifact_ids), set(artifact_ids)
@@ -160,7 +162,7 @@ def _walk(connection: Any, artifact_ids: Iterable[int], into: Any, out: Any) -> 
     return executions
 
 
-def _same_files(connection: Any, artifact_ids: list[int]) -> set[int]:
+def _same_files(connection: MetadataStore, artifact_ids: list[int]) -> set[int]:
     """Return the artifacts, and for inputs also those of the same uri and content in other runs."""
     found = set(artifact_ids)
     for artifact in connection.get_artifacts_by_id(artifact_ids):
@@ -171,8 +173,8 @@ def _same_files(connection: Any, artifact_ids: list[int]) -> set[int]:
     return found
 
 
-def _runs(executions: Iterable[Any]) -> list[Run]:
-    by_run: dict[str, list[Any]] = {}
+def _runs(executions: Iterable[Execution]) -> list[Run]:
+    by_run: dict[str, list[Execution]] = {}
     for one in executions:
         if one.custom_properties["producer"].string_value == "beam_taxi":
             by_run.setdefault(one.custom_properties["run_id"].string_value, []).append(one)
@@ -195,7 +197,7 @@ def _runs(executions: Iterable[Any]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 
 
-def _artifacts(found: Iterable[Any]) -> Iterator[Artifact]:
+def _artifacts(found: Iterable[mlmd.Artifact]) -> Iterator[Artifact]:
     for one in found:
         if one.type == RUN_END:
             continue
@@ -205,7 +207,7 @@ def _artifacts(found: Iterable[Any]) -> Iterator[Artifact]:
         yield Artifact(one.id, one.type, one.uri, type(one).State.Name(one.state), run_id, created, properties)
 
 
-def _properties(values: Any) -> dict[str, str | int]:
+def _properties(values: Mapping[str, Value]) -> dict[str, str | int]:
     found: dict[str, str | int] = {}
     for key, value in sorted(values.items()):
         kind = value.WhichOneof("value")
@@ -214,7 +216,7 @@ def _properties(values: Any) -> dict[str, str | int]:
     return found
 
 
-def _state(execution: Any) -> str:
+def _state(execution: Execution) -> str:
     return str(type(execution).State.Name(execution.last_known_state))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import nodes
+from beam_taxi.metadata.mlmd import Artifact, Context, Edge, Event, EventType, Execution, MetadataStore, State
 from beam_taxi.metadata.process import this_process
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
@@ -90,7 +91,7 @@ def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> 
 class _Run:
     """A run in an open store; `manifest` is needed to stage it."""
 
-    def __init__(self, store: Any, run_id: str, manifest: RunManifest | None = None) -> None:
+    def __init__(self, store: MetadataStore, run_id: str, manifest: RunManifest | None = None) -> None:
         from ml_metadata import errors
         from ml_metadata.proto import metadata_store_pb2
 
@@ -100,12 +101,12 @@ class _Run:
         self._run_id = run_id
         self._types: Types = put_types(store, (entry.format for entry in manifest.inputs) if manifest else ())
 
-    def executions(self) -> dict[str, Any]:
+    def executions(self) -> dict[str, Execution]:
         """Return the executions by name, read in one call; empty if the store has no such run."""
         context = self._store.get_context_by_type_and_name("pipeline_run", self._run_id)
         return {one.name: one for one in self._store.get_executions_by_context(context.id)} if context else {}
 
-    def _artifacts(self) -> dict[str, Any]:
+    def _artifacts(self) -> dict[str, Artifact]:
         context = self._store.get_context_by_type_and_name("pipeline_run", self._run_id)
         return {one.name: one for one in self._store.get_artifacts_by_context(context.id)} if context else {}
 
@@ -146,7 +147,7 @@ class _Run:
                 continue
         self._join_nodes(manifest, steps)
 
-    def _input_edges(self, new_steps: list[nodes.Step], new_nodes: list[nodes.Node]) -> list[Any]:
+    def _input_edges(self, new_steps: list[nodes.Step], new_nodes: list[nodes.Node]) -> list[Edge]:
         """Return the events of the inputs, if the step that reads them is new."""
         if not new_steps or new_steps[0].inputs != (nodes.INPUT,):
             return []
@@ -172,7 +173,7 @@ class _Run:
                     edges.append((number, keys.index(key), self._event(event_type, name, index)))
         self._put(manifest.pipeline_name, executions, [*artifacts.values(), self._end(state)], edges)
 
-    def _final_artifacts(self, manifest: RunManifest, cached_from: str | None) -> dict[str, Any]:
+    def _final_artifacts(self, manifest: RunManifest, cached_from: str | None) -> dict[str, Artifact]:
         """Return the LIVE artifacts of the run by key; the outputs are those of an earlier run if it is cached."""
         stored, found = self._artifacts(), {}
         for node in [*nodes.inputs(manifest), *([] if cached_from else nodes.outputs(manifest))]:
@@ -184,7 +185,7 @@ class _Run:
                 found[key] = self._store.get_artifact_by_type_and_name(artifact.type, name)
         return found
 
-    def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, Any]]:
+    def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, EventType]]:
         """Yield key and index of an event's path, the key of its artifact, and its type."""
         for name in step.inputs:
             for index, key in enumerate(key for key in keys if nodes.event_key(key) == name):
@@ -219,7 +220,7 @@ class _Run:
     def _name(self, manifest: RunManifest, key: str) -> str:
         return nodes.artifact_name(manifest.pipeline_name, self._run_id, key)
 
-    def _put(self, pipeline: str, executions: list[Any], artifacts: list[Any], edges: list[Any]) -> None:
+    def _put(self, pipeline: str, executions: list[Execution], artifacts: list[Artifact], edges: list[Edge]) -> None:
         """Write in one call, which ML Metadata makes one transaction, and join all of it to pipeline and run."""
         contexts = [self._context("pipeline", pipeline), self._context("pipeline_run", self._run_id)]
         self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
@@ -257,12 +258,17 @@ class _Run:
                 node = self._store.get_context_by_type_and_name("node", name)
         return int(node.id)
 
-    def _context(self, type_name: str, name: str) -> Any:
+    def _context(self, type_name: str, name: str) -> Context:
         return self._pb.Context(type_id=self._types.contexts[type_name], name=name)
 
     def _execution(
-        self, manifest: RunManifest, step: nodes.Step, state: Any, known: Any, more: nodes.Properties
-    ) -> Any:
+        self,
+        manifest: RunManifest,
+        step: nodes.Step,
+        state: State,
+        known: Execution,
+        more: nodes.Properties,
+    ) -> Execution:
         """Return an execution; a known one keeps its id and the properties of its start."""
         execution = self._pb.Execution(
             type_id=self._types.executions[NODES[step.node]], name=self._name(manifest, step.node)
@@ -274,7 +280,7 @@ class _Run:
         nodes.set_properties(execution.custom_properties, values)
         return execution
 
-    def _artifact(self, manifest: RunManifest, node: nodes.Node, state: Any, known: Any) -> Any:
+    def _artifact(self, manifest: RunManifest, node: nodes.Node, state: State, known: Artifact) -> Artifact:
         artifact = self._pb.Artifact(
             type_id=self._types.artifacts[node.type_name],
             name=self._name(manifest, node.key),
@@ -287,12 +293,12 @@ class _Run:
         nodes.set_properties(artifact.custom_properties, node.custom)
         return artifact
 
-    def _end(self, state: str) -> Any:
+    def _end(self, state: str) -> Artifact:
         end = self._pb.Artifact(type_id=self._types.artifacts[RUN_END], name=self._run_id, state=self._pb.Artifact.LIVE)
         nodes.set_properties(end.custom_properties, {"state": state})
         return end
 
-    def _event(self, event_type: Any, key: str, index: int) -> Any:
+    def _event(self, event_type: EventType, key: str, index: int) -> Event:
         event = self._pb.Event(type=event_type)
         event.path.steps.add().key = key
         event.path.steps.add().index = index

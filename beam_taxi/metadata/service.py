@@ -9,16 +9,23 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreAddress
+from beam_taxi.metadata.mlmd import MetadataStore
 from beam_taxi.metadata.store import connect
+
+if TYPE_CHECKING:
+    import grpc
+    from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.message import Message
+
 
 _SERVICE = "ml_metadata.MetadataStoreService"
 
 
-def serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
+def serve(store: StoreAddress, host: str, port: int) -> tuple[grpc.Server, int]:
     """Start a server; returns it and its port. Raises StoreError and UsageError."""
     # gRPC would write to standard error what the exceptions below say in one line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -48,12 +55,12 @@ def serve(store: StoreAddress, host: str, port: int) -> tuple[Any, int]:
 class _Calls:
     """The calls of the service, one at a time, since a MetadataStore is not thread-safe."""
 
-    def __init__(self, store: StoreAddress, connection: Any) -> None:
+    def __init__(self, store: StoreAddress, connection: MetadataStore) -> None:
         self._store = store
         self._connection = connection
         self._lock = threading.Lock()
 
-    def handler(self, method: Any) -> Any:
+    def handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler:
         """Return the handler of a method, a descriptor."""
         import grpc
         from google.protobuf import message_factory
@@ -63,7 +70,7 @@ class _Calls:
         response_type = message_factory.GetMessageClass(method.output_type)
         codes = {code.value[0]: code for code in grpc.StatusCode}
 
-        def call(request: Any, context: Any) -> Any:
+        def call(request: Message, context: grpc.ServicerContext) -> Message:
             response = response_type()
             try:
                 with self._lock, self._store.lock(write=True):

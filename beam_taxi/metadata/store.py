@@ -11,6 +11,7 @@ from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError, parse_address
+from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
 from beam_taxi.metadata.stores.base import OTHER_VERSION, one_line
 
 Store = StoreAddress | str
@@ -23,7 +24,7 @@ _OVERTAKEN_SECONDS = 6.0
 
 
 @contextmanager
-def open_store(store: Store, write: bool = False) -> Iterator[Any]:
+def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
     """Yield a MetadataStore for one operation; it is never used again after an error, since it may crash then.
 
     Raises StoreError if the store cannot be used, and BeamTaxiError if it fails during the operation.
@@ -41,7 +42,7 @@ def open_store(store: Store, write: bool = False) -> Iterator[Any]:
             raise BeamTaxiError(f"{address.uri}: the store failed: {one_line(error)}; is it still up?") from error
 
 
-def connect(address: StoreAddress, write: bool) -> Any:
+def connect(address: StoreAddress, write: bool) -> MetadataStore:
     """Return a MetadataStore. Raises StoreError, within 10 seconds."""
     from ml_metadata import MetadataStore, errors
 
@@ -59,7 +60,7 @@ def connect(address: StoreAddress, write: bool) -> Any:
         time.sleep(0.1)
 
 
-def _quietly(make: Any, config: Any) -> Any:
+def _quietly(make: type[MetadataStore], config: ConnectionConfig) -> MetadataStore:
     """Make a MetadataStore, which logs its configuration, with the password, at the levels for debugging."""
     absl = logging.getLogger("absl")
     level = absl.level
@@ -76,7 +77,7 @@ class _Restarting:
     ML Metadata itself waits for seconds after a deadlock, and gives up if MariaDB 11.6 or later refuses a snapshot.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: MetadataStore) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:

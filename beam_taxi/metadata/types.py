@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from beam_taxi.metadata.mlmd import MetadataStore, TypeMessage
 
 _INPUT_TYPES = {"bigquery": "BigQueryTable"}
 _FORMATS = ("csv", "parquet", "bigquery")
@@ -46,7 +48,7 @@ def example_gen(formats: Iterable[str]) -> str:
     return names.pop() if len(names) == 1 else "FileBasedExampleGen"
 
 
-def put_types(store: Any, formats: Iterable[str] = ()) -> Types:
+def put_types(store: MetadataStore, formats: Iterable[str] = ()) -> Types:
     """Return the ids of all types, after adding those that the store lacks; may be repeated.
 
     `store` is a MetadataStore; `formats` are those of the inputs to record.
@@ -78,7 +80,7 @@ def put_types(store: Any, formats: Iterable[str] = ()) -> Types:
     )
 
 
-def _put(wanted: list[Any], known: list[Any], put: Any) -> dict[str, int]:
+def _put(wanted: list[TypeMessage], known: list[TypeMessage], put: Callable[..., int]) -> dict[str, int]:
     ids = {one.name: one.id for one in known}
     has = {one.name: set(one.properties) for one in known}
     for one in wanted:

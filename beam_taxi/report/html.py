@@ -6,7 +6,6 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -44,7 +43,7 @@ def _source_hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-def render_fragment(template: str, **values: Any) -> str:
+def render_fragment(template: str, **values: object) -> str:
     """Return a part of a page from a template, with everything in it escaped."""
     return _environment().get_template(template).render(**values)
 

@@ -125,7 +125,7 @@ class RunManifest:
         """Return the rejected rows by reason code."""
         return sum((Counter(entry.rejects) for entry in self.inputs), Counter())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the manifest as JSON values; `from_json` is the inverse."""
         values: dict[str, Any] = {"manifest_version": MANIFEST_VERSION}
         values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
@@ -143,7 +143,7 @@ class RunManifest:
         return json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
 
     @staticmethod
-    def from_json(values: Any) -> RunManifest:
+    def from_json(values: object) -> RunManifest:
         """Return the manifest that `to_json` wrote. Raises UsageError that says what is wrong."""
         if not isinstance(values, dict) or not values.keys() >= _KEYS:
             raise UsageError("not the manifest of a run")
@@ -160,5 +160,5 @@ class RunManifest:
 _KEYS = {"run_id", "run_uri", "settings", "inputs", "splits", "artifacts"}
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -21,6 +21,9 @@ from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import Batch, Joined, Part, Progress, Scan, Source, SourceInfo, no_progress
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 SCHEME = "bq://"
 
@@ -130,7 +133,7 @@ class _Reader:
         """Nothing stays open."""
 
 
-def _client() -> Any:
+def _client() -> BigQueryReadClient:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
     from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 

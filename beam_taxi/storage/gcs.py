@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from beam_taxi.errors import StorageError
 from beam_taxi.storage.base import InputFile, RemoteFileSystem
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Client
 
 SCHEME = "gs://"
 LOG_IN = "gcloud auth application-default login"
@@ -83,7 +86,7 @@ class _ObjectReader(io.RawIOBase):
     three times would fetch it three times; and it finds the end of an object by requests that the service refuses.
     """
 
-    def __init__(self, uri: str, blob: Any) -> None:
+    def __init__(self, uri: str, blob: Blob) -> None:
         self._uri = uri
         self._blob = blob
         self._position = 0
@@ -128,12 +131,12 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, name
 
 
-def _get_blob(bucket: str, name: str) -> Any:
+def _get_blob(bucket: str, name: str) -> Blob | None:
     """Return the object with its properties, or None if it or its bucket does not exist."""
     return client().bucket(bucket).get_blob(name, retry=lookup_retry())
 
 
-def _candidates(bucket: str, pattern: str) -> Iterable[Any]:
+def _candidates(bucket: str, pattern: str) -> Iterable[Blob]:
     """Return the objects among which the matches of a pattern are."""
     prefix = _WILDCARD.split(pattern, maxsplit=1)[0]
     is_name = prefix == pattern
@@ -141,7 +144,7 @@ def _candidates(bucket: str, pattern: str) -> Iterable[Any]:
         return [blob]
     # If an object is not found, listing shows whether its bucket exists.
     restricted = {"max_results": 1} if is_name else {"match_glob": _service_glob(pattern)}
-    listed: Iterable[Any] = client().list_blobs(bucket, prefix=prefix, retry=lookup_retry(), **restricted)
+    listed: Iterable[Blob] = client().list_blobs(bucket, prefix=prefix, retry=lookup_retry(), **restricted)
     return listed
 
 
@@ -184,7 +187,7 @@ def has_credentials() -> bool:
 
 
 @cache
-def client() -> Any:
+def client() -> Client:
     """Return Google's client, one per process."""
     # The client warns of Python versions that it will stop supporting one day.
     with warnings.catch_warnings():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from beam_taxi import layout
+from beam_taxi.run.folder import MANIFEST, REPORT, read_manifest
 
 ROOT = Path(__file__).parents[2]
 POOL = ["--environment_type", "EXTERNAL", "--environment_config", "127.0.0.1:50000"]
@@ -103,9 +102,9 @@ def contents(folder: Path) -> dict[str, Any]:
 
     There is no file that the manifest does not name, and none is missing.
     """
-    manifest = json.loads((folder / "manifest.json").read_text())
+    named = read_manifest(str(folder)).named_files()
     found: dict[str, Any] = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    assert set(found) - {"manifest.json"} == set(layout.named_files(manifest))
+    assert set(found) == {*named, MANIFEST, REPORT}
     held: dict[str, Any] = {n: path.read_bytes() for n, path in found.items() if path.suffix in (".gz", ".pbtxt")}
     for name in (name for name in found if name.endswith(".pb")):
         statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(found[name].read_bytes())

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError
 from beam_taxi.launch.console import Console
@@ -18,6 +18,7 @@ from beam_taxi.launch.runners.estimate import Estimate, vcpus_of
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
+    from apitools.base.py.exceptions import HttpError
 
     from beam_taxi.sources.plan import TablePlan
 
@@ -93,7 +94,7 @@ class DataflowRunner(Runner):
         watch(job, console)
 
 
-def _refusal(error: Any, project: str) -> str:
+def _refusal(error: HttpError, project: str) -> str:
     """Return in one line why the service refused a job, from an HttpError of apitools."""
     try:
         reason = json.loads(error.content)["error"]["message"]

@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import SplitResult
 
 from beam_taxi.errors import UsageError
+from beam_taxi.metadata.mlmd import ConnectionConfig
 
 PASSWORD_VARIABLE = "BEAM_TAXI_METADATA_PASSWORD"
 OTHER_VERSION = (
@@ -64,7 +65,7 @@ class StoreAddress(ABC):
         """Check what ML Metadata would hang on, crash on or not explain. Raises StoreError."""
 
     @abstractmethod
-    def config(self, write: bool) -> Any:
+    def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection for ml_metadata.MetadataStore."""
 
     @contextmanager

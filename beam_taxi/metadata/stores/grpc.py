@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
 
+from beam_taxi.metadata.mlmd import ConnectionConfig
 from beam_taxi.metadata.stores.base import StoreAddress, StoreError, connection_fault, one_line
 
 _PROBE_SECONDS = 4.0
@@ -55,11 +56,11 @@ class GrpcStore(StoreAddress):
                 "check host and port"
             ) from error
 
-    def config(self, write: bool) -> Any:
+    def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the client; calls are limited in time, messages not in size."""
         return self._config(_CALL_SECONDS)
 
-    def _config(self, seconds: float) -> Any:
+    def _config(self, seconds: float) -> ConnectionConfig:
         from ml_metadata.proto import metadata_store_pb2
 
         pb: Any = metadata_store_pb2

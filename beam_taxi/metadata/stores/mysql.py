@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote
 
+from beam_taxi.metadata.mlmd import ConnectionConfig
 from beam_taxi.metadata.stores.base import StoreAddress, connection_fault, read_password
 
 
@@ -33,7 +34,7 @@ class _MySqlStore(StoreAddress):
 
         check_login(self.uri, self.endpoint, self.user, self.password)
 
-    def config(self, write: bool) -> Any:
+    def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection."""
         from ml_metadata.proto import metadata_store_pb2
 

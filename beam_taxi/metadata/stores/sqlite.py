@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
 
+from beam_taxi.metadata.mlmd import ConnectionConfig
 from beam_taxi.metadata.stores import sqlite_probe
 from beam_taxi.metadata.stores.base import OTHER_VERSION, StoreAddress, StoreError
 
@@ -77,7 +78,7 @@ class SqliteStore(StoreAddress):
             advice = f"SQLite cannot use the file: {fault.removeprefix('error ')}; choose another path"
         raise StoreError(f"{self.uri}: {advice}")
 
-    def config(self, write: bool) -> Any:
+    def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection; a reader never creates the file."""
         from ml_metadata.proto import metadata_store_pb2
 
