@@ -49,7 +49,7 @@ def test_an_interrupt_cancels_the_job(
     wait_for_shard(job, tmp_path / "there")
     job.send_signal(signal.SIGINT)
     told, _ = job.communicate()
-    assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job is cancelled\n")
+    assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
     code = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8081/jobs/overview').read().decode())"
     overview = subprocess.check_output(cluster.command(sys.executable, "-c", code))
     assert [one["state"] for one in json.loads(overview)["jobs"]] == ["CANCELED"]
