@@ -1,4 +1,4 @@
-"""The folder of a run: the names of its files, and how they get there."""
+"""The folder of a run: the names of its files, and how they are published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 """Written last: without it there is no run."""
 
 REPORT = "report.html"
-"""Rendered from the manifest and the artifacts; it can be made again, so the manifest does not name it."""
+"""Rendered from the manifest and the artifacts, so the manifest does not list it."""
 
 
 def shard_path(split: str, index: int, count: int) -> str:
@@ -76,8 +76,8 @@ class RunFolder:
     def write_manifest(self, manifest: RunManifest) -> None:
         """Publish the manifest: from then on the run exists for readers.
 
-        Raises BeamTaxiError if a file that it names was removed from a local folder during the run, as the launcher
-        does when it gives a run up.
+        Raises BeamTaxiError if a file that it lists is missing from a local folder: a launcher that gives up a run
+        removes its files.
         """
         storage.check_published(self.uri, manifest.named_files())
         self.remove_staging()
@@ -86,7 +86,7 @@ class RunFolder:
         self.remove_staging()
 
     def remove_staging(self) -> None:
-        """Remove what attempts that died left behind in a local folder."""
+        """Remove what failed attempts left behind in a local folder."""
         storage.remove_staging(self.uri)
 
 

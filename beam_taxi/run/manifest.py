@@ -1,7 +1,7 @@
 """The manifest of a run: what was read, what was made of it, and everything that decided it.
 
-It is the only thing that leaves the graph. What reads it (ML Metadata, the report, the terminal, the cache) knows
-nothing else of a run, and what writes it knows none of its readers.
+It is the only thing that leaves the graph. Its readers (ML Metadata, the report, the terminal, the cache) know nothing
+else about a run, and its writer knows none of them.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def merge_artifacts(parts: Iterable[Artifact]) -> dict[str, Artifact]:
 
 @dataclass(frozen=True)
 class InputEntry:
-    """An input and what became of it; what is not known before the run has a default.
+    """An input and what became of it; whatever is unknown before the run has a default.
 
     `content_hash` names its own construction, `rejects` counts bad rows by reason code, `split_rows` rows by split.
-    `columns` are given where their order is not that of the run.
+    `columns` is set if their order differs from that of the run.
     """
 
     uri: str
@@ -97,7 +97,7 @@ class FeatureEntry:
 
 @dataclass(frozen=True)
 class RunManifest:
-    """A run. Before it has run it has no artifacts, and nothing that only the data tell.
+    """A run. A planned run has no artifacts, and nothing that is known only from the data.
 
     `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
     `versions` are of what decides the content of the artifacts, `code` being a hash of this package's source.

@@ -1,4 +1,4 @@
-"""What the first pass learns from the rows: their number, the kinds of the columns, what is wrong."""
+"""What the first pass learns from the rows: their number, the kinds of the columns, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from beam_taxi.sources.kinds import Evidence, Kind
 class Content:
     """The rows that start in a part. Row numbers, or lines, count from 0 at the start of the part.
 
-    `sha256` is the digest of the part's stored bytes; `rows` is None if the source tells it only when it is read.
-    `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. `fault` ends the run.
+    `sha256` is the digest of the part's stored bytes; `rows` is None if the number is known only after reading.
+    `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
     `overflows` are the first rows beyond float32 by column, `inexact` the columns in which float32 loses digits.
     """
 
@@ -29,7 +29,7 @@ class Content:
     fault: tuple[int, str] | None = None
 
     def add_evidence(self, name: str, evidence: Evidence) -> None:
-        """Add what some cells of a column say; an overflow is the caller's to place."""
+        """Add evidence about a column; the caller records where an overflow is."""
         self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
         if evidence.inexact:
             self.inexact.add(name)
@@ -45,7 +45,7 @@ class RowPlace(NamedTuple):
 
 @dataclass
 class SourceTotals:
-    """What the rows of one source add up to; `digests` are those of its parts by index."""
+    """Totals of one source; `digests` are those of its parts, by index."""
 
     rows: int | None = 0
     blank_lines: int = 0

@@ -1,4 +1,4 @@
-"""What a module has to offer to read files of a format."""
+"""What a module must provide to read a file format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD_BYTES = 64 << 10
 
 
 class Sample:
-    """The first bytes of a file that is open, and its last ones where a format asks for them."""
+    """The first bytes of an open file, and its last ones on request."""
 
     def __init__(self, file: storage.InputFile, stored: BinaryIO) -> None:
         self.file = file
@@ -41,4 +41,4 @@ class FileFormat(Protocol):
         """Return whether a file is of this format."""
 
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
-        """Open a file that is of this format; `declared` are types that are given. Raises DataError."""
+        """Open a file of this format; `declared` has the types of columns that are given. Raises DataError."""

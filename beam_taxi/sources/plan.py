@@ -1,4 +1,4 @@
-"""From patterns to sources and parts: what is known before the data are read."""
+"""From patterns to sources and parts: what is known before the data is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_UNITS = 2048
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What is known before the data are read: sources, columns (the first source's order), types given, units.
+    """What is known before the data is read: sources, columns (the first source's order), types given, units.
 
     Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all sources as they are stored, laid
     end to end; what lies at a share of the size of a source lies at this share of its text, or of its rows.

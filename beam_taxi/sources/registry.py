@@ -17,11 +17,11 @@ FILE_FORMATS: list[FileFormat] = [ParquetFormat(), CsvFormat()]
 """A file is of the first format that recognizes it; the last one recognizes every file."""
 
 TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {"bq://": open_bigquery}
-"""What opens a table that is no file, by the scheme of its URI."""
+"""Openers of tables that are not files, by the scheme of their URIs."""
 
 
 def is_table(uri: str) -> bool:
-    """Return whether a URI names a table that is no file."""
+    """Return whether a URI names a table that is not a file."""
     return uri.startswith(tuple(TABLES))
 
 

@@ -1,8 +1,8 @@
 """The protocol of sources: a table is opened, scanned in parts, and read again in units.
 
 A new format is one module with a `Source` and one line in `registry.py`. The first pass calls `scan` for each part, in
-parallel, and `join` for all parts of a source; the second calls `reader`. Every source has its own type of position
-(an offset and a line of text, a row group, a stream), which nothing else looks into.
+parallel, and then `join` for all parts of a source; the second pass calls `reader`. Every source has its own type of
+position (an offset and a line of text, a row group, a stream), which the rest of the package treats as opaque.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def no_progress(stored_bytes: int, rows: int) -> None:
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What is known of a source when it is open.
+    """What is known about a source once it is open.
 
-    `size` is in bytes as they are stored, or estimated by a service; `columns` are in the order of the source.
-    `is_splittable` says that parts can be scanned apart, `is_sequential` that reading starts at the beginning, so that
-    consecutive units belong to one worker. `row_word` is what rows are numbered by: `line` or `row`.
+    `size` is the number of stored bytes, or a service's estimate; `columns` are in the order of the source.
+    `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
+    beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line` or `row`.
     """
 
     uri: str
@@ -49,13 +49,13 @@ class SourceInfo:
     row_word: str = "row"
 
     def at(self, number: int) -> str:
-        """Return the place of a row, to begin a message with."""
+        """Return the location of a row, as the start of a message."""
         return f"{self.uri}: {self.row_word} {number}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Stored bytes `start` to `end` of source number `source`; at or behind each offset in `cuts` a unit begins."""
+    """Stored bytes `start` to `end` of source number `source`; a unit begins at or after each offset in `cuts`."""
 
     source: int
     index: int
@@ -66,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Scan(Generic[Joint]):
-    """What the first pass found in a part; `joint` is what joins it to its neighbours, of the source's own type."""
+    """What the first pass found in a part; `joint`, of the source's own type, is what connects it to its neighbours."""
 
     part: Part
     content: Content
@@ -75,11 +75,11 @@ class Scan(Generic[Joint]):
 
 @dataclass(frozen=True)
 class Joined(Generic[Position]):
-    """A source whose parts were joined.
+    """A source whose parts have been joined.
 
-    `bounds` are where its units begin, between its start and its end: one more than there are cuts, and the end.
-    `first_numbers` has the number of the first row, or line, of each part. `again` are the parts that were scanned
-    under a wrong assumption, with the right one. `fault` is a row number and the reason to refuse the source.
+    `bounds` are the start of the source, the position of each cut, and the end of the source: units lie between them.
+    `first_numbers` has the number of the first row, or line, of each part. `again` lists the parts that were scanned
+    under a wrong assumption, with the right one. `fault` is the number of a row and the reason to reject the source.
     """
 
     bounds: tuple[Position, ...]
@@ -94,7 +94,7 @@ class Joined(Generic[Position]):
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that was set aside: where it is (`offset` in bytes of text), why, and its bytes without the line end."""
+    """A rejected record: where it is (`offset` in bytes of text), why, and its bytes without the line end."""
 
     file: str
     line: int
@@ -115,7 +115,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows as flat columns in the order of the features, the rejects among them, and the stored bytes they took."""
+    """Rows as flat columns in feature order, the rejects among them, and the number of stored bytes that were read."""
 
     rows: pa.RecordBatch
     rejects: Sequence[Reject] = ()
@@ -126,7 +126,7 @@ class Reader(Protocol[_ReadPosition]):
     """Reads a source from position to position, in ascending order."""
 
     def read(self, start: _ReadPosition, end: _ReadPosition) -> Iterator[Batch]:
-        """Yield the rows between two positions. Raises DataError if the source cannot be read, or has changed."""
+        """Yield the rows between two positions. Raises DataError if the source cannot be read or has changed."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -138,31 +138,31 @@ class Source(ABC, Generic[Position, Joint]):
     info: SourceInfo
 
     def edges(self, part_bytes: int) -> Sequence[int]:
-        """Return the stored offsets between which parts lie: the first is 0 and the last the size."""
+        """Return the stored offsets that separate the parts; the first is 0 and the last is the size."""
         return (0, self.info.size)
 
     @abstractmethod
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joint]:
-        """Read a part for the first pass; `assumption` is what `join` said of one that is scanned again.
+        """Read a part for the first pass; `assumption` is given by `join` if the part is scanned again.
 
         Raises DataError if the source is damaged or was changed.
         """
 
     @abstractmethod
     def join(self, joints: Sequence[Joint]) -> Joined[Position]:
-        """Join the parts of the source, given in their order."""
+        """Join the parts of the source, whose joints are given in order."""
 
     @abstractmethod
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> Reader[Position]:
-        """Return a reader of the features in `kinds`, in this order, with these types."""
+        """Return a reader that yields the features in `kinds`, in that order and with those types."""
 
     @abstractmethod
     def content_hash(self, digests: Sequence[bytes]) -> str:
-        """Return what identifies the content, from the digests of the parts; it names its own construction."""
+        """Return what identifies the content, from the digests of the parts; its prefix names how it was built."""
 
     @abstractmethod
     def hash_content(self, part_bytes: int) -> str:
-        """Return the content hash without a scan, the same that a scan of parts of this size gives."""
+        """Return the content hash without a scan, equal to that of a scan with parts of this size."""
 
 
 AnySource = Source[Any, Any]

@@ -1,4 +1,4 @@
-"""What sources that are files have in common: they can be hashed, and may change."""
+"""What all sources that are files have in common: they can be hashed, and they may change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 
 
 class StoredFile(Source[Position, Joint]):
-    """A file on a disk or in an object store; `modified` tells another version of it."""
+    """A file on a disk or in an object store; `modified` differs between two versions of it."""
 
     modified: float
 
@@ -45,9 +45,9 @@ class StoredFile(Source[Position, Joint]):
 
     @contextmanager
     def read_again(self, *unexpected: type[Exception]) -> Iterator[None]:
-        """Check at the end of the block that the file is the same, and say so if it is not.
+        """Check that the file has not changed by the end of the block. Raises DataError if it has.
 
-        Raises DataError, also for an `unexpected` error, which the first pass did not have.
+        An `unexpected` error, one that the first pass did not raise, becomes a DataError too.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""From scanned parts to units of work: what is known when the data were read once."""
+"""From scanned parts to units of work: what is known once the data has been read."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _totals(plan: TablePlan, source: int, one: SourceTotals) -> Totals:
 
 
 def _units(plan: TablePlan, joined: Mapping[int, AnyJoined]) -> list[Unit]:
-    """Deal the records of all sources to the units."""
+    """Distribute the records of all sources over the units."""
     pieces: list[list[Piece]] = [[] for _ in range(plan.n_units)]
     for source in range(len(plan.sources)):
         first = plan.first_unit(plan.bases[source])

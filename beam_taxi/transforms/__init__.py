@@ -1,1 +1,1 @@
-"""The steps of the graph as PTransforms: each wires, and leaves the work to the rooms without Beam."""
+"""The steps of the graph as PTransforms: they wire functions that work without Beam."""

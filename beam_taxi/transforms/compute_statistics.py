@@ -27,17 +27,17 @@ StatisticsBySplit = Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
 
 
 class ComputedStatistics(NamedTuple):
-    """The outcome of `ComputeStatistics`: parts of its artifact, and one mapping from splits to their statistics."""
+    """The output of `ComputeStatistics`: parts of its artifact, and one mapping from splits to their statistics."""
 
     artifacts: PCollection[Artifact]
     statistics: PCollection[StatisticsBySplit]
 
 
 class ComputeStatistics(beam.PTransform):
-    """Compute TFDV's statistics of all splits at once, of each a data set for all rows and for each slice.
+    """Compute TFDV's statistics of all splits at once: for each, a data set of all rows, and one of each slice.
 
-    TFDV's `GenerateStatistics` is its sliced transform with one key for all rows; a graph of it for each split takes
-    twice as long to build, and has twice as many stages.
+    TFDV's `GenerateStatistics` is the same transform with one key for all rows. A copy of it for each split would take
+    twice as long to build, and have twice as many stages.
 
         computed = examples.batches | ComputeStatistics(settings)
     """
@@ -61,7 +61,7 @@ class ComputeStatistics(beam.PTransform):
 
 
 def _slices(keyed: SplitBatch, slicers: Iterable[Any]) -> Iterator[SplitBatch]:
-    """Yield a batch, and its slices with their keys behind that of the split."""
+    """Yield a batch, and its slices, whose keys follow that of the split."""
     split, batch = keyed
     yield keyed
     for key, part in generate_slices(batch, slicers):

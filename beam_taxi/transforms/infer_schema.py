@@ -1,4 +1,4 @@
-"""The schema that the statistics give, and its file."""
+"""The schema that follows from the statistics, and its file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = "schema"
 
 
 class InferSchema(beam.PTransform):
-    """Infer one schema from the statistics of all splits; its artifact comes out.
+    """Infer one schema from the statistics of all splits; returns its artifact.
 
     artifacts = computed.statistics | InferSchema(settings.run_uri)
     """

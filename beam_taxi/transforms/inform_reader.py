@@ -1,4 +1,4 @@
-"""What comes after the manifest: readers of the run, called on a worker, since not every launcher waits."""
+"""What follows the manifest: readers of the run, called on a worker because not every launcher waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Inform(beam.DoFn):
 
 
 class InformReader(beam.PTransform):
-    """Call a reader with the manifest of a run that is complete, best effort: an error is logged and goes no further.
+    """Call a reader with the manifest of a complete run, as a best effort: an error is only logged.
 
     manifest | "RenderReport" >> InformReader(write_report)
     """

@@ -33,7 +33,7 @@ PartAgain = tuple[PartKey, tuple[Part, int]]
 
 
 class Table(NamedTuple):
-    """The outcome of `ReadTable`: tasks by the number of their first unit, spread over workers; the one DataPlan."""
+    """The output of `ReadTable`: tasks keyed by their first unit, spread over the workers, and the one DataPlan."""
 
     tasks: PCollection[tuple[int, Iterable[Task]]]
     data: PCollection[DataPlan]
@@ -51,7 +51,7 @@ class _Parts(beam.DoFn):
 
 
 class _ScanParts(beam.DoFn):
-    """Scans parts; counts and shows what it reads."""
+    """Scans parts, and reports progress."""
 
     def __init__(self, plan: TablePlan, versions: Mapping[str, str]) -> None:
         self._plan = plan
@@ -108,7 +108,7 @@ class _KeepSound(beam.DoFn):
 
 
 class MergeContent(beam.CombineFn):
-    """Merges the content of parts, in any order: what it holds grows with columns and sources, not with parts."""
+    """Merges the content of parts in any order; the accumulator grows with the columns and sources, not the parts."""
 
     def create_accumulator(self) -> TableContent:
         return TableContent()
@@ -143,12 +143,12 @@ class _PlanUnits(beam.DoFn):
 class ReadTable(beam.PTransform):
     """Scan all parts of the input in parallel, and cut it into units of whole records.
 
-    What joins the parts of a source, some hundred bytes for each, is grouped by source. Parts that were scanned under a
-    wrong assumption are scanned again, in parallel, and a CombineFn merges the content of all. The last step raises
+    The joints of the parts, a few hundred bytes each, are grouped by source. Parts that were scanned under a wrong
+    assumption are scanned again, in parallel, and a CombineFn merges the content of all parts. The last step raises
     DataError.
 
-    A GroupByKey with a key for each element spreads parts and tasks over the workers. Beam's Reshuffle does that in
-    five steps, and every step of a graph takes some milliseconds before anything runs.
+    A GroupByKey with one key per element spreads parts and tasks over the workers. Beam's Reshuffle takes five steps
+    for that, and every step adds a few milliseconds to the construction of the graph.
 
         table = pipeline | ReadTable(plan_input(settings, {}), settings)
     """

@@ -1,4 +1,4 @@
-"""Row conservation: what was read, what was written and what the statistics are of must agree."""
+"""Row conservation: the rows that were read, written and described by statistics must agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from beam_taxi.sources.units import DataPlan, Totals
 
 @dataclass
 class UnitCounts:
-    """What one unit has read: rows of each split, and bad rows by reason code, by number of the source."""
+    """What one unit has read, by number of the source: rows of each split, and bad rows by reason code."""
 
     unit: int
     rows: dict[int, list[int]] = field(default_factory=dict)
@@ -54,9 +54,9 @@ def reconcile(
     counts: Iterable[UnitCounts],
     parts: Iterable[Artifact],
 ) -> RunManifest:
-    """Return the whole manifest; raises RowConservationError if rows were lost or counted twice.
+    """Return the complete manifest. Raises RowConservationError if rows were lost or counted twice.
 
-    `planned` is the manifest before the run. The time grows with the units and the files, not with their product.
+    `planned` is the manifest before the run. The time grows with the number of units plus files, not their product.
     """
     total, units = UnitCounts(0), set()
     for one in counts:
@@ -128,7 +128,7 @@ class _Reconcile(beam.DoFn):
 
 
 class Reconcile(beam.PTransform):
-    """Check that no row was lost or counted twice, and put the whole manifest together: one element comes out.
+    """Check that no row was lost or counted twice, and return the one complete manifest.
 
     manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts)
     """

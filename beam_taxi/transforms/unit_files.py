@@ -1,4 +1,4 @@
-"""The files that a unit becomes: a shard for each split, and its rejects."""
+"""The files of a unit: a shard for each split, and its rejects."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ SplitBatch = tuple[str, pa.RecordBatch]
 
 
 class WrittenExamples(NamedTuple):
-    """The outcome of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split."""
+    """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split."""
 
     artifacts: PCollection[Artifact]
     counts: PCollection[UnitCounts]
@@ -44,7 +44,7 @@ class WrittenExamples(NamedTuple):
 
 
 class _WriteUnits(beam.DoFn):
-    """Holds a unit from read to write, so that a second execution writes the same bytes to the same names."""
+    """Reads and writes a unit in one call, so that a second execution writes the same bytes to the same names."""
 
     def __init__(self, plan: TablePlan, settings: Settings, versions: Mapping[str, str] | None = None) -> None:
         self._plan = plan
@@ -102,8 +102,8 @@ def _progress(stored_bytes: int, rows: int) -> None:
 class WriteExamples(beam.PTransform):
     """Parse each unit with the plan's types and write it as one gzip TFRecord shard of tf.Example for each split.
 
-    With `settings.examples` False no shard is written. The batches come from the same pass, since one unit is one
-    shard, and so is read by one call.
+    If `settings.examples` is False, no shard is written. The batches for the statistics come from the same pass: since
+    one unit is one shard, a unit must be read and written in one call.
 
         examples = table.tasks | WriteExamples(plan, table.data, settings)
     """

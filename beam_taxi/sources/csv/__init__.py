@@ -1,1 +1,1 @@
-"""CSV files: plain ones, which are scanned in parallel, and decoded ones, which are read forwards only."""
+"""CSV files: plain ones are scanned in parallel; compressed or transcoded ones can only be read from the start."""

@@ -20,10 +20,10 @@ from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo
 
 
 class CsvFormat(FileFormat):
-    """Every file that is no other's; what is no text is refused by its first bytes."""
+    """The format of every file that no other format recognizes; binary files are rejected by their first bytes."""
 
     def recognizes(self, sample: Sample) -> bool:
-        """Return True: a CSV file has no mark of its own."""
+        """Return True: a CSV file has no signature."""
         return True
 
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
@@ -50,15 +50,15 @@ class CsvFormat(FileFormat):
 
 @dataclass(frozen=True)
 class CsvFile(CsvText[TextJoint]):
-    """A file in which records can be found in the stored bytes: its parts are scanned apart."""
+    """A file whose records can be found in its stored bytes, so that its parts are scanned independently."""
 
     def edges(self, part_bytes: int) -> Sequence[int]:
-        """Return a grid; the first part holds the header."""
+        """Return a regular grid; the first part contains the header."""
         size = self.info.size
         return [0, *(edge for edge in range(part_bytes, size, part_bytes) if edge > self.start.offset), size]
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[TextJoint]:
-        """Read a part; the assumption is the state, inside or outside of quotes, in which it begins."""
+        """Read a part; the assumption is the state in which it begins, inside or outside quotes."""
         scan = scan_part(self, part, assumption)
         progress(part.end - part.start, scan.content.rows or 0)
         return scan
@@ -99,7 +99,7 @@ def _absolute(local: LocalPosition, line: int) -> TextPosition:
 
 @dataclass(frozen=True)
 class DecodedCsvFile(CsvText[JoinedText]):
-    """A file whose text is not what is stored: it is read forwards only, by one worker, still cut into units."""
+    """A compressed or transcoded file: one worker reads it from the beginning, and it is still cut into units."""
 
     decoding: Decoding
 
