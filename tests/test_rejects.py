@@ -51,7 +51,7 @@ def test_over_the_budget_nothing_is_published(bad_run: Path, tmp_path: Path, cap
     assert status == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        f"beam_taxi: error: {tmp_path}/1.csv: line 3: has 1 field, the header has 2; "
+        f"beam_taxi: error: {tmp_path}/1.csv: line 3: has 1 fields, the header has 2; "
         "3 of 6 rows are bad, 2 may be skipped"
     )
     assert not (tmp_path / "over").exists()
@@ -72,7 +72,7 @@ def test_corrected_rejects_run_again(bad_run: Path, tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "line 1: 'text' has 1 field, the header has 2"),
+        ({}, "line 1: 'text' has 1 fields, the header has 2"),
         ({0: "2,b"}, "line 2: 'text' is missing"),
         ({0: "2,b\n3,c"}, "line 1: 'text' has 2 fields and 2 fields"),
         ({0: '2,"b'}, "line 1: unexpected end of data"),

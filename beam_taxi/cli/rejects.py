@@ -79,7 +79,7 @@ def _rows(
         except csv.Error as error:
             raise DataError(f"{path}: line {number}: {error}") from error
         if len(found) != 1 or len(found[0]) != len(names):
-            fields = " and ".join(f"{len(row)} field{'' if len(row) == 1 else 's'}" for row in found) or "no record"
+            fields = " and ".join(f"{len(row)} fields" for row in found) or "no record"
             raise DataError(f"{path}: line {number}: 'text' has {fields}, the header has {len(names)}")
         row = dict(zip(names, found[0], strict=True))
         yield tuple(row[name] for name in order)

@@ -153,7 +153,7 @@ def test_budget_of_rejects(tmp_path: Path, options: dict[str, float], told: str 
         return
     with pytest.raises(DataError) as error:
         run(planned)
-    assert "x.csv: line 9: has 1 field, the header has 2; " in str(error.value)
+    assert "x.csv: line 9: has 1 fields, the header has 2; " in str(error.value)
     assert told in str(error.value)
 
 

@@ -186,8 +186,7 @@ def _read(chunk: bytes, columns: Sequence[str], dialect: Dialect, types: Mapping
     faults: dict[int, tuple[str, str]] = {}
 
     def set_aside(row: pa_csv.InvalidRow) -> str:
-        count = f"{row.actual_columns} field{'' if row.actual_columns == 1 else 's'}"
-        faults[row.number - 1] = ("fields", f"has {count}, the header has {len(columns)}")
+        faults[row.number - 1] = ("fields", f"has {row.actual_columns} fields, the header has {len(columns)}")
         return "skip"
 
     if not chunk.strip(b"\r\n"):
