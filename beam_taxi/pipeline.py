@@ -27,9 +27,9 @@ def build(
     planned: RunManifest,
     versions: Mapping[str, str] | None = None,
 ) -> PCollection[RunManifest]:
-    """Add the whole job to `pipeline`; returns the one manifest.
+    """Add the whole job to `pipeline` and return its one manifest.
 
-    `planned` is the manifest before the run, with the settings. Workers must have `versions`, by name.
+    `planned` is the manifest before the run, with the settings; `versions` are those that workers must have, by name.
     """
     settings = planned.settings
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)

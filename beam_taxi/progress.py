@@ -1,6 +1,6 @@
 """Progress of a run on this machine: workers, in threads or processes, send datagrams to the launcher.
 
-The runner in this process blocks until the job ends, and reports nothing meanwhile.
+The in-process runner blocks until the job ends, and reports nothing in the meantime.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ADDRESS_VARIABLE = "BEAM_TAXI_PROGRESS"
 
 
 def tick(stage: str, size: int, rows: int) -> None:
-    """Tell the launcher, if it listens, what a stage has done since the last call: stored bytes, and rows."""
+    """Tell the launcher, if it listens, how many stored bytes and rows a stage has processed since the last call."""
     address = os.environ.get(ADDRESS_VARIABLE)
     if address is not None:
         host, port = address.split(":")

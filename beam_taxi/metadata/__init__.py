@@ -1,1 +1,1 @@
-"""ML Metadata: connection, life of a run, queries; the only room that imports ml_metadata."""
+"""ML Metadata: connections, the life cycle of a run, and queries. The only package that imports ml_metadata."""

@@ -19,13 +19,13 @@ _POSTGRESQL = (
 
 
 def without_password(uri: str) -> str:
-    """Return `uri` as it may be shown."""
+    """Return `uri` with any password masked, for display."""
     hidden = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", uri)
     return re.sub(r"((?:password|passwd|pwd)=)[^&]*", r"\1***", hidden, flags=re.I)
 
 
 def parse_address(uri: str, password_file: str | None = None) -> StoreAddress | None:
-    """Return the store that a URI names, None for `none`. Raises UsageError."""
+    """Return the store that a URI names, or None for `none`. Raises UsageError."""
     shown = without_password(uri)
     if uri == "none":
         return None
@@ -36,7 +36,7 @@ def parse_address(uri: str, password_file: str | None = None) -> StoreAddress | 
         )
     try:
         parts = urlsplit(uri)
-        # Evaluated on access.
+        # The port is validated on access.
         _ = parts.port
     except ValueError as error:
         raise UsageError(f"--metadata_store {shown}: {error}; use {FORMS}") from error

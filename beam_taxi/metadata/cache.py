@@ -1,4 +1,4 @@
-"""Find an earlier run that made what this run would make."""
+"""Find an earlier run that produced what this run would produce."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def look_up(
     with_hashes: Callable[[], RunManifest],
     explain: bool = False,
 ) -> Lookup:
-    """Find the newest COMPLETE run of the pipeline with the same settings, versions and content of the inputs.
+    """Find the newest COMPLETE run of the pipeline with the same settings, versions and input content.
 
     `planned` is the manifest before the run; `with_hashes` returns it with the content hashes, which takes a pass over
-    the input, so without a candidate it is called only to explain. An unreachable store is a miss.
+    the input; without a candidate it is called only if `explain` is set. An unreachable store counts as a miss.
     """
     try:
         runs = list_runs(store)
@@ -54,7 +54,7 @@ def look_up(
 
 
 def _compare(run: Run, planned: RunManifest, store: StoreAddress) -> tuple[RunManifest | None, list[str]]:
-    """Return the manifest of a run that made what `planned` would make, or None and why it did not."""
+    """Return the manifest of a run if it produced what `planned` would produce, else None and why it did not."""
     try:
         manifest = read_manifest(run.manifest)
     except UsageError as error:

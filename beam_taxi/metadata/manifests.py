@@ -1,4 +1,4 @@
-"""Manifests of runs: compare one with its files, and two with each other."""
+"""Compare the manifest of a run with its files, and two manifests with each other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def verify_files(manifest: RunManifest) -> Iterator[str]:
 
 
 def what_decides(manifest: RunManifest) -> dict[str, str]:
-    """Return, by field, everything that decides the content of a run's artifacts: settings, inputs and versions."""
+    """Return, by field, everything that determines the content of a run's artifacts: settings, inputs and versions."""
     settings = {key: value for key, value in manifest.settings.to_json().items() if key not in NO_INFLUENCE}
     hashes = {entry.uri: entry.content_hash or "unknown" for entry in manifest.inputs}
     return {
@@ -52,7 +52,7 @@ def what_came_out(manifest: RunManifest) -> dict[str, str]:
 
 
 def differences(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return field, first and second value of each field that differs; `-` stands for a field that does not exist."""
+    """Return name, first and second value of each field that differs; `-` stands for a field that does not exist."""
     return [
         (field, first.get(field, "-"), second.get(field, "-"))
         for field in {**first, **second}

@@ -1,4 +1,4 @@
-"""Names for the types of ML Metadata, whose generated module declares none; to mypy each of them is `Any`.
+"""Names for the types of ML Metadata, whose generated module declares none. To mypy, each of them is `Any`.
 
 https://github.com/google/ml-metadata/blob/v1.17.1/ml_metadata/proto/metadata_store.proto
 """
@@ -16,11 +16,11 @@ Value: TypeAlias = Any
 """A value of a property: an integer, a text or a struct."""
 
 ConnectionConfig: TypeAlias = Any
-"""A ConnectionConfig, or a MetadataStoreClientConfig of a store that is served by gRPC."""
+"""A ConnectionConfig, or a MetadataStoreClientConfig for a store that is served over gRPC."""
 MetadataStore: TypeAlias = Any
 State: TypeAlias = Any
 """A state of an artifact or an execution."""
 TypeMessage: TypeAlias = Any
 """An ArtifactType, ExecutionType or ContextType."""
 Edge = tuple[int, int, Event]
-"""The number of an execution, that of an artifact, and the event between them."""
+"""The indexes of an execution and of an artifact, and the event that links them."""

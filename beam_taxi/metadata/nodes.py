@@ -1,4 +1,4 @@
-"""A manifest as executions and artifacts with TFX's properties."""
+"""Map a manifest to executions and artifacts with TFX's properties."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from beam_taxi.run.folder import MANIFEST, RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest
 
 TFX_VERSION = "1.16.0"
-"""Says which layout of artifacts this is: readers look for another below 0.29."""
+"""Tells readers the layout of the artifacts; below 0.29 they look for another one."""
 
 INPUT = "input"
 """The event key of the inputs of a run; as artifacts their keys are input/0, input/1, …"""
 
 MAX_TEXT = 16_000
-"""Characters of a property; MySQL's TEXT has 65,535 bytes."""
+"""Maximum number of characters of a property; MySQL's TEXT holds 65,535 bytes."""
 
 Properties = Mapping[str, int | str | Mapping[str, float]]
 """Values of properties by name; a mapping becomes TFX's JSON value."""
@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Node:
-    """An artifact to be recorded: `properties` are those that its type declares."""
+    """An artifact to record; `properties` are those that its type declares."""
 
     key: str
     type_name: str
@@ -67,7 +67,7 @@ def event_key(key: str) -> str:
 
 
 def steps(manifest: RunManifest) -> list[Step]:
-    """Return the steps of a run; before it has run, some parameters and outputs are missing."""
+    """Return the steps of a run; before the run, some parameters and outputs are missing."""
     settings, ingest = manifest.settings, _ingest_parameters(manifest)
     rejects = ("rejects",) if "rejects" in manifest.artifacts else ()
     all_splits = {"exclude_splits": "[]"}
@@ -114,7 +114,7 @@ def run_properties(manifest: RunManifest) -> Properties:
 
 
 def inputs(manifest: RunManifest) -> list[Node]:
-    """Return the inputs of a run; before it has run they have a size only."""
+    """Return the inputs of a run; before the run, only their sizes are known."""
     return [_input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs)]
 
 
@@ -152,12 +152,12 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
 
 
 def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
-    """Set the properties of an ml_metadata message: integers, texts and, as TFX does, JSON in a struct of one key."""
+    """Set the properties of an ml_metadata message: integers, strings and, as in TFX, JSON in a struct with one key."""
     for key, value in values.items():
         if isinstance(value, int):
             properties[key].int_value = value
         elif isinstance(value, str):
-            # A NUL would end the text in the store.
+            # The store would truncate the text at a NUL.
             properties[key].string_value = value.replace("\0", "\ufffd")[:MAX_TEXT]
         else:
             properties[key].struct_value["__value__"] = json.dumps(value)

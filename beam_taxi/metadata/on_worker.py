@@ -12,9 +12,10 @@ from beam_taxi.run.manifest import RunManifest
 
 @dataclass(frozen=True)
 class RecordOnWorker:
-    """Records a run in the store at `uri`, an absolute one; recording it again changes nothing. It can be pickled.
+    """Records a run in the store at `uri`, which must be absolute. Recording it again changes nothing. Picklable.
 
-    The password is the worker's own, from its environment or `password_file`, since a pickle can be read in the job.
+    The password comes from the worker's own environment or `password_file`, since anyone who can see the job can read
+    the pickle.
 
     RecordOnWorker(store.absolute_uri, password_file)(manifest)
     """

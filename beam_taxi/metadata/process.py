@@ -16,19 +16,19 @@ def this_process() -> dict[str, str | int]:
 
 
 def is_gone(process: Identity) -> bool | None:
-    """Return whether a process that `this_process` described has ended; None if this host cannot know."""
+    """Return whether a process that `this_process` described has ended; None if this host cannot tell."""
     if process.get("process_host") != _host():
         return None
     return _started(int(process["process_pid"])) != process["process_started"]
 
 
 def _host() -> str:
-    """Return host name and PID namespace: a container has its own PIDs, and may have the name of its host."""
+    """Return host name and PID namespace: a container has its own PIDs, but may share the name of its host."""
     return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
 
 
 def _started(pid: int) -> str | None:
-    """Return the boot and the clock tick at which a process started, None if it does not exist; PIDs are reused.
+    """Return the boot and the clock tick at which a process started, or None if it is gone; PIDs are reused.
 
     Field 3 is the state, Z or X for a process that has ended, and field 22 the tick: man 5 proc_pid_stat.
     """

@@ -21,7 +21,7 @@ from beam_taxi.metadata.types import RUN_END
 
 @dataclass(frozen=True)
 class Run:
-    """A run: `state` is that of its executions; `properties` are those of its first one; times in ISO 8601, UTC."""
+    """A run: `state` is that of its executions; `properties` are those of the first one; times are in ISO 8601, UTC."""
 
     run_id: str
     pipeline: str
@@ -80,7 +80,7 @@ def get_run(store: Store, run_id: str) -> Run:
     """Return a run. Raises UsageError if the store has no such run, and StoreError."""
     with open_store(store) as connection:
         context = connection.get_context_by_type_and_name("pipeline_run", run_id)
-        # One call, since several could see a run between two states.
+        # One call, since several calls could see a run between two states.
         runs = _runs(connection.get_executions_by_context(context.id)) if context else []
     if not runs:
         raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi runs list`")
@@ -102,7 +102,7 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
 
 
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
-    """Return the newest LIVE artifact of a type of a pipeline, None if there is none. Raises StoreError."""
+    """Return the newest LIVE artifact of a type in a pipeline, or None if there is none. Raises StoreError."""
     with open_store(store) as connection:
         context = connection.get_context_by_type_and_name("pipeline", pipeline)
         found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
@@ -149,7 +149,7 @@ def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
 
 
 def _walk(connection: MetadataStore, artifact_ids: Iterable[int], into: EventType, out: EventType) -> set[int]:
-    """Return the executions reached from artifacts by events of type `into` to executions, and `out` of them."""
+    """Return the executions reached from artifacts, by events of type `into` to executions and `out` from them."""
     executions: set[int] = set()
     seen, frontier = set(artifact_ids), set(artifact_ids)
     while frontier:

@@ -1,7 +1,7 @@
-"""The life of a run in ML Metadata: start, then exactly one of complete, fail, cancel and cached.
+"""The life cycle of a run in ML Metadata: start, then exactly one of complete, fail, cancel and cached.
 
-The types, properties, contexts and event paths are those of TFX 1.16, whose readers go by them. Beyond what TFX
-records, the inputs are artifacts too, and everything has a content hash.
+The types, properties, contexts and event paths are those of TFX 1.16, on which its readers rely. In addition, the
+inputs are artifacts too, and everything has a content hash.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def init(store: Store) -> None:
 
 
 def start(planned: RunManifest, store: Store, runner: str, in_process: bool = True) -> None:
-    """Record that a run starts: RUNNING executions, which have the inputs as artifacts; a transaction.
+    """Record the start of a run, in one transaction: RUNNING executions with the inputs as artifacts.
 
-    `planned` is the manifest before the run. `in_process` says that the run ends with this process. Raises StoreError,
-    and UsageError if the store has a run of this id.
+    `planned` is the manifest before the run. `in_process` means that the run ends with this process. Raises StoreError,
+    and UsageError if the store already has a run with this id.
     """
     with open_store(store, write=True) as connection:
         run = _Run(connection, planned.run_id, planned)
@@ -40,10 +40,11 @@ def start(planned: RunManifest, store: Store, runner: str, in_process: bool = Tr
 
 
 def record(manifest: RunManifest, store: Store) -> dict[str, int]:
-    """Record a run as complete; returns the ids of its executions, artifacts and pipeline_run context.
+    """Record a run as complete, and return the ids of its executions, artifacts and pipeline_run context.
 
-    The run need not have been started in this store. A kill leaves it complete or not, never in between; recording it
-    again returns the same ids. Raises StoreError, and BeamTaxiError if the run has another end already.
+    The run need not have been started in this store. If the process is killed, the run is complete or not, never
+    in between; recording it again returns the same ids. Raises StoreError, and BeamTaxiError if the run has already
+    ended in another state.
     """
     with open_store(store, write=True) as connection:
         run = _Run(connection, manifest.run_id, manifest)
@@ -57,7 +58,7 @@ def record(manifest: RunManifest, store: Store) -> dict[str, int]:
 def fail(run_id: str, store: Store, error: str, state: str = "FAILED") -> None:
     """Record that a started run FAILED, or was CANCELED, and why.
 
-    Raises StoreError, and BeamTaxiError if the run was not started or has another end.
+    Raises StoreError, and BeamTaxiError if the run was not started or has already ended in another state.
     """
     with open_store(store, write=True) as connection:
         run = _Run(connection, run_id)
@@ -67,9 +68,9 @@ def fail(run_id: str, store: Store, error: str, state: str = "FAILED") -> None:
 
 
 def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> dict[str, int]:
-    """Record a run as CACHED: its outputs are the artifacts of an earlier run; returns ids as `record` does.
+    """Record a run as CACHED: its outputs are the artifacts of an earlier run. Returns ids as `record` does.
 
-    `manifest` has the new run's id, pipeline and settings; the rest is that of the earlier run. Raises StoreError and
+    The id, pipeline and settings come from `manifest`, everything else from the earlier run. Raises StoreError and
     BeamTaxiError.
     """
     cached = dataclasses.replace(
@@ -112,9 +113,9 @@ class _Run:
 
     @contextmanager
     def ending(self, state: str) -> Iterator[bool]:
-        """Yield whether the run has no end yet. Raises BeamTaxiError if its end is not `state`."""
+        """Yield whether the run has not ended yet. Raises BeamTaxiError if it has ended in another state."""
         first = self._store.get_artifact_by_type_and_name(RUN_END, self._run_id) is None
-        # If another process was first, the database has refused this whole transaction.
+        # If another process was first, the database has rejected this whole transaction.
         with suppress(self._exists):
             yield first
         end = self._store.get_artifact_by_type_and_name(RUN_END, self._run_id)
@@ -123,13 +124,13 @@ class _Run:
             raise BeamTaxiError(f"run {self._run_id} is {found} in the store already, and cannot become {state}")
 
     def stage(self, manifest: RunManifest, start: nodes.Properties, with_outputs: bool = True) -> None:
-        """Put what does not exist yet: RUNNING executions, PENDING artifacts, and both in the contexts of their nodes.
+        """Create what does not exist yet: RUNNING executions and PENDING artifacts, in the contexts of their nodes.
 
-        `start` are properties of the executions that only a start has.
+        `start` has the execution properties that only a start sets.
         """
         steps, pb = nodes.steps(manifest), self._pb
         wanted = [*nodes.inputs(manifest), *(nodes.outputs(manifest) if with_outputs else [])]
-        # A faster process has written the same.
+        # If another process writes the same first, look again at what exists.
         for _ in range(2):
             executions, artifacts = self.executions(), self._artifacts()
             new_steps = [step for step in steps if self._name(manifest, step.node) not in executions]
@@ -155,7 +156,7 @@ class _Run:
         return [(0, number, self._event(self._pb.Event.INPUT, nodes.INPUT, i)) for i, number in enumerate(read)]
 
     def complete(self, manifest: RunManifest, state: str = "COMPLETE", cached_from: str | None = None) -> None:
-        """Give the staged run its end, in one transaction: states, artifacts, events and the mark of the end."""
+        """End the staged run, in one transaction: states, artifacts, events and the mark of the end."""
         pb, steps = self._pb, nodes.steps(manifest)
         stored = self.executions()
         end: nodes.Properties = {} if cached_from is None else {"cached_from": cached_from}
@@ -221,14 +222,14 @@ class _Run:
         return nodes.artifact_name(manifest.pipeline_name, self._run_id, key)
 
     def _put(self, pipeline: str, executions: list[Execution], artifacts: list[Artifact], edges: list[Edge]) -> None:
-        """Write in one call, which ML Metadata makes one transaction, and join all of it to pipeline and run."""
+        """Write everything in one call, which is one transaction, and attach it to the contexts of pipeline and run."""
         contexts = [self._context("pipeline", pipeline), self._context("pipeline_run", self._run_id)]
         self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
 
     def _join_nodes(self, manifest: RunManifest, steps: Iterable[nodes.Step]) -> None:
-        """Join executions and artifacts to their nodes, and the run to the pipeline; may be repeated.
+        """Attach executions and artifacts to the contexts of their nodes, and the run to the pipeline. Idempotent.
 
-        It comes before the end, since a lineage subgraph joins everything in it to all of its contexts.
+        A separate step before the end, since a lineage subgraph attaches everything in it to all of its contexts.
         """
         pb, pipeline = self._pb, manifest.pipeline_name
         run_id, pipeline_id = (

@@ -1,4 +1,4 @@
-"""The former name of `beam_taxi.cli.serve_metadata`: `python -m beam_taxi.metadata.server` goes on working."""
+"""The former name of `beam_taxi.cli.serve_metadata`: `python -m beam_taxi.metadata.server` still works."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Serve a store by gRPC, as `beam-taxi serve-metadata` does.
+"""Serve a store over gRPC, as `beam-taxi serve-metadata` does.
 
-ML Metadata's wheel has a client of this service and no server. The service has neither password nor TLS, so it listens
-on this machine only, unless it is given another host.
+ML Metadata's wheel has a client for this service but no server. The service has neither password nor TLS, so it
+listens on this machine only, unless another host is given.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SERVICE = "ml_metadata.MetadataStoreService"
 
 
 def serve(store: StoreAddress, host: str, port: int) -> tuple[grpc.Server, int]:
-    """Start a server; returns it and its port. Raises StoreError and UsageError."""
-    # gRPC would write to standard error what the exceptions below say in one line.
+    """Start a server, and return it and its port. Raises StoreError and UsageError."""
+    # Otherwise gRPC writes to standard error what the exceptions below say in one line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
     from ml_metadata.proto import metadata_store_service_pb2
@@ -36,7 +36,7 @@ def serve(store: StoreAddress, host: str, port: int) -> tuple[grpc.Server, int]:
         calls = _Calls(store, connect(store, write=True))
     service = metadata_store_service_pb2.DESCRIPTOR.services_by_name["MetadataStoreService"]
     handlers = {method.name: calls.handler(method) for method in service.methods}
-    # A transaction may have any size; a second server on the port is refused instead of sharing it.
+    # A transaction may have any size. A second server must fail instead of sharing the port.
     options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(8), options=options)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
@@ -61,7 +61,7 @@ class _Calls:
         self._lock = threading.Lock()
 
     def handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler:
-        """Return the handler of a method, a descriptor."""
+        """Return the handler of a method, given its descriptor."""
         import grpc
         from google.protobuf import message_factory
         from ml_metadata import errors

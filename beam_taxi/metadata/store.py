@@ -1,4 +1,4 @@
-"""An open ML Metadata store; whatever goes wrong in it is one of our errors."""
+"""Open an ML Metadata store, and turn its errors into those of this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
 from beam_taxi.metadata.stores.base import OTHER_VERSION, one_line
 
 Store = StoreAddress | str
-"""A store by its address or its URI; the password of a URI is from the environment."""
+"""The address of a store, or its URI, for which the password comes from the environment."""
 
 _HALF_MADE_SECONDS = 4.0
 _HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
@@ -25,7 +25,7 @@ _OVERTAKEN_SECONDS = 6.0
 
 @contextmanager
 def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
-    """Yield a MetadataStore for one operation; it is never used again after an error, since it may crash then.
+    """Yield a MetadataStore for one operation. It is never reused after an error, since it may then crash.
 
     Raises StoreError if the store cannot be used, and BeamTaxiError if it fails during the operation.
     """
@@ -47,7 +47,7 @@ def connect(address: StoreAddress, write: bool) -> MetadataStore:
     from ml_metadata import MetadataStore, errors
 
     address.probe(write)
-    # Another process may be creating the schema of an empty MySQL database: half of it is seen then.
+    # While another process creates the schema of an empty MySQL database, only part of it is visible.
     deadline = time.monotonic() + _HALF_MADE_SECONDS
     while True:
         try:
@@ -61,7 +61,7 @@ def connect(address: StoreAddress, write: bool) -> MetadataStore:
 
 
 def _quietly(make: type[MetadataStore], config: ConnectionConfig) -> MetadataStore:
-    """Make a MetadataStore, which logs its configuration, with the password, at the levels for debugging."""
+    """Make a MetadataStore without its debug logging, which includes the configuration and so the password."""
     absl = logging.getLogger("absl")
     level = absl.level
     absl.setLevel(logging.ERROR)
@@ -72,9 +72,9 @@ def _quietly(make: type[MetadataStore], config: ConnectionConfig) -> MetadataSto
 
 
 class _Restarting:
-    """A MetadataStore whose calls, each a transaction, restart when the database asks for it: another was faster.
+    """A MetadataStore whose calls, each a transaction, are retried if the database asks for it after a conflict.
 
-    ML Metadata itself waits for seconds after a deadlock, and gives up if MariaDB 11.6 or later refuses a snapshot.
+    ML Metadata itself waits for seconds after a deadlock, and gives up if MariaDB 11.6 or later rejects a snapshot.
     """
 
     def __init__(self, store: MetadataStore) -> None:

@@ -1,4 +1,4 @@
-"""The types of TFX 1.16, whose readers go by them, and our own for what TFX does not record."""
+"""The types of TFX 1.16, on which its readers rely, and types of this package for what TFX does not record."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from beam_taxi.metadata.mlmd import MetadataStore, TypeMessage
 
 _INPUT_TYPES = {"bigquery": "BigQueryTable"}
 _FORMATS = ("csv", "parquet", "bigquery")
-"""Formats whose types are in every store; those of others are put when a run with such an input is recorded."""
+"""Formats whose types are in every store; types of others are added when a run with such an input is recorded."""
 
 _EXAMPLE_GENS = {"csv": "CsvExampleGen", "bigquery": "BigQueryExampleGen"}
 
 RUN_END = "RunEnd"
-"""An artifact with the name of its run: since a name exists once, the database decides which end a run has."""
+"""The type of an artifact named after its run. Names are unique, so the database lets a run end only once."""
 
 NODES = {
     "CsvExampleGen": "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen",
@@ -49,7 +49,7 @@ def example_gen(formats: Iterable[str]) -> str:
 
 
 def put_types(store: MetadataStore, formats: Iterable[str] = ()) -> Types:
-    """Return the ids of all types, after adding those that the store lacks; may be repeated.
+    """Add the types that the store lacks, and return the ids of all types. Idempotent.
 
     `store` is a MetadataStore; `formats` are those of the inputs to record.
     """

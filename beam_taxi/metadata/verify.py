@@ -42,7 +42,7 @@ def verify(store: Store, run_id: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Reaped:
-    """A run that was RUNNING: its state now, and why."""
+    """A run that was RUNNING: its current state, and the reason."""
 
     run_id: str
     state: str

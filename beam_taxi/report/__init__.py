@@ -1,1 +1,1 @@
-"""What a run looks like to people: a view model, and from it one HTML file or text for a terminal."""
+"""Reports of runs: a view model, rendered as one HTML file or as text for a terminal."""

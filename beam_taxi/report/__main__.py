@@ -1,4 +1,4 @@
-"""The former name of `beam_taxi.cli.report`: `python -m beam_taxi.report` goes on working."""
+"""The former name of `beam_taxi.cli.report`: `python -m beam_taxi.report` still works."""
 
 import sys
 

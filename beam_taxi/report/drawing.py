@@ -1,4 +1,4 @@
-"""Inline SVG: histograms, bars and the lineage. Sizes and positions are attributes, since the page allows no styles."""
+"""Inline SVG: histograms, bars and the lineage. Sizes are attributes, since the page allows no inline styles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 320, 88
 
 
 def draw_histogram(name: str, histogram: Histogram, labels: Sequence[str]) -> Markup:
-    """Return the shapes on top of each other: the first filled, the others as outlines."""
+    """Return the histograms on top of each other: the first filled, the others as outlines."""
     peak = max((share for shares in histogram.shares for share in shares), default=0.0) or 1.0
     paths = []
     for number, shares in enumerate(histogram.shares):
@@ -38,7 +38,7 @@ def _short(value: float) -> str:
 
 
 def draw_bars(shares: Sequence[float], peak: float) -> Markup:
-    """Return a bar for each share in one row, the greatest of the feature being `peak`; the numbers stand beside."""
+    """Return a bar for each share, relative to `peak`, the largest share of the feature; its numbers are text."""
     bars = []
     for number, share in enumerate(shares):
         width = _short(100 * share / (peak or 1.0))
@@ -47,7 +47,7 @@ def draw_bars(shares: Sequence[float], peak: float) -> Markup:
 
 
 def draw_parts(counts: Counts) -> Markup:
-    """Return one bar in which each part of the records has its share."""
+    """Return one bar, divided among the parts of the records by their shares."""
     rects, start = [], 0.0
     for number, part in enumerate(counts.parts):
         name = "p-rejected" if number == len(counts.parts) - 1 else f"p{number % 4}"
@@ -62,7 +62,7 @@ _BOX, _GAP, _TALL = 158, 34, 52
 
 
 def draw_lineage(provenance: Provenance, inputs: int) -> Markup:
-    """Return the way from the files read over the artifacts in the order in which they follow from each other."""
+    """Return a diagram that leads from the input files through the artifacts, in the order of their derivation."""
     known = {one.name: one for one in provenance.artifacts}
     chain = [("Input", f"{inputs:,} file" + ("" if inputs == 1 else "s"))]
     for name in ("examples", "statistics", "schema", "anomalies"):

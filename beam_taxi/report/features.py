@@ -1,4 +1,4 @@
-"""What a report shows of one feature."""
+"""What a report shows for one feature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from beam_taxi.validation import drift
 from beam_taxi.validation.drift import Distance
 
 _TOP = 8
-"""Values of a string feature that are drawn; the rest stands in its table."""
+"""Values drawn for a string feature; the others are in its table."""
 
 _KINDS = {0: "INT", 1: "FLOAT", 2: "STRING", 3: "BYTES", 4: "STRUCT"}
 """By FeatureNameStatistics.Type."""
@@ -24,7 +24,7 @@ _KINDS = {0: "INT", 1: "FLOAT", 2: "STRING", 3: "BYTES", 4: "STRUCT"}
 
 @dataclass(frozen=True)
 class Column:
-    """One sample of a feature: the label of its data set, rows of that, and TFDV's statistics if it has the feature."""
+    """One sample of a feature: the label and the rows of its data set, and TFDV's statistics if it has the feature."""
 
     label: str
     rows: int
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Shares of the values in bins, for the drawn columns; `cut` says what lies outside."""
+    """Shares of the values in bins, for the drawn columns; `cut` says how many values are outside."""
 
     low: str
     high: str
@@ -69,7 +69,7 @@ class Top:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The distance of two columns, the limit that the schema sets for it, and TFDV's own measurements."""
+    """The distance between two columns, the limit that the schema sets for it, and TFDV's own measurements."""
 
     pair: str
     distance: Distance
@@ -79,14 +79,14 @@ class Comparison:
 
     @property
     def exceeds(self) -> bool:
-        """Tell whether the distance is over the limit, or where there is none, over the noise floor."""
+        """Return whether the distance exceeds its limit, else its noise floor, or the missing cells differ."""
         bar = self.distance.floor if self.limit is None else self.limit
         return self.distance.value > bar or (self.absence is not None and self.absence.beyond_noise)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at, by reason: an `anomaly` by the schema, else a `problem` or a `note` by the statistics."""
+    """Something to look at: an `anomaly` against the schema, or a `problem` or `note` from the statistics alone."""
 
     reason: str
     detail: str
@@ -94,13 +94,13 @@ class Finding:
 
     @property
     def problem(self) -> bool:
-        """Tell whether it is more than a note."""
+        """Return whether it is more than a note."""
         return self.kind != "note"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """All that a card shows; `absent` is the greatest share of absent cells, `shift` the greatest distance."""
+    """Everything that a card shows; `absent` is the largest share of missing cells, `shift` the largest distance."""
 
     index: int
     name: str
@@ -123,17 +123,17 @@ def common(stats: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.Common
 
 
 def present(column: Column) -> int:
-    """Return the rows with a value."""
+    """Return the number of rows with a value."""
     return int(common(column.stats).num_non_missing) if column.stats is not None else 0
 
 
 def absent(column: Column) -> float:
-    """Return the rows without a value: the cells that are missing, and the strings that are empty."""
+    """Return the number of rows without a value: missing cells and empty strings."""
     return min(column.rows - present(column) + counts(column).get("", 0.0), column.rows)
 
 
 def counts(column: Column) -> dict[str, float]:
-    """Return the rows of each value that the statistics of a string feature list."""
+    """Return the number of rows of each value that the statistics of a string feature list."""
     if column.stats is None or not column.stats.HasField("string_stats"):
         return {}
     strings = column.stats.string_stats
@@ -142,14 +142,14 @@ def counts(column: Column) -> dict[str, float]:
 
 
 def numeric(column: Column) -> Distribution | None:
-    """Return the distribution of a numeric feature."""
+    """Return the distribution of a numeric feature, or None if it has none."""
     if column.stats is None or not column.stats.HasField("num_stats"):
         return None
     return distribution.from_statistics(column.stats.num_stats)
 
 
 def kind(columns: Sequence[Column]) -> str:
-    """Return the type of the values, or `EMPTY` where no column has one."""
+    """Return the type of the values, or `EMPTY` if no column has any."""
     for column in columns:
         if column.stats is not None and present(column):
             return _KINDS.get(column.stats.type, "OTHER")
@@ -192,7 +192,7 @@ def _of(count: float, total: float) -> str:
 
 
 def histogram(columns: Sequence[Column], detailed: bool) -> Histogram | None:
-    """Return the histogram of a numeric feature over all columns that have one, the others being flat."""
+    """Return the histogram of a numeric feature; columns without values are flat."""
     found = [numeric(column) for column in columns]
     known = [one for one in found if one is not None]
     if not known:
@@ -217,15 +217,15 @@ def _cut(cut: distribution.Bins, known: Sequence[Distribution]) -> str:
     ends = []
     if max(cut.below) > 0:
         lowest = min(one.points[0] for one in known)
-        ends.append(f"{percent(max(cut.below))} below, down to {number(lowest)}")
+        ends.append(f"the lowest {percent(max(cut.below))}, down to {number(lowest)}")
     if max(cut.above) > 0:
         highest = max(one.points[-1] for one in known)
-        ends.append(f"{percent(max(cut.above))} above, up to {number(highest)}")
-    return f"Not drawn: {'; '.join(ends)}." if ends else ""
+        ends.append(f"the highest {percent(max(cut.above))}, up to {number(highest)}")
+    return f"Outside the chart: {'; '.join(ends)}." if ends else ""
 
 
 def top(columns: Sequence[Column], detailed: bool) -> Top | None:
-    """Return the frequent values of a string feature."""
+    """Return the most frequent values of a string feature."""
     found = [counts(column) for column in columns]
     listed = dict.fromkeys(value for one in found for value in one)
     if not listed:
@@ -240,7 +240,7 @@ def top(columns: Sequence[Column], detailed: bool) -> Top | None:
 
 
 def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comparison | None:
-    """Return the distance of two columns; None where one has no values, since then nothing can be computed."""
+    """Return the distance between two columns, or None if it cannot be computed, as when one has no values."""
     rows = float(present(one)), float(present(two))
     if not all(rows):
         return None
@@ -259,7 +259,7 @@ def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comp
 
 
 def _limit(schema: schema_pb2.Feature | None) -> float | None:
-    """Return the limit of the L-infinity norm, the stricter one where there are two."""
+    """Return the limit of the L-infinity norm, the stricter one if there are two."""
     if schema is None:
         return None
     comparators: list[Any] = [schema.drift_comparator, schema.skew_comparator]

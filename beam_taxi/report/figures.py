@@ -1,4 +1,4 @@
-"""Numbers and foreign text as people read them."""
+"""Numbers and text from the data, formatted for readers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage that is never rounded to 0 or 100 unless it is."""
+    """Return a share as a percentage, which is shown as 0% or 100% only if it is exact."""
     if share in (0.0, 1.0):
         return f"{share:.0%}"
     if share < 0.0005:
@@ -48,7 +48,7 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def printable(text: str, longest: int = 200) -> str:
-    """Return text of the data with what would not be seen written as escapes, and cut at `longest` characters."""
+    """Return text from the data with invisible characters as escapes, cut after `longest` characters."""
     cut = text[:longest]
     shown = "".join(_escape(char) if unicodedata.category(char) in _INVISIBLE else char for char in cut)
     return shown + "…" if len(text) > longest else shown

@@ -1,4 +1,4 @@
-"""The report as one HTML file that loads nothing: style, script and drawings are inside."""
+"""The report as one HTML file that loads nothing: style, script and drawings are inline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _asset(name: str) -> str:
 
 
 def _source_hash(content: str) -> str:
-    """Return content as a Content-Security-Policy names it (CSP Level 3, hash-source)."""
+    """Return the hash that allows inline content in a Content-Security-Policy (CSP Level 3, hash-source)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
@@ -49,7 +49,7 @@ def render_fragment(template: str, **values: object) -> str:
 
 
 def render(report: Report) -> bytes:
-    """Return the page, UTF-8; the same report gives the same bytes."""
+    """Return the page in UTF-8; the same report gives the same bytes."""
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
         f"default-src 'none'; style-src {_source_hash(style)}; script-src {_source_hash(script)}; "

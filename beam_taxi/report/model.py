@@ -1,4 +1,4 @@
-"""The view model: everything that a report says, as text and numbers, without a word of how it looks."""
+"""The view model: everything that a report says, as text and numbers, independent of its presentation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from beam_taxi.report.results import Results
 from beam_taxi.run.manifest import RunManifest
 
 DETAILED = 300
-"""Up to so many features, each has tables of its histogram and values; beyond, the file would be too large to use."""
+"""Up to this many features, each has tables of its histogram and values; with more, the file would be too large."""
 
 _DRAWN = 3
-"""Splits that are drawn on top of each other."""
+"""Maximum number of splits drawn on top of each other."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report. `drawn` are the labels and rows of the shapes: the first is filled, the others are outlines."""
+    """A whole report. `drawn` has the label and rows of each shape: the first is filled, the others are outlines."""
 
     title: str
     subtitle: str
@@ -100,7 +100,7 @@ def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
 
 
 def _names(source: Results, datasets: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> list[str]:
-    """Return the features in the order of the columns of the CSV, where that is known, then by name."""
+    """Return the features in the order of the input's columns, if known, then by name."""
     found = {_name(one) for dataset in datasets for one in dataset.features}
     order = list(source.manifest.columns) if source.manifest is not None else []
     first = [name for name in order if name in found]
@@ -156,7 +156,7 @@ class _Context:
 
 
 def _measurements(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, str]:
-    """Return TFDV's own distances by feature, in words, where its validation measured any."""
+    """Return TFDV's own distances by feature, in words, if its validation measured any."""
     words: dict[str, str] = {}
     for one in anomalies.values():
         for info in one.drift_skew_info:
@@ -170,7 +170,7 @@ def _measurements(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str,
 
 
 def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, list[Finding]]:
-    """Return what the validation found, by feature, or by split where it concerns the whole of it."""
+    """Return what the validation found, by feature, or by split if it concerns the whole split."""
     found: dict[str, list[Finding]] = {}
     for split, one in anomalies.items():
         infos = [(".".join(info.path.step) or key, info) for key, info in sorted(one.anomaly_info.items())]
@@ -185,7 +185,7 @@ def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, li
 
 
 def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> list[Finding]:
-    """Return what the statistics alone show. None of it is a verdict: no schema was consulted."""
+    """Return findings from the statistics alone. None of them is a verdict: no schema was consulted."""
     if not any(features.present(column) for column in columns):
         return [Finding("No values", "every row is empty")]
     found = []
@@ -204,14 +204,14 @@ def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> l
 
 
 def _difference(one: Comparison) -> str:
-    """Return what differs, in words: the distribution, the share of absent cells, or both."""
+    """Return what differs, in words: the distribution, the share of missing cells, or both."""
     bar = one.distance.floor if one.limit is None else one.limit
     words = []
     if one.distance.value > bar:
         name = "noise" if one.limit is None else "limit"
         words.append(f"{one.distance.method} {one.distance.value:.3f} ({name} {bar:.3f})")
     if one.absence is not None and one.absence.beyond_noise:
-        words.append(f"absent by {100 * one.absence.value:.1f} points (noise {100 * one.absence.floor:.1f})")
+        words.append(f"missing cells: {100 * one.absence.value:.1f} points apart (noise {100 * one.absence.floor:.1f})")
     return f"{one.pair}: {', '.join(words)}"
 
 
@@ -230,7 +230,7 @@ def _is_constant(columns: Sequence[Column]) -> bool:
 
 
 def _groups(shown: Sequence[Feature], anomalies: Mapping[str, Sequence[Finding]]) -> tuple[Group, ...]:
-    """Return the findings by reason: anomalies, problems, notes, and of each first what touches most features."""
+    """Return the findings by reason: anomalies, then problems, then notes; within each, the most widespread first."""
     known = {feature.name for feature in shown}
     lost = [(None, printable(name), found) for name, found in anomalies.items() if printable(name) not in known]
     by_reason: dict[tuple[str, str], list[tuple[int | None, str, str]]] = {}

@@ -1,7 +1,7 @@
-"""The report in a notebook: tables and pictures that an untrusted notebook shows too.
+"""The report in a notebook: tables and pictures that even an untrusted notebook shows.
 
 Jupyter strips style sheets, scripts, frames and inline SVG from output that it does not trust, and keeps tables,
-`style` attributes and images: so a histogram is an image here. The whole report is the run's report.html.
+`style` attributes and images, so histograms are images here. The complete report is the run's report.html.
 
     from beam_taxi.report.notebook import show
     show("out/RUN")                        # or a split, or a file of statistics, also gs://
@@ -20,7 +20,7 @@ from beam_taxi.report.features import Feature
 from beam_taxi.report.model import Report
 
 _SHOWN = 300
-"""Features of the table; a notebook is slow with more."""
+"""Maximum number of features in the table; more would make the notebook slow."""
 
 _STYLE = (
     "<style>.s0{fill:#86a5cb}.s1,.s2{fill:none;stroke:#a8400f;stroke-width:1.6;vector-effect:non-scaling-stroke}"
@@ -30,7 +30,7 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Page:
-    """A report as the value of a notebook's cell."""
+    """A report as the value of a notebook cell."""
 
     report: Report
 
@@ -39,7 +39,7 @@ class Page:
 
 
 def show(uri: str, baseline: str | None = None) -> Page:
-    """Return the report of a run, a split or a file of statistics. Raises UsageError where there is none."""
+    """Return the report of a run, a split or a file of statistics. Raises UsageError if there is none."""
     return Page(model.build(results.read(uri), None if baseline is None else results.read(baseline)))
 
 

@@ -1,4 +1,4 @@
-"""What a report says of the run as a whole, from its manifest."""
+"""What a report says about the run as a whole, from its manifest."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from beam_taxi.run.manifest import InputEntry, RunManifest
 from beam_taxi.settings import GIVEN_SCHEMA, Settings, command_line
 
 _FILES = 200
-"""Input files that are listed; the manifest has them all."""
+"""Maximum number of input files listed; the manifest has all of them."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`state` is `anomalies`, `none` or `unvalidated`: nothing was compared, which does not mean that all is well."""
+    """`state` is `anomalies`, `none` or `unvalidated`, which means that nothing was compared, not that all is well."""
 
     state: str
     title: str
@@ -27,7 +27,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Part:
-    """So many records: a split, or what was rejected."""
+    """Some of the records: those of a split, or the rejected ones."""
 
     name: str
     count: int
@@ -48,7 +48,7 @@ class InputRow:
 
 @dataclass(frozen=True)
 class Counts:
-    """Records read, and the parts that they went to, which add up to them; `inputs` are the first of the files."""
+    """The records read, and the parts they went to, which add up to them; `inputs` has the first of the files."""
 
     records: int
     parts: tuple[Part, ...]
@@ -71,7 +71,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the run came from; `command` makes it again."""
+    """Where the run came from; `command` repeats it."""
 
     facts: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
@@ -81,7 +81,7 @@ class Provenance:
 
 
 def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: RunManifest | None) -> Verdict:
-    """Return the verdict in three states."""
+    """Return the verdict, in one of three states."""
     if not anomalies:
         if manifest is None:
             why = "These are statistics without a schema, so the data was not validated."
@@ -170,6 +170,6 @@ def command(settings: Settings) -> str:
 
 
 def _quote(word: str) -> str:
-    """Return a word for a shell; what would not be seen is written as the escapes of bash's $'…'."""
+    """Quote a word for a shell; invisible characters become escapes in bash's $'…'."""
     shown = printable(word.replace("\\", "\\\\").replace("'", "\\'"), len(word) * 2)
     return shlex.quote(word) if printable(word, len(word)) == word else f"$'{shown}'"

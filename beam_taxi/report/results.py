@@ -1,4 +1,4 @@
-"""What a report is made from: a run, a split or a file of statistics, wherever it lies."""
+"""What a report is made from: a run, a split or a file of statistics, local or remote."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATISTICS = "FeatureStats.pb"
 
 @dataclass(frozen=True)
 class Results:
-    """Statistics by split, in order, and what is known beside them; `anomalies` by split if the data were validated."""
+    """Statistics by split, in order, and what else is known; `anomalies` are by split, if the data was validated."""
 
     statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics]
     manifest: RunManifest | None = None
@@ -48,7 +48,7 @@ def read(uri: str) -> Results:
 
 
 def read_run(uri: str, manifest: RunManifest) -> Results:
-    """Read the results of a run that lies at `uri`. Raises UsageError."""
+    """Read the results of the run at `uri`. Raises UsageError."""
     folder = RunFolder(uri)
     statistics = {
         split.name: _read_statistics(folder.uri_of(f"statistics/{statistics_path(split.name)}"))

@@ -11,7 +11,7 @@ from beam_taxi.report.model import Report
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 _LISTED = 8
-"""Features that a finding names; the page has them all."""
+"""Maximum number of features listed for a finding; the page has all of them."""
 
 
 def render(report: Report, width: int) -> str:

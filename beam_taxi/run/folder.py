@@ -41,7 +41,7 @@ SCHEMA_PATH = "schema.pbtxt"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder at `uri`, local or remote; a run owns it.
+    """The folder of a run at `uri`, local or remote. It belongs to the run alone.
 
     folder = RunFolder("gs://bucket/out/RUN")
     folder.read_manifest().splits
@@ -55,7 +55,7 @@ class RunFolder:
 
     @contextmanager
     def publish(self, path: str) -> Iterator[BinaryIO]:
-        """Yield a file that appears at `path` when the block ends without an exception, whole or not at all."""
+        """Yield a file that appears at `path`, complete, when the block ends without an exception."""
         with storage.publish(self.uri, path) as file:
             yield file
 
@@ -66,15 +66,15 @@ class RunFolder:
         return ArtifactFile(path, len(content), hashlib.sha256(content).hexdigest(), split)
 
     def is_whole(self) -> bool:
-        """Return whether the run has its manifest."""
+        """Return whether the run is complete, that is, has its manifest."""
         return storage.exists(self.uri_of(MANIFEST))
 
     def read_manifest(self) -> RunManifest:
-        """Return the manifest. Raises UsageError if there is none or it is not valid."""
+        """Return the manifest. Raises UsageError if it does not exist or is not valid."""
         return read_manifest(self.uri_of(MANIFEST))
 
     def write_manifest(self, manifest: RunManifest) -> None:
-        """Publish the manifest: from then on the run exists for readers.
+        """Publish the manifest, which makes the run visible to readers.
 
         Raises BeamTaxiError if a file that it lists is missing from a local folder: a launcher that gives up a run
         removes its files.
@@ -91,7 +91,7 @@ class RunFolder:
 
 
 def read_manifest(uri: str) -> RunManifest:
-    """Return the manifest of a run, by its own URI or that of the run folder. Raises UsageError."""
+    """Return the manifest at a URI, which is its own or that of the run folder. Raises UsageError."""
     place = uri if uri.endswith(".json") else storage.join(uri, MANIFEST)
     try:
         return RunManifest.from_json(json.loads(storage.read_bytes(place)))

@@ -1,4 +1,4 @@
-"""The manifest of a run: what was read, what was made of it, and everything that decided it.
+"""The manifest of a run: what it read, what it produced, and everything that determined the result.
 
 It is the only thing that leaves the graph. Its readers (ML Metadata, the report, the terminal, the cache) know nothing
 else about a run, and its writer knows none of them.
@@ -17,7 +17,7 @@ from beam_taxi.run.typed_json import InvalidJsonError, from_json
 from beam_taxi.settings import Settings
 
 MANIFEST_VERSION = 1
-"""A new key does not raise it; a changed meaning does."""
+"""Incremented if the meaning of a key changes, but not for a new key."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ArtifactFile:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a run has made: its key, which is also its folder in the run, its type in ML Metadata and its files.
+    """An output of a run: its key, which is also its folder in the run, its type in ML Metadata and its files.
 
     Transforms return parts of artifacts, each with some of the files; `merge_artifacts` joins them.
     """
@@ -58,7 +58,8 @@ def merge_artifacts(parts: Iterable[Artifact]) -> dict[str, Artifact]:
 class InputEntry:
     """An input and what became of it; whatever is unknown before the run has a default.
 
-    `content_hash` names its own construction, `rejects` counts bad rows by reason code, `split_rows` rows by split.
+    The prefix of `content_hash` names how it was built. `rejects` counts bad rows by reason code, `split_rows` rows by
+    split.
     `columns` is set if their order differs from that of the run.
     """
 
@@ -89,7 +90,7 @@ class SplitEntry:
 
 @dataclass(frozen=True)
 class FeatureEntry:
-    """A feature and the type of its values: INT, FLOAT or STRING, or MISSING where it has none."""
+    """A feature and the type of its values: INT, FLOAT or STRING, or MISSING if it has none."""
 
     name: str
     type: str
@@ -100,7 +101,7 @@ class RunManifest:
     """A run. A planned run has no artifacts, and nothing that is known only from the data.
 
     `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
-    `versions` are of what decides the content of the artifacts, `code` being a hash of this package's source.
+    `versions` has everything that determines the content of the artifacts; `code` is a hash of this package's source.
     """
 
     run_id: str
@@ -144,7 +145,7 @@ class RunManifest:
 
     @staticmethod
     def from_json(values: object) -> RunManifest:
-        """Return the manifest that `to_json` wrote. Raises UsageError that says what is wrong."""
+        """Return the manifest that `to_json` wrote. Raises UsageError, which says what is wrong."""
         if not isinstance(values, dict) or not values.keys() >= _KEYS:
             raise UsageError("not the manifest of a run")
         if values.get("manifest_version") != MANIFEST_VERSION:

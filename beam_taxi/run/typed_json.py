@@ -1,6 +1,6 @@
-"""Frozen dataclasses from JSON values, by their type hints.
+"""Build frozen dataclasses from JSON values, following their type hints.
 
-A library does the same (Pydantic), but takes a quarter of a second to import and to prepare, a fifth of a small run.
+Pydantic does the same, but takes a quarter of a second to import and to prepare, a fifth of a small run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true
 
 
 class InvalidJsonError(ValueError):
-    """A value is not of its type; the message has its place, `inputs.0.rows`, and what it must be."""
+    """A value has the wrong type; the message says where it is, such as `inputs.0.rows`, and what it must be."""
 
 
 def from_json(declared: type[Declared], value: object) -> Declared:
@@ -45,7 +45,7 @@ def _build(hint: Any, value: object, place: str) -> object:
         return tuple(_build(arguments[0], one, f"{place}.{i}") for i, one in enumerate(_expect(list, value, place)))
     if origin is not None and issubclass(origin, Mapping):
         return {key: _build(arguments[1], one, f"{place}.{key}") for key, one in _expect(dict, value, place).items()}
-    # A boolean is an integer to Python, and a whole number may stand for a float.
+    # To Python a boolean is an integer, and a whole number is accepted as a float.
     if type(value) is not hint and not (hint is float and type(value) is int):
         raise InvalidJsonError(f"{place.lstrip('.')}: must be {_NAMES[hint]}, not {value!r}")
     return value

@@ -1,4 +1,4 @@
-"""The versions of what decides the content of a run, and whether a worker has the same."""
+"""The versions of everything that determines the content of a run, and the check that workers have the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_ON_WORKERS = "samples"
 
 
 def versions() -> dict[str, str]:
-    """Return versions by name; `code` is a hash of this package's source, as far as workers have it."""
+    """Return versions by name; `code` is a hash of the part of this package's source that workers have."""
     code = hashlib.sha256()
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 
 
 def check_versions(expected: Mapping[str, str]) -> None:
-    """Raise BeamTaxiError if this process, a worker, has other versions than those that the launcher expects."""
+    """Raise BeamTaxiError if this process, a worker, does not have the versions that the launcher expects."""
     found = versions() if expected else {}
     wrong = [
         f"{name} {found.get(name)} instead of {wanted}"
@@ -41,4 +41,4 @@ def check_versions(expected: Mapping[str, str]) -> None:
         if found.get(name) != wanted
     ]
     if wrong:
-        raise BeamTaxiError(f"a worker has {', '.join(wrong)}: install on the workers what the launcher has")
+        raise BeamTaxiError(f"a worker has {', '.join(wrong)}: install the launcher's versions on the workers")

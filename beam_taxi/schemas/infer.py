@@ -1,4 +1,4 @@
-"""A schema from statistics."""
+"""Infer a schema from statistics."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from beam_taxi.statistics.splits import overall
 
 
 def infer_schema(statistics: Iterable[statistics_pb2.DatasetFeatureStatisticsList]) -> schema_pb2.Schema:
-    """Return the schema that TFDV infers from the first split and widens by each other one, sorted by name.
+    """Return the schema that TFDV infers from the first split and widens with each of the others, sorted by name.
 
-    TFDV lists features and string domains in the order in which workers met them.
+    TFDV lists features and string domains in the order in which workers encountered them.
     """
     schema = None
     for one in statistics:

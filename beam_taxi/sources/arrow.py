@@ -1,4 +1,4 @@
-"""Columns of any flat Arrow type as one of our kinds: what Parquet files and BigQuery hold."""
+"""Map columns of any flat Arrow type, as in Parquet files and BigQuery, to the kinds of this package."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from beam_taxi.sources.names import check_names
 
 
 def kind_of(type_: pa.DataType) -> Kind | None:
-    """Return the kind of a column of this type, None where there is none (lists, structs, maps, durations).
+    """Return the kind of a column of this type, or None if it has none (lists, structs, maps, durations).
 
-    Booleans are 0 and 1; dates, times and timestamps are STRING as Arrow writes them.
+    Booleans become 0 and 1; dates, times and timestamps become STRING, as Arrow formats them.
     """
     types = pa.types
     if types.is_dictionary(type_):
@@ -32,7 +32,7 @@ def kind_of(type_: pa.DataType) -> Kind | None:
 
 
 def kinds_of(uri: str, schema: pa.Schema) -> dict[str, Kind]:
-    """Return the kinds of the columns of `uri`. Raises DataError where a name or a type cannot be used."""
+    """Return the kinds of the columns of `uri`. Raises DataError if a name or a type cannot be used."""
     check_names(uri, tuple(schema.names))
     kinds = {}
     for column in schema:
@@ -44,7 +44,7 @@ def kinds_of(uri: str, schema: pa.Schema) -> dict[str, Kind]:
 
 
 def to_kind(column: pa.Array, kind: Kind) -> pa.Array:
-    """Return a column as int64, float32, string or, where it holds bytes, binary; raises ArrowInvalid beyond int64."""
+    """Return a column as int64, float32, string or, if it holds bytes, binary. Raises ArrowInvalid beyond int64."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if kind is Kind.FLOAT:
@@ -58,7 +58,7 @@ def to_kind(column: pa.Array, kind: Kind) -> pa.Array:
 
 
 def examine_values(column: pa.Array) -> Evidence:
-    """Return the evidence of a column of any type that has a kind; raises ArrowInvalid for integers beyond int64."""
+    """Return the evidence from a column whose type has a kind. Raises ArrowInvalid for integers beyond int64."""
     kind = kind_of(column.type)
     assert kind is not None
     if kind is not Kind.FLOAT or pa.types.is_float16(column.type) or pa.types.is_float32(column.type):

@@ -1,7 +1,7 @@
-"""BigQuery tables and queries by the Storage Read API: Arrow batches of one snapshot, a stream at a time.
+"""BigQuery tables and queries, read through the Storage Read API: Arrow batches of one snapshot, by stream.
 
-A table is read once, so what another source tells in the first pass, that a number overflows float32 or how many rows
-there are, is known only when the rows are read.
+A table is read only once. What other sources report in the first pass (the number of rows, values that overflow
+float32) is known only when the rows are read.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 SCHEME = "bq://"
 
 Stream = int
-"""A position: the number of a stream of the session."""
+"""A position: the index of a stream of the read session."""
 
 
 def run_query(query: str, project: str | None) -> str:
-    """Run SQL; returns the URI of the temporary table with its rows. Raises UsageError."""
+    """Run a SQL query and return the URI of the temporary table with its rows. Raises UsageError."""
     with _errors_of("--query"):
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
@@ -76,7 +76,7 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
 
 @dataclass(frozen=True)
 class BigQueryTable(Source[Stream, Joined[Stream]]):
-    """A table at one time: the streams that hold its rows, the kinds of its columns, the time in ISO 8601."""
+    """A snapshot of a table: the streams that hold its rows, the kinds of its columns, and its time in ISO 8601."""
 
     info: SourceInfo
     streams: tuple[str, ...]
@@ -84,14 +84,14 @@ class BigQueryTable(Source[Stream, Joined[Stream]]):
     snapshot: str
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joined[Stream]]:
-        """Return what is known without reading: the kinds; units begin at streams."""
+        """Return what is known without reading any rows: the kinds. Units begin at streams."""
         streams = len(self.streams)
         cuts = (min(-(-cut * streams // self.info.size), streams) for cut in part.cuts)
         progress(self.info.size, 0)
         return Scan(part, Content(rows=None, kinds=dict(self.kinds)), Joined((0, *cuts, streams)))
 
     def join(self, joints: Sequence[Joined[Stream]]) -> Joined[Stream]:
-        """Return what the scan of the one part has found."""
+        """Return the joint of the only part."""
         return joints[0]
 
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
@@ -99,11 +99,11 @@ class BigQueryTable(Source[Stream, Joined[Stream]]):
         return _Reader(self, kinds)
 
     def content_hash(self, digests: Sequence[bytes]) -> str:
-        """Return the time of the snapshot, which stands for a hash, since the rows are read only once."""
+        """Return the time of the snapshot instead of a hash, since the rows are read only once."""
         return f"bigquery-snapshot:{self.snapshot}"
 
     def hash_content(self, part_bytes: int) -> str:
-        """Return the same."""
+        """Return the time of the snapshot, as `content_hash` does."""
         return self.content_hash(())
 
 
@@ -130,7 +130,7 @@ class _Reader:
         return pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no resource is held open."""
 
 
 def _client() -> BigQueryReadClient:
@@ -147,7 +147,7 @@ def _client() -> BigQueryReadClient:
 
 @contextmanager
 def _errors_of(what: str) -> Iterator[None]:
-    """Turn the errors of Google's client into a UsageError of one line."""
+    """Turn errors of Google's client into a one-line UsageError."""
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError
 
@@ -156,7 +156,7 @@ def _errors_of(what: str) -> Iterator[None]:
     except GoogleAuthError as error:
         raise UsageError(
             f"{what}: no credentials for BigQuery: {str(error).splitlines()[0]} "
-            "(gcloud auth application-default login gives some)"
+            "(run `gcloud auth application-default login`)"
         ) from error
     except (GoogleAPICallError, OSError, ValueError) as error:
         raise UsageError(f"{what}: BigQuery refused: {str(error).splitlines()[0]}") from error

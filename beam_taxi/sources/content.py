@@ -15,7 +15,7 @@ class Content:
 
     `sha256` is the digest of the part's stored bytes; `rows` is None if the number is known only after reading.
     `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
-    `overflows` are the first rows beyond float32 by column, `inexact` the columns in which float32 loses digits.
+    `overflows` has the first row that overflows float32 by column, `inexact` the columns that lose digits as float32.
     """
 
     sha256: bytes = b""
@@ -36,7 +36,7 @@ class Content:
 
 
 class RowPlace(NamedTuple):
-    """A row by the number of its source and part, and its number, or line, in the part; places are ordered."""
+    """The place of a row: source and part by number, and row number, or line, in the part. Places are ordered."""
 
     source: int
     part: int
@@ -53,7 +53,7 @@ class SourceTotals:
     digests: dict[int, bytes] = field(default_factory=dict)
 
     def merge(self, other: SourceTotals) -> None:
-        """Add other parts."""
+        """Add the totals of other parts."""
         self.rows = None if self.rows is None or other.rows is None else self.rows + other.rows
         self.blank_lines += other.blank_lines
         self.rejects += other.rejects
@@ -62,7 +62,7 @@ class SourceTotals:
 
 @dataclass
 class TableContent:
-    """The content of any parts of any sources; merging them is commutative and associative."""
+    """The merged content of parts of any sources. Merging is commutative and associative."""
 
     totals: dict[int, SourceTotals] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class TableContent:
 
     @staticmethod
     def of_part(source: int, part: int, content: Content) -> TableContent:
-        """Return the content of one part as that of a table."""
+        """Return the content of one part as a TableContent."""
 
         def place(found: tuple[int, str] | None) -> tuple[RowPlace, str] | None:
             return None if found is None else (RowPlace(source, part, found[0]), found[1])

@@ -1,4 +1,4 @@
-"""The content hashes of the input before a run, the same as those that its first pass finds."""
+"""The content hashes of the input before a run, equal to those that its first pass computes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from beam_taxi.sources.plan import TablePlan
 
 
 def content_hashes(plan: TablePlan) -> list[str]:
-    """Return the content hash of each source. Raises DataError if one changes meanwhile, and OSError."""
+    """Return the content hash of each source. Raises DataError if a source changes while being read, and OSError."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda source: source.hash_content(plan.part_bytes), plan.sources))

@@ -1,4 +1,4 @@
-"""The first pass in this process, a part after the other: what the graph does in parallel."""
+"""The first pass in this process, part by part; the graph does the same in parallel."""
 
 from __future__ import annotations
 

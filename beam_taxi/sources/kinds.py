@@ -1,4 +1,4 @@
-"""The types of columns, and what values say of them."""
+"""The types of columns, and the evidence for them in values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 EXACT_FLOAT32 = 1 << 24
-"""float32 holds every whole number up to here."""
+"""float32 represents every whole number up to this one exactly."""
 
 
 class Kind(IntEnum):
@@ -32,7 +32,7 @@ ARROW_TYPES = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the cells of a column say: its kind, a row that overflows float32 or None, whether float32 loses digits."""
+    """What the cells of a column show: its kind, the first row that overflows float32, whether float32 loses digits."""
 
     kind: Kind
     overflow: int | None = None
@@ -40,7 +40,7 @@ class Evidence:
 
 
 def loses_digits(values: pa.Array) -> bool:
-    """Return whether float32 changes any of these whole numbers, int64 or finite float64, beyond `EXACT_FLOAT32`."""
+    """Return whether float32 changes any of these values, int64 or finite float64, beyond `EXACT_FLOAT32`."""
     if are_small(values):
         return False
     exact = values.drop_null().to_numpy()
@@ -54,7 +54,7 @@ def loses_digits(values: pa.Array) -> bool:
 
 
 def are_small(values: pa.Array) -> bool:
-    """Return whether all values, int64 or finite float64, lie where float32 holds every whole number."""
+    """Return whether no value, int64 or finite float64, is beyond `EXACT_FLOAT32`."""
     limits = pc.min_max(values)
     low, high = limits["min"].as_py(), limits["max"].as_py()
     return low is None or (low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32)

@@ -1,4 +1,4 @@
-"""The memory of batches that come and go."""
+"""Memory for short-lived batches."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pyarrow as pa
 
 
 def keep_freed_memory() -> None:
-    """Have Arrow take memory from mimalloc, which keeps what was freed for the next batch.
+    """Make Arrow use mimalloc, which keeps freed memory for the next batch.
 
-    Arrow's former default, jemalloc, gives it back at once, and every page of the next batch is a page fault.
+    Arrow's former default, jemalloc, returns it to the system at once, so every page of the next batch faults.
     """
     if "mimalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.mimalloc_memory_pool())

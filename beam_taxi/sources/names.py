@@ -1,4 +1,4 @@
-"""What names of columns must be."""
+"""Checks of column names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_COLUMNS = 20_000
 
 
 def check_names(uri: str, names: tuple[str, ...]) -> None:
-    """Raise DataError where the columns are too many, or are not told apart by their names."""
+    """Raise DataError if there are too many columns, or if a name is empty or duplicate."""
     if len(names) > MAX_COLUMNS:
         raise DataError(f"{uri}: line 1: the header has {len(names)} columns, which exceeds the limit of {MAX_COLUMNS}")
     empty = [i + 1 for i, name in enumerate(names) if not name]

@@ -26,21 +26,21 @@ _FOOTER_BYTES = 8
 _BATCH_CELLS = 1 << 20
 
 RowGroup = int
-"""A position: the number of a row group."""
+"""A position: the index of a row group."""
 
 
 class ParquetFormat(FileFormat):
-    """Files that begin and end as https://parquet.apache.org/docs/file-format/ says."""
+    """Parquet files, as specified in https://parquet.apache.org/docs/file-format/."""
 
     def recognizes(self, sample: Sample) -> bool:
-        """Return whether a file has the magic number at both ends, or binary data behind the first one.
+        """Return whether a file has the magic number at both ends, or at its start with binary data after it.
 
-        The second is a file that was cut off; a text may begin with these letters, and even end with them.
+        The latter is a truncated file. A text file may also begin, and even end, with these letters.
         """
         if not sample.head.startswith(_MAGIC):
             return False
         tail = sample.tail(_FOOTER_BYTES)
-        # The footer's length stands before the magic number.
+        # The footer's length precedes the magic number.
         has_footer = tail.endswith(_MAGIC) and 4 + int.from_bytes(tail[:4], "little") + len(tail) <= sample.file.size
         return has_footer or b"\0" in sample.head
 
@@ -64,7 +64,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress
     ) -> Scan[Joined[RowGroup]]:
-        """Read the whole file. Raises DataError if it is damaged, or has another type than declared."""
+        """Read the whole file. Raises DataError if it is damaged, or if a column is not of its declared type."""
         content = Content()
         with _opened(self.info.uri) as parquet:
             groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
@@ -94,7 +94,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
             content.overflows.setdefault(name, row + evidence.overflow)
 
     def join(self, joints: Sequence[Joined[RowGroup]]) -> Joined[RowGroup]:
-        """Return what the scan of the one part has found."""
+        """Return the joint of the only part."""
         return joints[0]
 
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
@@ -118,7 +118,7 @@ class _Reader:
                 yield Batch(pa.RecordBatch.from_arrays(columns, names=list(self._kinds)))
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no resource is held open."""
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _opened(uri: str) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(stored)
         except (pa.ArrowException, OSError) as error:
-            # Arrow raises OSError for damaged files, too, without a number.
+            # Arrow also raises OSError for damaged files, but without an errno.
             if isinstance(error, OSError) and (error.errno is not None or isinstance(error, StorageError)):
                 raise
             raise DataError(f"{uri}: is a Parquet file that cannot be read: {error}") from error

@@ -23,10 +23,11 @@ MAX_UNITS = 2048
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What is known before the data is read: sources, columns (the first source's order), types given, units.
+    """What is known before the data is read: the sources, the types that are given, and the number of units.
 
-    Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all sources as they are stored, laid
-    end to end; what lies at a share of the size of a source lies at this share of its text, or of its rows.
+    Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all sources, as stored and laid end to
+    end, T bytes in total. If positions are not stored bytes, a cut at some fraction of the size of a source is made at
+    that fraction of its text or rows.
     """
 
     sources: tuple[AnySource, ...]
@@ -41,7 +42,7 @@ class TablePlan:
 
     @property
     def size(self) -> int:
-        """Bytes of all sources."""
+        """The size of all sources in bytes."""
         return self.bases[-1]
 
     @cached_property
@@ -54,7 +55,7 @@ class TablePlan:
         return -(-position * self.n_units // self.size)
 
     def parts(self, source: int) -> Iterator[Part]:
-        """Yield the parts of a source in their order."""
+        """Yield the parts of a source in order."""
         base = self.bases[source]
         for index, (start, end) in enumerate(pairwise(self.sources[source].edges(self.part_bytes))):
             units = range(self.first_unit(base + start), self.first_unit(base + end))
@@ -84,7 +85,7 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
 
 
 def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
-    """Return the sources with one tuple for equal columns, since the plan goes to every worker. Raises DataError."""
+    """Return the sources with one tuple for equal columns, since the plan is sent to every worker. Raises DataError."""
     first, kept = sources[0].info, list[AnySource]()
     for source in sources:
         info = source.info
@@ -101,6 +102,6 @@ def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
 
 
 def _with_columns(source: AnySource, columns: tuple[str, ...]) -> AnySource:
-    """Return a source, a frozen dataclass with a field `info`, with these columns."""
+    """Return a copy of a source, a frozen dataclass with a field `info`, with these columns."""
     changed: AnySource = replace(source, info=replace(source.info, columns=columns))  # type: ignore[type-var]
     return changed

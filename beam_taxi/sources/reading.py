@@ -1,4 +1,4 @@
-"""The second pass: the rows of units, whatever their sources."""
+"""The second pass: read the rows of units, whatever their sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENOUGH_ROWS = 4096
 
 @dataclass(frozen=True)
 class UnitBatch:
-    """Rows of a unit as flat columns; how many of them, in order, are of which source, and the rejects among them."""
+    """Rows of a unit as flat columns; in order, each source with its number of rows; and the rejects by source."""
 
     rows: pa.RecordBatch
     lengths: tuple[tuple[int, int], ...]
@@ -25,7 +25,7 @@ class UnitBatch:
 
 
 class TableReader:
-    """Reads units that come in the order of the input; a source stays open from piece to piece."""
+    """Reads units, which must come in the order of the input; a source stays open from piece to piece."""
 
     def __init__(self, plan: TablePlan, data: DataPlan, progress: Progress = no_progress) -> None:
         self._plan = plan
@@ -35,13 +35,13 @@ class TableReader:
         self._reader: Reader[Any] | None = None
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the source that is open, if any."""
         if self._reader is not None:
             self._reader.close()
         self._source = self._reader = None
 
     def read(self, unit: Unit) -> Iterator[UnitBatch]:
-        """Yield the rows of a unit, small batches joined. Raises DataError."""
+        """Yield the rows of a unit, with small batches joined. Raises DataError."""
         pending = list[tuple[int, Batch]]()
         for piece in unit.pieces:
             for batch in self._read(piece):

@@ -1,4 +1,4 @@
-"""Which module reads what: files by their content, other tables by the scheme of their URI."""
+"""The registry of sources: files by their content, other tables by the scheme of their URI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beam_taxi.sources.parquet import ParquetFormat
 from beam_taxi.sources.source import AnySource
 
 FILE_FORMATS: list[FileFormat] = [ParquetFormat(), CsvFormat()]
-"""A file is of the first format that recognizes it; the last one recognizes every file."""
+"""The first format that recognizes a file opens it; the last one recognizes every file."""
 
 TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {"bq://": open_bigquery}
 """Openers of tables that are not files, by the scheme of their URIs."""

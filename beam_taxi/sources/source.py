@@ -88,7 +88,7 @@ class Joined(Generic[Position]):
     fault: tuple[int, str] | None = None
 
     def number_of(self, part: int, row: int) -> int:
-        """Return the number in the source of a row, or line, of a part, counted from 0 there."""
+        """Return the number in the source of a row, or line, which is counted from 0 in its part."""
         return self.first_numbers[part] + row
 
 
@@ -133,7 +133,7 @@ class Reader(Protocol[_ReadPosition]):
 
 
 class Source(ABC, Generic[Position, Joint]):
-    """An open table: a frozen dataclass with a field `info`, small, since it is pickled for the workers."""
+    """An open table: a frozen dataclass with a field `info`. It must be small, since it is pickled for the workers."""
 
     info: SourceInfo
 
@@ -145,7 +145,7 @@ class Source(ABC, Generic[Position, Joint]):
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joint]:
         """Read a part for the first pass; `assumption` is given by `join` if the part is scanned again.
 
-        Raises DataError if the source is damaged or was changed.
+        Raises DataError if the source is damaged or has changed.
         """
 
     @abstractmethod

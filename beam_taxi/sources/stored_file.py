@@ -21,13 +21,13 @@ class StoredFile(Source[Position, Joint]):
     modified: float
 
     def content_hash(self, digests: Sequence[bytes]) -> str:
-        """Return `sha256:` of a file of one part, else `sha256-32MiB:`, the SHA-256 of its parts' SHA-256 digests."""
+        """Return `sha256:…` of a file of one part, else `sha256-32MiB:…`, the SHA-256 of its parts' SHA-256 digests."""
         if len(digests) == 1:
             return f"sha256:{digests[0].hex()}"
         return f"sha256-{PART_BYTES >> 20}MiB:{hashlib.sha256(b''.join(digests)).hexdigest()}"
 
     def hash_content(self, part_bytes: int) -> str:
-        """Return the content hash. Raises DataError if the file changes meanwhile, and OSError."""
+        """Return the content hash. Raises DataError if the file changes while being read, and OSError."""
         digests = []
         with storage.open_input(self.info.uri) as stored:
             for start, end in pairwise(self.edges(part_bytes)):
@@ -56,5 +56,5 @@ class StoredFile(Source[Position, Joint]):
             raise
         except unexpected as error:
             self.check_unchanged()
-            raise DataError(f"{self.info.uri}: does not read as it did the first time: {error}") from error
+            raise DataError(f"{self.info.uri}: cannot be read again as in the first pass: {error}") from error
         self.check_unchanged()

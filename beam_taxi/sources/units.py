@@ -28,7 +28,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Unit:
-    """What becomes shard `index` of every split."""
+    """The records that become shard `index` of every split."""
 
     index: int
     pieces: tuple[Piece, ...]
@@ -38,7 +38,7 @@ class Unit:
 class Totals:
     """What the first pass counted in a source: good rows (None: not known yet), blank lines, bad rows by reason code.
 
-    `content_hash` identifies the content, and names its own construction.
+    `content_hash` identifies the content; its prefix names how it was built.
     """
 
     content_hash: str
@@ -59,7 +59,7 @@ class DataPlan:
 def plan_units(
     plan: TablePlan, settings: Settings, joined: Mapping[int, AnyJoined], content: TableContent
 ) -> tuple[DataPlan, list[Unit]]:
-    """Cut the table into units. Raises DataError with file and line on the first fault, or on too many rejects."""
+    """Cut the table into units. Raises DataError, with file and line, for the first fault or for too many rejects."""
     _check_faults(plan, joined, content)
     totals = [content.totals[number] for number in range(len(plan.sources))]
     _check_rejects(plan, settings, joined, content)
@@ -135,9 +135,9 @@ def _units(plan: TablePlan, joined: Mapping[int, AnyJoined]) -> list[Unit]:
 
 
 def tasks(plan: TablePlan, units: Iterable[Unit]) -> list[tuple[Unit, ...]]:
-    """Group units for the workers: those that begin in the same sequential source go together, the others alone.
+    """Group units for the workers: units that begin in the same sequential source form one task, others one each.
 
-    So such a source is read once, and a unit that reaches into the next one reads only that one's beginning.
+    So a sequential source is read once, and a unit that extends into the next one reads only its beginning.
     """
     groups: list[list[Unit]] = []
     last = None

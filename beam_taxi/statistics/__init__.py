@@ -1,1 +1,1 @@
-"""TFDV's options from ours, and what its statistics are of; no Beam here."""
+"""TFDV's options, and what its statistics describe. No Beam here."""

@@ -19,7 +19,7 @@ _TAIL = 0.02
 
 @dataclass(frozen=True)
 class Bucket:
-    """So many values from `low` to `high`, evenly spread; where they are equal, all at one point."""
+    """`count` values spread evenly from `low` to `high`; if both are equal, all values are at that point."""
 
     low: float
     high: float
@@ -50,7 +50,7 @@ class Distribution:
         upto: list[float] = []
         slope = 0.0
         for i, x in enumerate(self.points):
-            # Slopes are added and taken off again: what rounding leaves of one may meet a very wide bucket.
+            # Slopes are added and subtracted again, so a rounding error of one may be multiplied by a very wide bucket.
             below = min(1.0, upto[-1] + max(0.0, slope * (x - self.points[i - 1]))) if i else 0.0
             before.append(below)
             upto.append(min(1.0, below + jumps[i]))
@@ -59,7 +59,7 @@ class Distribution:
 
     @property
     def coarseness(self) -> float:
-        """The greatest share of values that is only known to lie between two points."""
+        """The largest share of values known only to lie between two adjacent points."""
         return max((self._before[i] - self._upto[i - 1] for i in range(1, len(self.points))), default=0.0)
 
     def share(self, x: float, inclusive: bool) -> float:
@@ -75,7 +75,7 @@ class Distribution:
         return self._upto[i - 1] + (self._before[i] - self._upto[i - 1]) * ((x - left) / (right - left))
 
     def quantile(self, q: float) -> float:
-        """Return the least value that a share of at least `q` does not exceed."""
+        """Return the smallest x such that a share of at least `q` of the values is at or below x."""
         i = bisect_left(self._upto, q)
         if i == len(self.points):
             return self.points[-1]
@@ -86,14 +86,14 @@ class Distribution:
 
 
 def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | None:
-    """Return the distribution by the quantile buckets, or by those of equal width; None where there are no values."""
+    """Return the distribution from the quantile buckets, else the equi-width ones, or None if there are no values."""
     by_type = {histogram.type: histogram for histogram in stats.histograms}
     quantiles, standard = statistics_pb2.Histogram.QUANTILES, statistics_pb2.Histogram.STANDARD
     histogram = by_type.get(quantiles) or by_type.get(standard)
     if histogram is None:
         return None
     buckets = [Bucket(b.low_value, b.high_value, b.sample_count) for b in histogram.buckets]
-    # Not only infinities: the width of a range must be a number, too.
+    # This excludes more than infinities: the width of a range must be finite, too.
     finite = [b for b in buckets if abs(b.low) < 1e300 and abs(b.high) < 1e300]
     distribution = Distribution(finite)
     return distribution if distribution.total > 0 else None
@@ -101,9 +101,9 @@ def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | N
 
 @dataclass(frozen=True)
 class Bins:
-    """Equal bins over the part that is drawn: `shares[s][i]` of the values of series s lie in bin i.
+    """Bins of equal width over the range that is drawn: `shares[s][i]` of the values of series s lie in bin i.
 
-    `below` and `above` hold the share of each series that lies outside.
+    `below` and `above` hold the share of each series outside that range.
     """
 
     edges: tuple[float, ...]
@@ -113,7 +113,7 @@ class Bins:
 
 
 def bins(series: Sequence[Distribution], whole: bool) -> Bins:
-    """Cut the range of all series into bins. `whole`: the values are integers, so that a bin holds whole ones."""
+    """Cut the range of all series into bins; `whole` means that all values are integers, and bins follow them."""
     low, high = _drawn_range(series)
     edges = _edges(low, high, whole)
     shares = tuple(tuple(_between(one, a, b, b == edges[-1]) for a, b in pairwise(edges)) for one in series)
@@ -123,7 +123,7 @@ def bins(series: Sequence[Distribution], whole: bool) -> Bins:
 
 
 def _rest(share: float) -> float:
-    """Return what is left of the whole; sums of floats miss it by a little."""
+    """Return 1 minus `share`, or 0 if the difference is only a rounding error."""
     return 0.0 if share > 1 - 1e-9 else 1 - share
 
 
@@ -132,7 +132,7 @@ def _between(one: Distribution, low: float, high: float, closed: bool) -> float:
 
 
 def _drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
-    """Return the range without an end where 2% of the values would take a third of the width or more."""
+    """Return the range, without an end whose 2% of the values would take more than a third of the width."""
     low, high = min(one.points[0] for one in series), max(one.points[-1] for one in series)
     inner_low = min(one.quantile(_TAIL) for one in series)
     inner_high = max(one.quantile(1 - _TAIL) for one in series)

@@ -1,4 +1,4 @@
-"""TFDV's options from ours."""
+"""TFDV's options from the settings of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from beam_taxi.settings import StatisticsSettings
 
 
 def stats_options(settings: StatisticsSettings) -> tfdv.StatsOptions:
-    """Return TFDV's options for ours."""
+    """Return TFDV's options for these settings."""
     return tfdv.StatsOptions(
         weight_feature=settings.weight_feature,
         num_top_values=settings.top_k,

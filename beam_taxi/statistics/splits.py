@@ -1,4 +1,4 @@
-"""Statistics of all splits and slices at once, and each by itself."""
+"""Separate the statistics of all splits and slices into those of each split."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 ALL_ROWS = "All Examples"
-"""TFDV's name of the data set of all rows, beside those of slices."""
+"""TFDV's name for the data set of all rows, if there are slices."""
 
 SEPARATOR = ":"
-"""Between split and slice key; a split has none in its name."""
+"""Separates a split from a slice key; names of splits do not contain it."""
 
 
 def by_split(

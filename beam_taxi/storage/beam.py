@@ -1,4 +1,4 @@
-"""Files of every scheme that Beam knows (`s3://`, `hdfs://`, …), by its FileSystems."""
+"""Files of every scheme that Beam knows (`s3://`, `hdfs://`, …), through its FileSystems."""
 
 from __future__ import annotations
 

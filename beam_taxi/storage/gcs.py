@@ -1,7 +1,7 @@
-"""Objects in Google Cloud Storage, by Google's own client.
+"""Objects in Google Cloud Storage, through Google's own client.
 
 Every error of the client becomes a one-line StorageError. Without credentials, objects are read anonymously, which
-public ones allow.
+works for public ones.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class CloudStorage(RemoteFileSystem):
         bucket, name = split(uri)
         size = file.seek(0, os.SEEK_END)
         with translated_errors(uri):
-            # Repeated, it writes the same object, so a retry is safe without a precondition.
+            # A repeated upload writes the same object, so a retry is safe without a precondition.
             client().bucket(bucket).blob(name).upload_from_file(file, rewind=True, size=size, retry=DEFAULT_RETRY)
 
 
@@ -83,7 +83,7 @@ class _ObjectReader(io.RawIOBase):
     """One generation of an object, read by ranges. A BufferedReader around it reads ahead.
 
     The client's own reader, `Blob.open`, drops its buffer whenever a caller seeks backwards, so looking at a header
-    three times would fetch it three times; and it finds the end of an object by requests that the service refuses.
+    three times would fetch it three times; and it finds the end of an object by requests that the service rejects.
     """
 
     def __init__(self, uri: str, blob: Blob) -> None:
@@ -137,7 +137,7 @@ def _get_blob(bucket: str, name: str) -> Blob | None:
 
 
 def _candidates(bucket: str, pattern: str) -> Iterable[Blob]:
-    """Return the objects among which the matches of a pattern are."""
+    """Return the objects that may match a pattern."""
     prefix = _WILDCARD.split(pattern, maxsplit=1)[0]
     is_name = prefix == pattern
     if is_name and (blob := _get_blob(bucket, pattern)):
@@ -149,9 +149,9 @@ def _candidates(bucket: str, pattern: str) -> Iterable[Blob]:
 
 
 def _service_glob(pattern: str) -> str:
-    """Return a pattern of the service that matches no less than `pattern` does.
+    """Return a glob for the service that matches at least what `pattern` matches.
 
-    The service shortens the list, and _regular_expression decides: to the service, braces and backslashes are special,
+    The service narrows the list, and _regular_expression decides: to the service, braces and backslashes are special,
     `**/` also matches no folder at all, and an unclosed bracket is an error.
     https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-object-glob
     """
@@ -167,7 +167,7 @@ def _regular_expression(pattern: str) -> str:
 
 
 def has_credentials() -> bool:
-    """Return within a second whether Google's libraries find credentials; without any, their own search takes 20 s."""
+    """Return within a second whether Google's libraries find credentials; without any, their search takes 20 s."""
     from google.auth import environment_vars
     from google.auth._cloud_sdk import get_application_default_credentials_path
 
@@ -203,7 +203,7 @@ def client() -> Client:
 
 
 def lookup_retry() -> Any:
-    """Return the retry policy of lookups, which are given up after 30 s."""
+    """Return the retry policy of lookups, which give up after 30 s."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(_LOOKUP_SECONDS)
@@ -240,7 +240,7 @@ def _reason(error: BaseException, bucket: str) -> str:
     cause = getattr(error, "cause", None) or error
     code = _code(error)
     details = getattr(cause, "errors", None)
-    # The error of an upload has the service's answer as text.
+    # The error of an upload contains the service's answer as text.
     answer = re.search(r'"message": ?"([^"]+)"', str(cause))
     message = details[0].get("message") if details else answer[1] if answer else getattr(cause, "message", None)
     text = f"{code or ''} {_one_line(message or cause)}".strip()

@@ -54,7 +54,7 @@ class LocalFileSystem:
             raise
 
     def check_published(self, run_uri: str, paths: Iterable[str]) -> None:
-        """Raise BeamTaxiError if a file is gone: its launcher removed the run while workers were still running."""
+        """Raise BeamTaxiError if a file is missing: the launcher removed the run while workers were still running."""
         for path in paths:
             if not os.path.isfile(os.path.join(run_uri, path)):
                 raise BeamTaxiError(f"{os.path.join(run_uri, path)}: was removed during the run")

@@ -1,4 +1,4 @@
-"""Batches of rows as tf.Example frames with their splits, and as the columns of lists that TFDV wants."""
+"""Batches of rows as tf.Example frames with their splits, and as the list columns that TFDV expects."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def frame_and_split(
     Args:
         batch: Flat columns, as `encode_examples` takes them.
         weights: Relative size of each split.
-        split_key: The column that decides, or None.
-        with_frames: Without frames the rows are encoded only if their bytes decide the split.
+        split_key: The column whose value determines the split, or None.
+        with_frames: Whether to return frames. If not, rows are encoded only if their bytes determine the split.
     """
     hashes = None if split_key is None else hash_column(batch.column(batch.schema.get_field_index(split_key)))
     frames = None
@@ -51,7 +51,7 @@ def select_columns(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatc
 
 
 def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return flat columns as list<T> columns, as TFDV wants them: null stays null, a value is a list of one."""
+    """Return flat columns as the list<T> columns that TFDV expects: null stays null, a value becomes a list of one."""
     columns = []
     for column in batch.columns:
         present = column.is_valid().to_numpy(zero_copy_only=False)

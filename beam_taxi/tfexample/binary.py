@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MAX_BYTES = 2**31 - 1
-"""Most bytes that the values of one Arrow ``binary`` array can take."""
+"""Maximum total size, in bytes, of the values of one Arrow ``binary`` array."""
 
 
 def check_size(size: int) -> None:
@@ -26,7 +26,7 @@ def join(*pieces: pa.BinaryArray) -> pa.BinaryArray:
     """Return the concatenation of each row's pieces.
 
     Args:
-        pieces: Binary arrays of one length, without nulls.
+        pieces: Binary arrays of equal length, without nulls.
 
     Raises:
         OverflowError: The result would take more than ``MAX_BYTES``.
@@ -36,7 +36,7 @@ def join(*pieces: pa.BinaryArray) -> pa.BinaryArray:
 
 
 def from_lengths(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> pa.BinaryArray:
-    """Return the array whose values lie one after the other in ``data``, without a copy of it.
+    """Return the array whose values are concatenated in ``data``, without copying it.
 
     Args:
         data: Bytes of all values, C-contiguous, at most ``MAX_BYTES``.
@@ -49,5 +49,5 @@ def from_lengths(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) ->
 
 
 def from_matrix(rows: npt.NDArray[np.uint8]) -> pa.BinaryArray:
-    """Return each row of a C-contiguous matrix as one value, without a copy of it."""
+    """Return each row of a C-contiguous matrix as one value, without copying it."""
     return from_lengths(rows, np.full(rows.shape[0], rows.shape[1]))

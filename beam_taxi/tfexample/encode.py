@@ -1,9 +1,9 @@
 """Serialized ``tf.train.Example`` records from an Arrow batch, without Python code per row.
 
-An Example is one length and, behind it, a map entry per present feature. The map entry of each distinct value
+An Example is one length followed by a map entry per present feature. The map entry of each distinct value
 of each column is built once, into one table for the batch; an Arrow ``take`` from this table, with the codes of
-all columns in row-major order, then writes all records in one pass. To find the distinct values costs 5 to 20 ns
-a value, less than to build an entry, so a column whose values all differ goes the same way.
+all columns in row-major order, then writes all records in one pass. Finding the distinct values costs 5 to 20 ns
+per value, less than building an entry, so columns whose values all differ are treated the same way.
 
 Wire format (tensorflow/core/example/example.proto and feature.proto, all fields length-delimited)::
 
@@ -44,7 +44,7 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
     """Serialize each row as a ``tf.train.Example``.
 
     Features are in ascending order of the UTF-8 bytes of their names, so equal rows have equal bytes. A null
-    leaves its feature out; a row of nulls only is an Example with an empty ``features`` message (``0a 00``).
+    omits its feature; a row with only nulls is an Example with an empty ``features`` message (``0a 00``).
 
     Args:
         batch: Flat columns of int64, float32, string or binary; the names are the feature names.
@@ -91,7 +91,7 @@ def _sorted_columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:
 
 
 def _bits(column: pa.Array) -> pa.Array:
-    """Return floats as the integers of their bits, by which 0.0 and -0.0, or two NaNs, are distinct."""
+    """Return floats as the integers with the same bits, so that 0.0 and -0.0, or two NaNs, are distinct."""
     return column.view(pa.int32()) if column.type == pa.float32() else column
 
 
@@ -139,7 +139,7 @@ def _prefix(size: int, leads: Sequence[bytes]) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Return a length as a varint: seven bits a byte, the lowest first, all bytes but the last marked."""
+    """Return a length as a varint: seven bits per byte, lowest first, the high bit set in all bytes but the last."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

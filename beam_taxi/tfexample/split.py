@@ -1,7 +1,7 @@
 """Assignment of rows to splits by a hash of the row or of one column.
 
-Which row goes to which split is part of what a user relies on: equal hashes and weights give equal splits in
-every run, on every machine and in every later version.
+Users rely on which row goes to which split: equal hashes and weights give equal splits in every run, on every
+machine and in every later version.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BYTES_TYPES = {
     pa.string(): pa.binary(),
     pa.binary(): pa.binary(),
 }
-"""Binary type as which the memory of a column's values can be viewed."""
+"""The binary type as which the memory of a column can be viewed, by the type of the column."""
 
 
 def assign_splits(hashes: npt.NDArray[np.uint32], weights: Sequence[int]) -> npt.NDArray[np.uint8]:
@@ -61,7 +61,7 @@ def hash_column(column: pa.Array) -> npt.NDArray[np.uint32]:
     for a null.
 
     Args:
-        column: An int64, float32, string or binary column, of which distinct values are hashed once.
+        column: An int64, float32, string or binary column; each distinct value is hashed once.
 
     Raises:
         TypeError: The column has another type.

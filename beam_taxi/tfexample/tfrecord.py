@@ -1,4 +1,4 @@
-"""TFRecord files, compressed with gzip: checksums, frames and a writer whose bytes depend on content alone.
+"""TFRecord files, compressed with gzip: checksums, frames and a writer whose output depends only on the content.
 
 A TFRecord file is a sequence of frames (tensorflow/core/lib/io/record_writer.h), all numbers little-endian::
 
@@ -25,13 +25,13 @@ from beam_taxi.tfexample.binary import from_matrix, join
 MASK_DELTA = np.uint32(0xA282EAD8)
 
 GZIP_WINDOW_BITS = 16 + 15
-"""A gzip header and trailer, and the largest window; ISA-L's header has no time and no file name."""
+"""A gzip header and trailer, and the largest window; ISA-L's header has neither timestamp nor file name."""
 
 BLOCK_BYTES = 1 << 20
-"""Uncompressed bytes that the compressor is given at a time; the compressed bytes depend on it."""
+"""Uncompressed bytes passed to the compressor at a time; the compressed bytes depend on it."""
 
 SLICE_ROWS = 1024
-"""Records that are Python objects at a time: few enough to stay in the cache between their copy and checksum."""
+"""Records that are Python objects at the same time: few enough to stay in the CPU cache between copy and checksum."""
 
 
 def record_checksums(records: pa.BinaryArray) -> npt.NDArray[np.uint32]:
@@ -53,7 +53,7 @@ def frame_records(records: pa.BinaryArray, checksums: npt.NDArray[np.uint32]) ->
         checksums: Unmasked crc32c of each record, as `record_checksums` returns them.
 
     Raises:
-        ValueError: There are not as many checksums as records.
+        ValueError: The numbers of records and checksums differ.
         OverflowError: The frames take more than 2**31 - 1 bytes.
     """
     if len(records) != len(checksums):
@@ -65,7 +65,7 @@ def frame_records(records: pa.BinaryArray, checksums: npt.NDArray[np.uint32]) ->
 
 
 def _length_headers(lengths: npt.NDArray[np.int32]) -> pa.BinaryArray:
-    """Return what stands before a record of each length: the length and its masked crc32c."""
+    """Return what precedes a record of each length: the length and its masked crc32c."""
     encoded = _bytes(lengths.astype("<u8"))
     checksums = record_checksums(from_matrix(encoded))
     return from_matrix(np.hstack([encoded, _bytes(_masked(checksums))]))
@@ -86,8 +86,8 @@ def _bytes(numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 class TFRecordGzipWriter:
     """Writes frames to a binary file as one gzip stream.
 
-    The compressor is fed blocks of a fixed size, so equal content gives equal bytes however it is cut into
-    calls of `write`. A file without records is a gzip stream of nothing, which TFRecord readers accept.
+    The compressor is fed blocks of a fixed size, so equal content gives equal bytes, however it is divided
+    among calls of `write`. A file without records is an empty gzip stream, which TFRecord readers accept.
 
     Attributes:
         records: Number of frames written so far.
@@ -121,7 +121,7 @@ class TFRecordGzipWriter:
         self._pending = bytearray(content[whole:])
 
     def close(self) -> None:
-        """Finish the gzip stream: to be called once, last. The file is left open, and its buffer as it is."""
+        """Finish the gzip stream. Call it once, after the last write. The file is neither flushed nor closed."""
         self._emit(self._compressor.compress(self._pending))
         self._emit(self._compressor.flush())
 
@@ -132,7 +132,7 @@ class TFRecordGzipWriter:
 
 
 def _content(values: pa.BinaryArray) -> memoryview:
-    """Return the bytes of all values, one after the other, without a copy."""
+    """Return the concatenated bytes of all values, without copying them."""
     _, offsets, data = values.buffers()
     if data is None:
         return memoryview(b"")

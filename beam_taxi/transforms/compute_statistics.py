@@ -21,7 +21,7 @@ from beam_taxi.statistics.splits import SEPARATOR, by_split, overall
 from beam_taxi.transforms.write_examples import SplitBatch
 
 STATISTICS = "statistics"
-"""Key of the artifact, and its folder."""
+"""The key of the artifact, which is also its folder."""
 
 StatisticsBySplit = Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
 

@@ -1,4 +1,4 @@
-"""The schema that follows from the statistics, and its file."""
+"""Infer the schema from the statistics, and write its file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from beam_taxi.schemas.infer import infer_schema
 from beam_taxi.transforms.compute_statistics import StatisticsBySplit
 
 SCHEMA = "schema"
-"""Key of the artifact, and its folder."""
+"""The key of the artifact, which is also its folder."""
 
 
 class InferSchema(beam.PTransform):

@@ -18,7 +18,7 @@ class _Inform(beam.DoFn):
     def process(self, manifest: RunManifest) -> Iterator[RunManifest]:
         try:
             self._reader(manifest)
-        # The run is complete: whatever happens to a reader, the job does not fail.
+        # The run is complete, so a reader that fails must not fail the job.
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
             logging.getLogger(__name__).error("run %s is complete, but %s", manifest.run_id, said)

@@ -29,7 +29,7 @@ PartKey = tuple[int, int]
 KeyedJoint = tuple[int, tuple[int, Any]]
 """The number of a source; the number of a part of it, and its joint."""
 PartAgain = tuple[PartKey, tuple[Part, int]]
-"""A part to scan again, and what to assume."""
+"""A part to scan again, and the right assumption."""
 
 
 class Table(NamedTuple):
@@ -100,7 +100,7 @@ class _ScanAgain(beam.DoFn):
 
 
 class _KeepSound(beam.DoFn):
-    """Drops the scans that were made under a wrong assumption."""
+    """Drops scans that were made under a wrong assumption."""
 
     def process(self, scan: AnyScan, joined: Mapping[int, AnyJoined]) -> Iterator[tuple[None, AnyScan]]:
         if scan.part.index not in dict(joined[scan.part.source].again):

@@ -40,7 +40,7 @@ class UnitCounts:
         self.rejects.setdefault(source, Counter()).update(codes)
 
     def add(self, other: UnitCounts) -> None:
-        """Add what another unit has read."""
+        """Add the counts of another unit."""
         for source, by_split in other.rows.items():
             self.add_rows(source, by_split)
         for source, codes in other.rejects.items():

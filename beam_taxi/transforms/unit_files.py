@@ -21,11 +21,11 @@ from beam_taxi.tfexample.batches import filter_rows
 from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter
 
 EXAMPLES, REJECTS = "examples", "rejects"
-"""Keys of artifacts, and their folders."""
+"""Keys of artifacts, which are also their folders."""
 
 
 class UnitFiles:
-    """The files of unit `index` of `count`; they appear at the end of the block, whole, or not at all."""
+    """The files of unit `index` of `count`. They appear, complete, when the block ends without an exception."""
 
     def __init__(self, settings: Settings, index: int, count: int) -> None:
         self._folder = RunFolder(settings.run_uri)
@@ -42,7 +42,7 @@ class UnitFiles:
             for path in self._paths:
                 file = stack.enter_context(self._folder.publish(f"{EXAMPLES}/{path}"))
                 writer = TFRecordGzipWriter(file, self._gzip_level)
-                # Before its file appears.
+                # The writer is closed before its file appears.
                 stack.push(partial(_close_if_whole, writer))
                 self._shards.append(writer)
             self._stack = stack.pop_all()
@@ -59,7 +59,7 @@ class UnitFiles:
             shard.write(filter_rows(frames, splits == index))
 
     def write_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Append rejects as JSON lines; without any there is no file."""
+        """Append rejects as JSON lines. A unit without rejects has no such file."""
         if self._rejects is None:
             file = self._stack.enter_context(self._folder.publish(f"{REJECTS}/{self._rejects_path}"))
             self._rejects = _RejectFile(file)

@@ -1,4 +1,4 @@
-"""From units to shards of Examples, and to batches for the statistics: the second pass."""
+"""The second pass: from units to shards of Examples, and to batches for the statistics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
 _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
 
 SplitBatch = tuple[str, pa.RecordBatch]
-"""A split, and rows of it as list<T> columns."""
+"""The name of a split, and some of its rows as list<T> columns."""
 
 
 class WrittenExamples(NamedTuple):
@@ -100,7 +100,7 @@ def _progress(stored_bytes: int, rows: int) -> None:
 
 
 class WriteExamples(beam.PTransform):
-    """Parse each unit with the plan's types and write it as one gzip TFRecord shard of tf.Example for each split.
+    """Parse each unit with the planned types, and write one gzip TFRecord shard of tf.Example records per split.
 
     If `settings.examples` is False, no shard is written. The batches for the statistics come from the same pass: since
     one unit is one shard, a unit must be read and written in one call.

@@ -10,7 +10,7 @@ from beam_taxi.run.manifest import RunManifest
 
 
 class WriteManifest(beam.PTransform):
-    """Publish a manifest in its run folder, and return it; from then on, the run exists for readers.
+    """Publish a manifest in its run folder, which makes the run visible to readers, and return it.
 
     manifest | WriteManifest()
     """

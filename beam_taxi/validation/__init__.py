@@ -1,1 +1,1 @@
-"""validation."""
+"""Validation of statistics: how far samples of a feature differ."""

@@ -1,4 +1,4 @@
-"""How far two samples of a feature lie apart, beside what chance alone would do."""
+"""Distances between two samples of a feature, and how large they would be by chance alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from statistics import NormalDist
 from beam_taxi.statistics.distribution import Distribution
 
 CHANCE = 0.001
-"""The noise floor is the distance that two samples of one distribution exceed with this probability."""
+"""The probability that two samples of one distribution differ by more than the noise floor."""
 
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance from 0 to 1 by its method, and the noise floor for samples of these sizes."""
+    """A distance between 0 and 1, the method that measured it, and the noise floor for samples of these sizes."""
 
     method: str
     value: float
@@ -23,16 +23,15 @@ class Distance:
 
     @property
     def beyond_noise(self) -> bool:
-        """Tell whether chance is no explanation."""
+        """Return whether the distance exceeds the noise floor."""
         return self.value > self.floor
 
 
 def kolmogorov_smirnov(one: Distribution, two: Distribution, rows: tuple[float, float]) -> Distance:
-    """Return the greatest difference of the two cumulative shares, from the buckets.
+    """Return the largest gap between the two cumulative distributions, from their buckets.
 
-    The floor is the asymptotic critical value sqrt(-ln(p/2)/2 * (n+m)/(n*m)) of the two-sample test; ties only make
-    it stricter. To it comes half of the greatest share that lies somewhere inside a bucket, which the buckets leave
-    undecided.
+    The floor is the asymptotic critical value sqrt(-ln(p/2)/2 * (n+m)/(n*m)) of the two-sample test, which ties
+    only make stricter, plus half of the largest share inside one bucket, whose distribution there is unknown.
     """
     points = {*one.points, *two.points}
     value = max(abs(one.share(x, i) - two.share(x, i)) for x in points for i in (False, True))
@@ -42,9 +41,10 @@ def kolmogorov_smirnov(one: Distribution, two: Distribution, rows: tuple[float, 
 
 
 def l_infinity(one: Mapping[str, float], two: Mapping[str, float], rows: tuple[float, float]) -> Distance:
-    """Return the greatest difference of the share of one value, TFDV's L-infinity norm, from counts by value.
+    """Return the largest difference in the share of a value, TFDV's L-infinity norm, from counts by value.
 
-    The floor is the two-proportion z-test with pooled shares, its level divided by the number of values (Bonferroni).
+    The floor is that of a two-proportion z-test with pooled shares, with its level divided by the number of values
+    (Bonferroni).
     """
     n, m = rows
     value = floor = 0.0
@@ -59,7 +59,7 @@ def l_infinity(one: Mapping[str, float], two: Mapping[str, float], rows: tuple[f
 
 
 def absence(one: tuple[float, float], two: tuple[float, float]) -> Distance | None:
-    """Return the difference of the shares of absent cells, from (absent, rows) of both; None without rows."""
+    """Return the difference in the share of missing cells, given (missing, rows) of both; None if one has no rows."""
     (a, n), (b, m) = one, two
     if not n or not m:
         return None

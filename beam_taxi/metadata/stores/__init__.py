@@ -1,1 +1,1 @@
-"""The kinds of ML Metadata stores, a module each; `registry.py` names them by the scheme of their URI."""
+"""The kinds of ML Metadata stores, one module each; `registry.py` maps URI schemes to them."""

@@ -1,4 +1,4 @@
-"""What every store has, and what is the same for several of them."""
+"""The interface of a store, and what several kinds of stores share."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _SECONDS = 3.0
 
 
 class StoreError(UsageError):
-    """The store cannot be used: it is unreachable, refuses, or is not a store; the message says what to do."""
+    """The store cannot be used: it is unreachable, denies access, or is not a store. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class StoreAddress(ABC):
-    """Where a store is, and what its kind demands.
+    """The address of a store, and what depends on its kind.
 
-    `uri` is as the user gave it and never has a password; `host` is empty if the store is a file or a socket of this
-    machine. `form` is shown in messages about a URI that is not valid.
+    `uri` is as the user gave it and never contains a password; `host` is empty if the store is a file or a socket on
+    this machine. `form` is shown in messages about an invalid URI.
     """
 
     form: ClassVar[str]
     is_local: ClassVar[bool] = False
-    """Whether the store is a file or a socket of this machine, which workers elsewhere do not see."""
+    """Whether the store is a file or a socket on this machine, which workers elsewhere cannot reach."""
     can_be_served: ClassVar[bool] = True
-    """Whether `beam_taxi.metadata.server` can serve it by gRPC."""
+    """Whether `beam_taxi.metadata.server` can serve it over gRPC."""
 
     uri: str
     host: str = field(default="", kw_only=True)
@@ -46,7 +46,7 @@ class StoreAddress(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, uri: str, parts: SplitResult, password_file: str | None) -> StoreAddress | None:
-        """Return the store that a URI of this scheme names, None if the URI is not of the form. Raises UsageError."""
+        """Return the store that a URI of this scheme names, or None if it does not match `form`. Raises UsageError."""
 
     @property
     def absolute_uri(self) -> str:
@@ -55,14 +55,14 @@ class StoreAddress(ABC):
 
     @abstractmethod
     def fault(self) -> str:
-        """Return why the store cannot be reached, and what to do; empty if nothing was found.
+        """Return why the store cannot be reached, and what to do; empty if no fault is found.
 
-        Answers within seconds and does not import ml_metadata, which takes seconds itself.
+        Returns within seconds, and does not import ml_metadata, which alone takes seconds.
         """
 
     @abstractmethod
     def probe(self, write: bool) -> None:
-        """Check what ML Metadata would hang on, crash on or not explain. Raises StoreError."""
+        """Check for faults on which ML Metadata would hang, crash or give no reason. Raises StoreError."""
 
     @abstractmethod
     def config(self, write: bool) -> ConnectionConfig:
@@ -70,7 +70,7 @@ class StoreAddress(ABC):
 
     @contextmanager
     def lock(self, write: bool) -> Iterator[None]:
-        """Hold what keeps other writers out during the block; most stores do that themselves. Raises StoreError."""
+        """Keep other writers out during the block; most stores do that themselves. Raises StoreError."""
         yield
 
 
@@ -90,7 +90,7 @@ def connection_fault(uri: str, address: tuple[str, int] | str) -> str:
 
 
 def read_password(password_file: str | None) -> str:
-    """Return the password from a file, else from the environment, else an empty one. Raises UsageError."""
+    """Return the password from a file, else from the environment, else an empty string. Raises UsageError."""
     if password_file is None:
         return os.environ.get(PASSWORD_VARIABLE, "")
     try:

@@ -57,7 +57,7 @@ class GrpcStore(StoreAddress):
             ) from error
 
     def config(self, write: bool) -> ConnectionConfig:
-        """Return the configuration of the client; calls are limited in time, messages not in size."""
+        """Return the configuration of the client; calls have a time limit, messages have no size limit."""
         return self._config(_CALL_SECONDS)
 
     def _config(self, seconds: float) -> ConnectionConfig:

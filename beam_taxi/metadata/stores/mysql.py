@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB database, by TCP or by a socket of this machine."""
+"""A MySQL or MariaDB database, over TCP or a Unix socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from beam_taxi.metadata.stores.base import StoreAddress, connection_fault, read_
 
 @dataclass(frozen=True)
 class _MySqlStore(StoreAddress):
-    """A database, which ML Metadata creates if it does not exist; neither `uri` nor the repr has the password."""
+    """A database, which ML Metadata creates if it does not exist; neither `uri` nor the repr contains the password."""
 
     user: str
     database: str
@@ -42,7 +42,7 @@ class _MySqlStore(StoreAddress):
         config = pb.ConnectionConfig()
         mysql = config.mysql
         mysql.user, mysql.password, mysql.database = self.user, self.password, self.database
-        # Exactly one of host and socket, or the process aborts.
+        # Set exactly one of host and socket, or the process aborts.
         if isinstance(self.endpoint, str):
             mysql.socket = self.endpoint
         else:
@@ -52,7 +52,7 @@ class _MySqlStore(StoreAddress):
 
 @dataclass(frozen=True)
 class MySqlStore(_MySqlStore):
-    """A MySQL database by TCP."""
+    """A MySQL database over TCP."""
 
     form = "mysql://USER@HOST:PORT/DATABASE"
 
@@ -77,7 +77,7 @@ class MySqlStore(_MySqlStore):
 
 @dataclass(frozen=True)
 class MySqlSocketStore(_MySqlStore):
-    """A MySQL database by a Unix socket at `path`."""
+    """A MySQL database over a Unix socket at `path`."""
 
     form = "mysql+socket:///PATH/TO/SOCKET?user=USER&db=DATABASE"
     is_local = True

@@ -1,7 +1,7 @@
-"""A login at a MySQL server, to learn why one fails.
+"""Log in to a MySQL server, to find out why a login fails.
 
 ML Metadata's client says `mysql_real_connect failed: errno: , error:` for every fault, hangs for over a minute on a
-silent peer, and may crash in the call after it. So PyMySQL logs in first, with a time limit, and logs out again.
+silent peer, and may crash in the next call. So PyMySQL logs in first, with a time limit, and logs out again.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _ADVICE = {
 
 
 def check_login(uri: str, endpoint: tuple[str, int] | str, user: str, password: str) -> None:
-    """Log in and out at a host and port, or at a socket's path; `uri` is for messages.
+    """Log in to the server at a host and port, or at a socket's path, and out again; `uri` is for messages.
 
-    Raises StoreError that says what is wrong and what to do, after a few seconds at most.
+    Raises StoreError, which says what is wrong and what to do, within a few seconds.
     """
     host, port = (None, 0) if isinstance(endpoint, str) else endpoint
     try:
@@ -64,7 +64,7 @@ def check_login(uri: str, endpoint: tuple[str, int] | str, user: str, password: 
 
 
 class _OtherPluginError(Exception):
-    """The server wants another authentication plugin than ML Metadata has."""
+    """The server requires an authentication plugin that ML Metadata does not have."""
 
     def __init__(self, plugin: str) -> None:
         super().__init__(plugin)
@@ -72,9 +72,9 @@ class _OtherPluginError(Exception):
 
 
 class _NativeConnection(Connection):
-    """A connection that logs in as ML Metadata's client does: by mysql_native_password alone.
+    """A connection that logs in as ML Metadata's client does, with mysql_native_password only.
 
-    PyMySQL would follow the server to any plugin that it has, such as MySQL 8's caching_sha2_password.
+    PyMySQL would switch to any plugin that the server requests, such as MySQL 8's caching_sha2_password.
     """
 
     def _get_server_information(self) -> None:
@@ -109,9 +109,9 @@ def _explain(error: MySQLError, endpoint: tuple[str, int] | str) -> str:
 
 
 def _system_error(error: MySQLError, text: str) -> OSError | None:
-    """Return the operating system's error that PyMySQL handled when it raised its own, whose text ends with it.
+    """Return the operating system's error that caused PyMySQL's error, or None.
 
-    The text tells it from an error that the caller of this module was handling.
+    PyMySQL's text ends with it, which distinguishes it from an error that the caller of this module was handling.
     """
     cause = error.__context__
     if isinstance(cause, OSError) and text.endswith((f"({cause})", f"({cause!r})")):

@@ -1,4 +1,4 @@
-"""The kinds of stores by the scheme of their URI: a new one is a module beside this, and a line here."""
+"""The kinds of stores by the scheme of their URI. A new kind is a module next to this one and a line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An SQLite file of this machine, and the lock file beside it."""
+"""An SQLite file on this machine, and the lock file next to it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class SqliteStore(StoreAddress):
-    """An SQLite file at an absolute `path`; to write it, writers queue, since ML Metadata gives up on a busy file."""
+    """An SQLite file at an absolute `path`. Writers queue, since ML Metadata gives up on a busy file."""
 
     form = "sqlite:///PATH"
     is_local = True
@@ -51,7 +51,7 @@ class SqliteStore(StoreAddress):
         return _PREFIX + self.path
 
     def fault(self) -> str:
-        """Return why the file cannot be written, or created."""
+        """Return why the file cannot be written or created; empty if it can."""
         folder = os.path.dirname(self.path)
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
@@ -60,7 +60,7 @@ class SqliteStore(StoreAddress):
         return f"--metadata_store {self.uri}: {folder} cannot be written; choose another path"
 
     def probe(self, write: bool) -> None:
-        """Look at the file in a process of its own. Raises StoreError."""
+        """Inspect the file in a separate process. Raises StoreError."""
         if os.path.isdir(self.path):
             raise StoreError(f"{self.uri}: is a folder; a file is needed")
         mode = "write" if write else "read"
@@ -94,7 +94,7 @@ class SqliteStore(StoreAddress):
         try:
             if write:
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            # A reader may have no right to write, and leaves no lock file if no writer has.
+            # A reader may lack write permission, so it does not create the lock file if no writer has.
             lock = os.open(self.path + ".lock", os.O_CREAT | os.O_RDWR if write else os.O_RDONLY, 0o666)
         except OSError as error:
             if not write:
@@ -109,7 +109,7 @@ class SqliteStore(StoreAddress):
             os.close(lock)
 
     def _acquire(self, lock: int, operation: int) -> None:
-        """Take the lock. A writer leaves its mark in the file, so that those who wait see the queue move."""
+        """Acquire the lock. A writer leaves a mark in the lock file, so that waiting processes see the queue move."""
         holder, deadline = b"", 0.0
         while True:
             try:

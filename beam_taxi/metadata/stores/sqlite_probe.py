@@ -1,6 +1,6 @@
-"""Look at an SQLite file before ML Metadata does: `python -I -S sqlite_probe.py PATH read|write SECONDS`.
+"""Inspect an SQLite file before ML Metadata opens it: `python -I -S sqlite_probe.py PATH read|write SECONDS`.
 
-A process of its own, since SQLite and ML Metadata in one process ignore each other's locks. ML Metadata itself takes
+A separate process, since SQLite and ML Metadata in one process ignore each other's locks. ML Metadata itself takes
 over 40 seconds to give up on a locked file, and gives no reason. Prints one line if something is wrong.
 """
 
@@ -17,7 +17,7 @@ def probe(path: str, mode: str, seconds: float) -> str:
     if mode == "write" and not os.access(path, os.W_OK):
         return "readonly"
     try:
-        # A writer that was killed leaves a journal, which only a process that may write can roll back.
+        # A writer that was killed leaves a journal, which only a process with write permission can roll back.
         rights = "rw" if os.access(path, os.W_OK) else "ro"
         file = sqlite3.connect(f"file:{quote(path)}?mode={rights}", timeout=seconds, uri=True)
         file.isolation_level = None

@@ -1,4 +1,4 @@
-"""The first pass over whole records: what their cells say, and which records are bad."""
+"""The first pass over whole records: determine the kinds of columns, and find bad records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from beam_taxi.sources.source import Joint
 
 
 def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
-    """Add whole records of `file` to `content`; `lines` returns the lines of the part before an offset of the chunk."""
+    """Add whole records of `file` to `content`; `lines` counts the lines of the part before an offset of the chunk."""
     declared = file.declared
     _, table, bad = sift(chunk, file.info.columns, file.dialect, declared)
     for record in bad:

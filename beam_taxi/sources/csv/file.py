@@ -64,7 +64,7 @@ class CsvFile(CsvText[TextJoint]):
         return scan
 
     def join(self, joints: Sequence[TextJoint]) -> JoinedText:
-        """Follow the state, the line and the last opened quote through the parts."""
+        """Track the state, the line and the last opening quote through the parts."""
         state, line, opened, end = OUTSIDE, self.start.line, self.start.line, self.start.offset
         cuts, waiting = list[TextPosition](), 0
         first_lines, open_quotes, again = list[int](), list[int](), list[tuple[int, int]]()
@@ -82,7 +82,7 @@ class CsvFile(CsvText[TextJoint]):
             if bounds.opening_lines is not None:
                 opened = line + bounds.opening_lines
             state, line, end = bounds.state_after, line + joint.lines, joint.end
-        # A cut behind the last record is at the end.
+        # A cut after the last record moves to the end.
         last = TextPosition(end, line)
         bounds_of_units = (self.start, *cuts, *[last] * (waiting + 1))
         fault = (opened, NEVER_CLOSED) if state == INSIDE else None
@@ -108,9 +108,9 @@ class DecodedCsvFile(CsvText[JoinedText]):
         return scan_stream(self, self.decoding, part, progress)
 
     def join(self, joints: Sequence[JoinedText]) -> JoinedText:
-        """Return what the scan of the one part has found."""
+        """Return the joint of the only part."""
         return joints[0]
 
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
-        """Return a reader, which decodes the file once for all units that it reads."""
+        """Return a reader that decodes the file once for all the units it reads."""
         return TextReader(self, kinds, has_rejects, self.decoding)

@@ -1,4 +1,4 @@
-"""The types of cells: INT, FLOAT, STRING by an explicit grammar, decided on whole columns.
+"""The types of cells (INT, FLOAT, STRING), defined by an explicit grammar and determined for whole columns.
 
     INT    -?(0|[1-9][0-9]*)                                      within int64
     FLOAT  an INT, or -?digits with '.' and/or an exponent        a finite decimal number, no needless leading zero
@@ -22,11 +22,11 @@ _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _EXACT_DIGITS = 7
-"""Whole numbers of so many digits are below `EXACT_FLOAT32`."""
+"""Whole numbers with at most this many digits are below `EXACT_FLOAT32`."""
 
 
 def examine(cells: pa.StringArray) -> Evidence:
-    """Return the evidence of one column of text cells, null where a cell is empty."""
+    """Return the evidence from one column of text cells; empty cells are null."""
     text = _text(cells)
     if not text:
         return Evidence(Kind.MISSING)
@@ -49,7 +49,7 @@ def examine(cells: pa.StringArray) -> Evidence:
 
 
 def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
-    """Return the rows whose cell is not of `kind` or a smaller one; an empty cell is of every kind."""
+    """Return the rows whose cell does not fit `kind`. Cells of a smaller kind fit, and so do empty ones."""
     if examine(cells).kind <= kind:
         return np.zeros(0, np.int64)
     fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else _FLOAT_CELL)
@@ -65,7 +65,7 @@ def _offsets(cells: pa.StringArray) -> npt.NDArray[np.int32]:
 
 
 def _text(cells: pa.StringArray) -> bytes:
-    """Return the bytes of all cells, one after the other."""
+    """Return the concatenated bytes of all cells."""
     buffer = cells.buffers()[2]
     if not len(cells) or buffer is None:
         return b""
@@ -74,7 +74,7 @@ def _text(cells: pa.StringArray) -> bytes:
 
 
 def _begins_wrongly(cells: pa.StringArray, text: bytes) -> bool:
-    """Return whether a cell begins with `+`, which newer Arrow reads as a number, or with a zero before a digit."""
+    """Return whether any cell begins with `+`, which newer Arrow reads as a number, or with a needless leading zero."""
     offsets = _offsets(cells)
     data = np.frombuffer(text, np.uint8)
     starts = (offsets[:-1] - offsets[0]).astype(np.intp)
@@ -102,7 +102,7 @@ def _has_int_beyond_int64(cells: pa.StringArray) -> bool:
 
 
 def _first_overflow(values: pa.DoubleArray) -> int | None:
-    # Half a unit above the largest float32 still rounds to it; the cast itself decides.
+    # Values up to half a unit above the largest float32 still round to it, so let the cast decide.
     with np.errstate(over="ignore"):
         rounded = values.to_numpy(zero_copy_only=False).astype(np.float32)
     rows = np.flatnonzero(np.isinf(rounded))

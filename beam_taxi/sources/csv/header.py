@@ -1,4 +1,4 @@
-"""The first record of a file, and what it must look like."""
+"""The header of a file, its first record: how it is read and checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
 _COMPRESSED = {"gzip": re.compile(rb"\x1f\x8b"), "zstd": re.compile(rb"\x28\xb5\x2f\xfd")}
-# Level, then the magic number of a block, or that of the end where there is none: text may begin with `BZh` too.
+# The level, then the magic number of a block or, in an empty file, of the end. Text may also begin with `BZh`.
 _COMPRESSED["bz2"] = re.compile(rb"BZh[1-9](\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)")
 _NOT_TEXT = {
     b"PK\x03\x04": "a zip archive; unzip it first",
@@ -34,9 +34,9 @@ _NOT_TEXT = {
 
 @dataclass(frozen=True)
 class Header:
-    """The column names of a file, the offset (bytes of text) and line of what follows them, and how it is stored.
+    """The column names of a file, the offset (in bytes of text) and line of what follows them, and the decoding.
 
-    `decoding` is None where records can be found in the stored bytes.
+    `decoding` is None if records can be found in the stored bytes.
     """
 
     columns: tuple[str, ...]
@@ -46,9 +46,10 @@ class Header:
 
 
 def read_header(uri: str, stored: BinaryIO, dialect: Dialect, known_names: Collection[str] = ()) -> Header:
-    """Read and check the header of a file, which is open; blank lines before it are skipped.
+    """Read and check the header of an open file; blank lines before it are skipped.
 
-    `known_names` may look like numbers, which otherwise means that the file has no header. Raises DataError.
+    A column name that looks like a number means that the header is missing, unless it is one of `known_names`.
+    Raises DataError.
     """
     stored.seek(0)
     decoding = _decoding(uri, stored.read(_FIRST_READ), dialect)
@@ -79,7 +80,7 @@ def _decoding(uri: str, start: bytes, dialect: Dialect) -> Decoding | None:
 
 
 def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decoding | None) -> Header | None:
-    """Return the header, or None where more bytes are needed."""
+    """Return the header, or None if more bytes are needed."""
     start = len(_BOM) if data.startswith(_BOM) else 0
     while start < len(data) and data[start] in b"\r\n":
         start += 1

@@ -1,4 +1,4 @@
-"""Whole records to Arrow: text cells to look at, or typed columns to use; and the records that are neither."""
+"""Parse whole records to Arrow, as text cells to examine or as typed columns to use, and find the bad ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from beam_taxi.sources.kinds import ARROW_TYPES, Kind
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that cannot be used: its bytes `start` to `end` of the chunk, a reason code and the reason."""
+    """A bad record: its bytes, `start` to `end` in the chunk, a reason code, and the reason in words."""
 
     start: int
     end: int
@@ -29,7 +29,7 @@ class BadRecord:
 
 
 class BadRecords(Exception):
-    """Records that cannot be used, by their number among the records of what was parsed: code and reason."""
+    """Some records are bad; `faults` has reason code and reason by their number among the parsed records."""
 
     def __init__(self, faults: Mapping[int, tuple[str, str]]) -> None:
         super().__init__(faults)
@@ -37,18 +37,18 @@ class BadRecords(Exception):
 
 
 class TooLong(Exception):
-    """A record exceeds the limit: the one behind the last chunk."""
+    """The record after the last chunk exceeds the limit."""
 
 
 class Readable(Protocol):
-    """What `iter_chunks` reads: bytes, less than asked for only at the end."""
+    """What `iter_chunks` reads: a stream that returns fewer bytes than requested only at the end."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
 
 
 def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]:
-    """Return the start and end of each record of whole records, blank lines left out."""
+    """Return the start and the end of each record in a chunk of whole records, without blank lines."""
     ends = RecordScan(chunk, dialect, 0, len(chunk)).record_ends(OUTSIDE)
     edges = np.unique(np.concatenate([[0], ends, [len(chunk)]]))
     kept = ~is_blank(chunk, edges[:-1])
@@ -56,17 +56,17 @@ def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]
 
 
 def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
-    """Return for each record start whether nothing but a line break is there."""
+    """Return for each record start whether the record is a blank line."""
     first = np.frombuffer(data, np.uint8)[starts]
     blank: npt.NDArray[np.bool_] = (first == LF) | (first == CR)
     return blank
 
 
 def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_bytes: int) -> Iterator[bytes]:
-    """Yield the next `size` bytes, to the end of the stream if None, in chunks of whole records.
+    """Yield the next `size` bytes, or all bytes up to the end if None, in chunks of whole records.
 
-    The stream stands at a record. A chunk has about `batch_bytes`; only the last one may end without a line break.
-    Raises TooLong, and EOFError where there are less than `size` bytes.
+    The stream must be at the start of a record. A chunk has about `batch_bytes`; only the last one may end without a
+    line break. Raises TooLong, and EOFError if there are fewer than `size` bytes.
     """
     rest, left = b"", size
     while left is None or left:
@@ -89,7 +89,7 @@ def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_byte
 
 
 def _last_record_end(data: bytes, dialect: Dialect) -> int:
-    """Return where the last record ends that begins at 0 or later, 0 where none does; what follows is not known."""
+    """Return the end of the last complete record, or 0 if there is none. The bytes after `data` are not known yet."""
     cut = last_safe_cut(data, dialect)
     if dialect.quote_byte is None or data.find(dialect.quote_byte) < 0:
         return max(data.rfind(b"\n", 0, cut), data.rfind(b"\r", 0, cut)) + 1
@@ -98,7 +98,7 @@ def _last_record_end(data: bytes, dialect: Dialect) -> int:
 
 
 def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, int]]:
-    """Yield consecutive ranges of about `size` bytes that cover `start` to the last of `ends`, each ending at one."""
+    """Yield consecutive ranges of about `size` bytes, each up to one of `ends`, that cover `start` to the last one."""
     while len(ends):
         last = int(np.searchsorted(ends, start + size, side="right")) - 1
         end = int(ends[max(last, 0)])
@@ -109,7 +109,7 @@ def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, in
 def sift(
     chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]
 ) -> tuple[bytes, pa.Table, list[BadRecord]]:
-    """Return what is left of a chunk without its bad records, as bytes and as text cells, and these records."""
+    """Return the good records of a chunk, as bytes and as text cells, and its bad records."""
     bad: list[BadRecord] = []
     kept: tuple[Positions, Positions] | None = None
     rest = chunk
@@ -128,9 +128,9 @@ def sift(
 
 
 def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> pa.Table:
-    """Return the cells of whole records as text, null where missing; raises BadRecords.
+    """Return the cells of whole records as text; missing cells are null. Raises BadRecords.
 
-    Cells of the columns in `declared` must be of that kind.
+    Cells of a column in `declared` must be of its kind.
     """
     table = _read(_utf8(chunk, dialect), columns, dialect, dict.fromkeys(columns, pa.string()))
     faults: dict[int, tuple[str, str]] = {}
@@ -152,9 +152,9 @@ def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared:
 
 
 def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
-    """Return whole records as one flat column a feature, in the order of `kinds`; null where missing.
+    """Return whole records as one flat column per feature, in the order of `kinds`; missing cells are null.
 
-    The chunk has been parsed as text before, without a fault.
+    The chunk must have been parsed as text before, without faults.
     """
     text = chunk if dialect.is_utf8 else _utf8(chunk, dialect)
     table = _read(text, columns, dialect, {name: ARROW_TYPES[kind] for name, kind in kinds.items()})
@@ -165,7 +165,7 @@ def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: M
 
 
 def _utf8(chunk: bytes, dialect: Dialect) -> bytes:
-    """Return the chunk as UTF-8; raises BadRecords with every record that has bytes of no character."""
+    """Return the chunk as UTF-8. Raises BadRecords with every record that cannot be decoded."""
     if chunk.isascii():
         return chunk
     try:

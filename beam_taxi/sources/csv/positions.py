@@ -1,4 +1,4 @@
-"""Where records begin in a text, and what joins the parts of one."""
+"""Positions of records in a text, and what joins its parts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from beam_taxi.sources.source import Joined
 
 
 class TextPosition(NamedTuple):
-    """A record start: its offset in bytes of text, and its line."""
+    """The start of a record: its offset in bytes of text, and its line."""
 
     offset: int
     line: int
 
 
 class LocalPosition(NamedTuple):
-    """A record start: its offset in the file, and the line ends between the start of the part and it."""
+    """The start of a record: its offset in the file, and the number of line ends before it in the part."""
 
     offset: int
     lines: int
@@ -24,9 +24,10 @@ class LocalPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class Boundaries:
-    """A part read from one start state: the state at its end, its first record start, the first one after each cut.
+    """A part read from one start state: the state at its end, and record starts.
 
-    `opening_lines` are the line ends before the last quote that opened a field.
+    `first` is the first record start, `starts` has the first one at or after each cut. `opening_lines` is the number of
+    line ends before the last quote that opened a field.
     """
 
     state_after: int
@@ -60,4 +61,4 @@ class JoinedText(Joined[TextPosition]):
 
 
 BEFORE = -1
-"""The line, in a part, of a quote that opened in an earlier part."""
+"""Stands for the line of a quote that opened in an earlier part."""

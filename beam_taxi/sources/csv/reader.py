@@ -1,4 +1,4 @@
-"""The second pass: the records between two positions as typed batches, and bad ones as rejects."""
+"""The second pass: read the records between two positions as typed batches, and bad ones as rejects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from beam_taxi.sources.source import Batch, Joint, Reject
 
 
 class TextReader:
-    """Reads a CSV file; with a `decoding` it is opened once for all that is read, which must be in ascending order."""
+    """Reads a CSV file. With a `decoding` the file is opened once, and must be read in ascending order."""
 
     def __init__(
         self, file: CsvText[Joint], kinds: Mapping[str, Kind], has_rejects: bool, decoding: Decoding | None = None
@@ -37,8 +37,8 @@ class TextReader:
         self._stream = None
 
     def read(self, start: TextPosition, end: TextPosition) -> Iterator[Batch]:
-        """Yield the rows between two positions. Raises DataError if the file is not what the first pass has read."""
-        # The first pass has read these bytes without a fault.
+        """Yield the rows between two positions. Raises DataError if the file differs from what the first pass read."""
+        # The first pass read these bytes without an error.
         with self._file.read_again(BadRecords, TooLong, EOFError, pa.ArrowInvalid):
             yield from self._read(start, end)
 
@@ -56,7 +56,7 @@ class TextReader:
             yield Batch(rows, rejects, len(chunk) if self._stream is None else self._stream.take_stored())
 
     def _at(self, offset: int) -> Readable:
-        """Return a stream that stands at an offset of the text."""
+        """Return a stream positioned at an offset of the text."""
         if self._decoding is None or self._stream is None:
             self.close()
             stored = self._stack.enter_context(storage.open_input(self._file.info.uri))

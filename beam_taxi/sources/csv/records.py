@@ -1,11 +1,11 @@
-"""Where records end: the CSV automaton in bulk operations over bytes.
+"""Find where records end: the CSV automaton as bulk operations over bytes.
 
-The language is that of Python's `csv` module: a quote opens a quoted field only as its first character and is
-text elsewhere in an unquoted one; inside quotes a doubled quote is text; LF, CRLF and CR end a record outside
-quotes. Two states matter between bytes, outside and inside a quoted field, and only runs of quotes of odd length
-change them: one that begins a field toggles the state, any other leaves it outside whatever it was. So the state
-anywhere is the start state plus the toggles since the last such reset, which is a cumulative sum. That makes a
-range of a file readable without what stands before it: scan it once, then ask for either start state
+The language is that of Python's `csv` module: a quote opens a quoted field only if it is the first character of the
+field, and is text elsewhere in an unquoted field; inside quotes, a doubled quote is text; LF, CRLF and CR end a record
+outside quotes. Only two states matter between bytes, outside and inside a quoted field, and only runs of quotes of odd
+length change them: a run that begins a field toggles the state, and any other run resets it to outside. So the state at
+any byte is the start state plus the toggles since the last reset, which is a cumulative sum. A range of a file can
+therefore be scanned without the bytes before it: scan it once, then query the scan for either start state
 (cf. Ge et al., "Speculative Distributed CSV Data Parsing for Big Data Analytics", SIGMOD 2019).
 """
 
@@ -34,7 +34,7 @@ def first_safe_cut(data: bytes, position: int, dialect: Dialect) -> int:
 
 
 def last_safe_cut(data: bytes, dialect: Dialect) -> int:
-    """Return the last such cut before more bytes are known."""
+    """Return the last cut that is safe whatever bytes follow `data`; see `first_safe_cut`."""
     position = len(data)
     while position and data[position - 1] in (dialect.quote_byte, CR):
         position -= 1
@@ -54,8 +54,8 @@ class _Runs:
 class RecordScan:
     """The quotes and line breaks of `data[start:end]`; positions are offsets into `data`.
 
-    `start` must be a safe cut (`first_safe_cut`). Bytes outside of the range are looked at only as neighbours.
-    A record begins at `origin`, whatever stands before it.
+    `start` must be a safe cut (`first_safe_cut`). Bytes outside the range serve only as context.
+    A record begins at `origin`, whatever precedes it.
     """
 
     data: bytes
@@ -90,7 +90,7 @@ class RecordScan:
             return _Runs(none, none, np.zeros(0, bool))
         is_quote = self._bytes[self.start : self.end] == quote
         edges = is_quote[1:] != is_quote[:-1]
-        # From outside the range to its first byte, and from its last one on, a run begins or ends as well.
+        # A run may also begin at the first byte of the range, or end with its last one.
         changes = np.flatnonzero(np.concatenate([is_quote[:1], edges, is_quote[-1:]])) + self.start
         starts, ends = changes[::2], changes[1::2]
         before = self._bytes[starts - 1]
@@ -105,7 +105,7 @@ class RecordScan:
         odd = ((runs.ends - runs.starts) & 1).astype(bool)
         toggled = np.bitwise_xor.accumulate(odd & runs.begins)
         resets = np.flatnonzero(odd & ~runs.begins)
-        # What was toggled up to the last reset does not count: subtract it from there to the next one.
+        # Toggles up to the last reset do not count: subtract them between that reset and the next.
         outside = np.zeros(len(toggled) + 1, bool)
         if len(resets):
             spans = np.diff(resets, append=len(toggled))
@@ -121,28 +121,28 @@ class RecordScan:
         return np.searchsorted(self._runs.starts, self.line_ends)
 
     def state_after(self, state: int) -> int:
-        """Return the state at `end` when that at `start` is `state`."""
+        """Return the state at `end` if the state at `start` is `state`."""
         return int(self._inside[state][-1])
 
     def record_ends(self, state: int) -> Positions:
-        """Return the line ends that end a record when the state at `start` is `state`."""
+        """Return the line ends that end a record if the state at `start` is `state`."""
         if not len(self._runs.starts):
             return self.line_ends if state == OUTSIDE else self.line_ends[:0]
         return self.line_ends[~self._inside[state][self._runs_before]]
 
     def last_opening(self, state: int) -> int | None:
-        """Return the position of the last quote that opened a field, or None where none did."""
+        """Return the position of the last quote that opened a field, or None."""
         return self._last_opening(state, len(self._runs.starts))
 
     def _last_opening(self, state: int, runs: int) -> int | None:
-        """Return the same among the first `runs` runs of quotes."""
+        """Return the position of the last opening quote among the first `runs` runs of quotes, or None."""
         found = np.flatnonzero(~self._inside[state][:runs] & self._runs.begins[:runs])
         return int(self._runs.starts[found[-1]]) if len(found) else None
 
     def text_after_quote(self, state: int) -> int | None:
-        """Return where the first quoted field opens that has text behind its closing quote, or None.
+        """Return where the first quoted field with text after its closing quote opens, or None.
 
-        A field that was open at `start` counts as opened there.
+        A field that is already open at `start` counts as opening there.
         """
         runs, inside = self._runs, self._inside[state]
         following = runs.ends[: np.searchsorted(runs.ends, len(self.data))]

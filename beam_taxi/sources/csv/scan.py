@@ -1,7 +1,7 @@
-"""The first pass: a part of a file is read once for its hash, its record boundaries and its types.
+"""The first pass: read a part of a file once for its hash, its record boundaries and its types.
 
-The boundaries are given for both states in which the part may begin, its content only for the likely one. When all
-parts are joined the true states are known, and a part whose state was guessed wrong is scanned again.
+The boundaries are computed for both states in which the part may begin, the content only for the more likely one.
+Joining all parts reveals the true states, and a part whose state was guessed wrong is scanned again.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ TEXT_AFTER_QUOTE = "text after the closing quote of the field that opens here"
 
 
 def too_long(limit: int) -> str:
-    """Return the reason for refusing a record beyond the limit."""
+    """Return the reason for rejecting a record that exceeds the limit."""
     return f"the record exceeds the limit of {limit} bytes (4 times --max_field_bytes); is a quote not closed?"
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A part's bytes and some behind them; `core` runs from safe cut to safe cut, `offset` is that of `data`."""
+    """A part's bytes and some after them. `core` spans two safe cuts; `offset` is that of `data` in the file."""
 
     data: bytes
     offset: int
@@ -46,9 +46,9 @@ class _Window:
 
 
 def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) -> Scan[TextJoint]:
-    """Read a part; `state` is that in which it begins, if known.
+    """Scan a part; `state` is the state in which it begins, if known.
 
-    Raises DataError if the file is shorter than it was.
+    Raises DataError if the file has become shorter.
     """
     with storage.open_input(file.info.uri) as stream:
         window = _read(stream, file, part)
@@ -107,7 +107,7 @@ def _boundaries(window: _Window, part: Part, state: int) -> Boundaries:
 
 
 def _guess_state(core: RecordScan, n_columns: int) -> int:
-    """Return the start state under which the first records have the right number of fields."""
+    """Return the start state under which more of the first records have the right number of fields."""
     dialect = core.dialect
     if dialect.quote_byte is None or core.data.find(dialect.quote_byte, core.start, core.end) < 0:
         return OUTSIDE
@@ -134,7 +134,7 @@ class _Reader:
         self._content = Content()
 
     def read(self, stream: BinaryIO, state: int) -> Content:
-        """Return the content if the part begins in `state`; a fault ends it."""
+        """Return the content of the part, which begins in `state`; a fault ends the scan."""
         core = self._window.core
         ends = core.record_ends(state)
         if self._part.index == 0:
@@ -149,11 +149,11 @@ class _Reader:
         return self._content
 
     def _whole_records(self, stream: BinaryIO, state: int, ends: Positions) -> tuple[bytes, Positions]:
-        """Read on to the end of the last record that starts in the part."""
+        """Read ahead to the end of the last record that starts in the part."""
         core, data = self._window.core, self._window.data
         state = core.state_after(state)
         if self._window.at_end:
-            # A file that ends inside quotes is refused by `join`, which knows where they opened.
+            # `join` rejects a file that ends inside quotes, since it knows where they opened.
             return data, ends if state == INSIDE else np.append(ends[ends < len(data)], len(data))
         left = self._file.info.size - self._window.offset - len(data)
         while True:

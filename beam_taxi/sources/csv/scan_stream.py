@@ -1,4 +1,4 @@
-"""The first pass over a file that is read forwards only, from its first byte to its last."""
+"""The first pass over a file that can only be read from start to end."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MAX_MARKS = 8192
 
 
 class _Marks:
-    """Record starts at which units may begin: the first in each cell of a grid, which is widened so that they stay few.
+    """Record starts at which units may begin: the first in each cell of a grid, which coarsens to keep them few.
 
-    How much text there will be, and so where the units begin, is known only at the end.
+    The length of the text, and so where the units begin, is known only at the end.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class _Marks:
         self._lines = np.zeros(0, np.int64)
 
     def add(self, starts: Positions, lines: Positions) -> None:
-        """Add record starts behind those before, and the number of lines before each."""
+        """Append record starts, and the number of lines before each."""
         self._starts = np.concatenate([self._starts, starts])
         self._lines = np.concatenate([self._lines, lines])
         while len(self._starts) > _MAX_MARKS:
@@ -47,7 +47,7 @@ class _Marks:
 
 
 def scan_stream(file: CsvText[JoinedText], decoding: Decoding, part: Part, progress: Progress) -> Scan[JoinedText]:
-    """Read the one part of `file`. A cut at a share of the stored bytes is one at this share of the text.
+    """Scan the only part of `file`. A cut at some fraction of the stored bytes is made at that fraction of the text.
 
     Raises DataError if the file is damaged or not in its encoding.
     """

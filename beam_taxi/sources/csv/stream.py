@@ -1,6 +1,6 @@
-"""Files whose text is not what is stored: compressed, or in an encoding in which a byte is not a character.
+"""Files that must be decoded: compressed ones, and those in a multi-byte encoding other than UTF-8.
 
-They are read forwards only, in bounded memory, and the offsets of their records are those of the decoded text.
+They are read from start to end, in bounded memory, and the offsets of their records are those of the decoded text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from beam_taxi.errors import DataError, StorageError
 
 @dataclass(frozen=True)
 class Decoding:
-    """What leads from the stored bytes to text: `gzip`, `bz2` or `zstd`, then an encoding; each may be None."""
+    """How stored bytes become text: a compression (`gzip`, `bz2` or `zstd`), then an encoding. Either may be None."""
 
     compression: str | None
     encoding: str | None
@@ -26,8 +26,8 @@ class Decoding:
 class TextStream:
     """The text of a file as UTF-8 bytes.
 
-    Every member of a compressed file is read, and its checksum and end are checked. `sha256` is of the stored bytes
-    read so far. Raises DataError where the file is damaged, or is not in its encoding.
+    Every member of a compressed file is read, and its checksum and end are verified. `sha256` is the digest of the
+    stored bytes read so far. Raises DataError if the file is damaged or is not in its encoding.
     """
 
     def __init__(self, uri: str, stored: BinaryIO, decoding: Decoding) -> None:
@@ -68,7 +68,7 @@ class TextStream:
         return data[:size]
 
     def skip_to(self, position: int) -> None:
-        """Read on to `position` bytes of text."""
+        """Skip to `position`, in bytes of text. Raises EOFError if the text is shorter."""
         while self._position < position:
             if not self.read(min(position - self._position, 1 << 20)):
                 raise EOFError
@@ -91,7 +91,7 @@ class TextStream:
         except StorageError:
             raise
         except OSError as error:
-            # Of damaged data Arrow's error has no number.
+            # Arrow's error for damaged data has no errno.
             if error.errno is not None:
                 raise
             raise DataError(
@@ -101,7 +101,7 @@ class TextStream:
 
 
 class _Hashed:
-    """A file that hashes what is read from it; the owner of the file closes it, not Arrow."""
+    """A file that hashes what is read from it. Its owner closes the file, not Arrow."""
 
     closed = False
 

@@ -1,4 +1,4 @@
-"""What is known of a CSV file when it is open."""
+"""What is known about an open CSV file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from beam_taxi.sources.stored_file import StoredFile
 
 @dataclass(frozen=True)
 class CsvText(StoredFile[TextPosition, Joint]):
-    """A CSV file: its records begin at `start`, a position in its text; `dialect` is that of the text once decoded.
+    """A CSV file. Its records begin at `start`, a position in the text; `dialect` is that of the decoded text.
 
-    `declared` are types that are given, `batch_bytes` the bytes of text that are parsed at once.
+    `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time.
     """
 
     info: SourceInfo
