@@ -108,7 +108,7 @@ class _KeepSound(beam.DoFn):
 
 
 class MergeContent(beam.CombineFn):
-    """Merges the content of parts in any order; the accumulator grows with the columns and sources, not the parts."""
+    """Merges the content of parts in any order; of each part, the accumulator keeps only the 32 bytes of its digest."""
 
     def create_accumulator(self) -> TableContent:
         return TableContent()
