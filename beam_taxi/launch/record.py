@@ -70,15 +70,7 @@ class RunRecord:
         from beam_taxi.metadata import recorder
 
         assert self._store is not None
-        planned = self._planned
-        manifest = replace(
-            earlier,
-            run_id=planned.run_id,
-            pipeline_name=planned.pipeline_name,
-            settings=planned.settings,
-            settings_sha256=planned.settings_sha256,
-        )
-        return recorder.record_cached(manifest, earlier, self._store)
+        return recorder.record_cached(self._planned, earlier, self._store)
 
     def end(self, outcome: Outcome, on_worker: bool) -> Mapping[str, int]:
         """Record the end that an outcome is; return the ids of a complete run.

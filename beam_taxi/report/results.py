@@ -12,7 +12,16 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.run.folder import MANIFEST, SCHEMA_PATH, RunFolder, read_manifest, statistics_path
+from beam_taxi.run.folder import (
+    ANOMALIES,
+    MANIFEST,
+    SCHEMA,
+    SCHEMA_PATH,
+    STATISTICS,
+    RunFolder,
+    read_manifest,
+    statistics_path,
+)
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.statistics.splits import overall
 
@@ -51,13 +60,13 @@ def read_run(uri: str, manifest: RunManifest) -> Results:
     """Read the results of the run at `uri`. Raises UsageError."""
     folder = RunFolder(uri)
     statistics = {
-        split.name: _read_statistics(folder.uri_of(f"statistics/{statistics_path(split.name)}"))
+        split.name: _read_statistics(folder.uri_of(f"{STATISTICS}/{statistics_path(split.name)}"))
         for split in manifest.splits
     }
-    schema = text_format.Parse(_read(folder.uri_of(f"schema/{SCHEMA_PATH}")).decode(), schema_pb2.Schema())
+    schema = text_format.Parse(_read(folder.uri_of(f"{SCHEMA}/{SCHEMA_PATH}")).decode(), schema_pb2.Schema())
     anomalies = {}
-    for file in manifest.artifacts["anomalies"].files if "anomalies" in manifest.artifacts else ():
-        content = _read(folder.uri_of(f"anomalies/{file.path}"))
+    for file in manifest.artifacts[ANOMALIES].files if ANOMALIES in manifest.artifacts else ():
+        content = _read(folder.uri_of(f"{ANOMALIES}/{file.path}"))
         anomalies[file.split or ""] = anomalies_pb2.Anomalies.FromString(content)
     return Results(statistics, manifest, schema, anomalies, manifest.run_id)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,6 +14,9 @@ from beam_taxi.run.manifest import ArtifactFile, RunManifest
 
 MANIFEST = "manifest.json"
 """Written last: without it there is no run."""
+
+EXAMPLES, STATISTICS, SCHEMA, ANOMALIES, REJECTS = "examples", "statistics", "schema", "anomalies", "rejects"
+"""Keys of the artifacts, and their folders in that of the run."""
 
 REPORT = "report.html"
 """Rendered from the manifest and the artifacts, so the manifest does not list it."""
@@ -53,11 +55,9 @@ class RunFolder:
         """Return the URI of a file by its path in the folder."""
         return storage.join(self.uri, path)
 
-    @contextmanager
-    def publish(self, path: str) -> Iterator[BinaryIO]:
+    def publish(self, path: str) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears at `path`, complete, when the block ends without an exception."""
-        with storage.publish(self.uri, path) as file:
-            yield file
+        return storage.publish(self.uri, path)
 
     def publish_bytes(self, artifact: str, path: str, content: bytes, split: str | None = None) -> ArtifactFile:
         """Publish a small file of an artifact."""

@@ -16,7 +16,7 @@ def scan_table(plan: TablePlan) -> tuple[Mapping[int, AnyJoined], TableContent]:
     for number, source in enumerate(plan.sources):
         scans = [source.scan(part) for part in plan.parts(number)]
         joined[number] = source.join([scan.joint for scan in scans])
-        for index, assumption in joined[number].again:
+        for index, assumption in joined[number].again.items():
             scans[index] = source.scan(scans[index].part, assumption)
         for scan in scans:
             content.merge(TableContent.of_part(number, scan.part.index, scan.content))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from beam_taxi import storage
 from beam_taxi.settings import Settings
+from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
 from beam_taxi.sources.bigquery import open_bigquery
 from beam_taxi.sources.csv.file import CsvFormat
 from beam_taxi.sources.formats import FileFormat, Sample
@@ -16,7 +17,7 @@ from beam_taxi.sources.source import AnySource
 FILE_FORMATS: list[FileFormat] = [ParquetFormat(), CsvFormat()]
 """The first format that recognizes a file opens it; the last one recognizes every file."""
 
-TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {"bq://": open_bigquery}
+TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {BIGQUERY: open_bigquery}
 """Openers of tables that are not files, by the scheme of their URIs."""
 
 

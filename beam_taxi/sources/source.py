@@ -11,7 +11,7 @@ import base64
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -84,7 +84,7 @@ class Joined(Generic[Position]):
 
     bounds: tuple[Position, ...]
     first_numbers: tuple[int, ...] = (1,)
-    again: tuple[tuple[int, int], ...] = ()
+    again: Mapping[int, int] = field(default_factory=dict)
     fault: tuple[int, str] | None = None
 
     def number_of(self, part: int, row: int) -> int:

@@ -13,15 +13,12 @@ from tensorflow_data_validation.statistics.stats_impl import GenerateSlicedStati
 from tensorflow_data_validation.utils.slicing_util import generate_slices, get_feature_value_slicer
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from beam_taxi.run.folder import RunFolder, statistics_path
+from beam_taxi.run.folder import STATISTICS, RunFolder, statistics_path
 from beam_taxi.run.manifest import Artifact
 from beam_taxi.settings import Settings
 from beam_taxi.statistics.options import stats_options
 from beam_taxi.statistics.splits import SEPARATOR, by_split, overall
 from beam_taxi.transforms.write_examples import SplitBatch
-
-STATISTICS = "statistics"
-"""The key of the artifact, which is also its folder."""
 
 StatisticsBySplit = Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
 

@@ -6,13 +6,10 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from google.protobuf import text_format
 
-from beam_taxi.run.folder import SCHEMA_PATH, RunFolder
+from beam_taxi.run.folder import SCHEMA, SCHEMA_PATH, RunFolder
 from beam_taxi.run.manifest import Artifact
 from beam_taxi.schemas.infer import infer_schema
 from beam_taxi.transforms.compute_statistics import StatisticsBySplit
-
-SCHEMA = "schema"
-"""The key of the artifact, which is also its folder."""
 
 
 class InferSchema(beam.PTransform):

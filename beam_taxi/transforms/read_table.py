@@ -84,10 +84,9 @@ class _JoinParts(beam.DoFn):
         ordered = sorted(joints, key=lambda item: item[0])
         joined = self._plan.sources[source].join([joint for _, joint in ordered])
         yield source, joined
-        assumptions = dict(joined.again)
-        for part in self._plan.parts(source) if assumptions else ():
-            if part.index in assumptions:
-                yield TaggedOutput("again", ((source, part.index), (part, assumptions[part.index])))
+        for part in self._plan.parts(source) if joined.again else ():
+            if part.index in joined.again:
+                yield TaggedOutput("again", ((source, part.index), (part, joined.again[part.index])))
 
 
 class _ScanAgain(beam.DoFn):
@@ -103,7 +102,7 @@ class _KeepSound(beam.DoFn):
     """Drops scans that were made under a wrong assumption."""
 
     def process(self, scan: AnyScan, joined: Mapping[int, AnyJoined]) -> Iterator[tuple[None, AnyScan]]:
-        if scan.part.index not in dict(joined[scan.part.source].again):
+        if scan.part.index not in joined[scan.part.source].again:
             yield None, scan
 
 

@@ -13,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_taxi.run.folder import RunFolder, rejects_path, shard_path
+from beam_taxi.run.folder import EXAMPLES, REJECTS, RunFolder, rejects_path, shard_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile
 from beam_taxi.settings import Settings
 from beam_taxi.sources.source import Reject
 from beam_taxi.tfexample.batches import filter_rows
 from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter
-
-EXAMPLES, REJECTS = "examples", "rejects"
-"""Keys of artifacts, which are also their folders."""
 
 
 class UnitFiles:

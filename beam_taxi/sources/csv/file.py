@@ -67,10 +67,10 @@ class CsvFile(CsvText[TextJoint]):
         """Track the state, the line and the last opening quote through the parts."""
         state, line, opened, end = OUTSIDE, self.start.line, self.start.line, self.start.offset
         cuts, waiting = list[TextPosition](), 0
-        first_lines, open_quotes, again = list[int](), list[int](), list[tuple[int, int]]()
+        first_lines, open_quotes, again = list[int](), list[int](), dict[int, int]()
         for index, joint in enumerate(joints):
             if joint.assumed != state:
-                again.append((index, state))
+                again[index] = state
             first_lines.append(line)
             open_quotes.append(opened)
             bounds = joint.boundaries[state]
@@ -86,7 +86,7 @@ class CsvFile(CsvText[TextJoint]):
         last = TextPosition(end, line)
         bounds_of_units = (self.start, *cuts, *[last] * (waiting + 1))
         fault = (opened, NEVER_CLOSED) if state == INSIDE else None
-        return JoinedText(bounds_of_units, tuple(first_lines), tuple(again), fault, tuple(open_quotes))
+        return JoinedText(bounds_of_units, tuple(first_lines), again, fault, tuple(open_quotes))
 
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
         """Return a reader."""
