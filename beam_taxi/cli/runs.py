@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
+from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.outcome import consequence
+from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
@@ -130,9 +133,18 @@ def _verify(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 
 def _reap(store: StoreAddress, args: argparse.Namespace) -> Answer:
-    found = [asdict(one) for one in reap(store, args.runs)]
+    found = [asdict(one) for one in reap(store, args.runs, _end_of)]
     rows = [tuple(one.values()) for one in found]
     return found, [("run", "state", "reason"), *rows] if rows else [("no run is RUNNING",)], 0
+
+
+def _end_of(properties: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return how the job of a run has ended outside this process, by asking its runner."""
+    job = LaunchedJob.from_properties(properties)
+    if job is None:
+        return None
+    follows = consequence(runner_class(job.runner).end_of(job))
+    return None if follows.state is None else (follows.state.value, follows.message)
 
 
 def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:

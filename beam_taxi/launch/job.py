@@ -57,7 +57,7 @@ def run_job(
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
             for label, reader in _readers(runner.launch).items():
                 _ = manifest | label >> InformReader(reader)
-            runner.run(pipeline, console)
+            runner.run(pipeline, console, record.launched)
 
     folder = RunFolder(planned.run_uri)
     with timings.part("run"):

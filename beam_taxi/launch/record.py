@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Done, Outcome, State, consequence
 from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.run.folder import MANIFEST
@@ -48,6 +49,17 @@ class RunRecord:
             self._console.warn(
                 f"the start was not recorded: {error}; the run continues, and its end is recorded if the store is back"
             )
+
+    def launched(self, job: LaunchedJob) -> None:
+        """Record which job outside this process the run is, so that its end can be asked for later."""
+        if self._store is None or not self._is_started:
+            return
+        from beam_taxi.metadata import recorder
+
+        try:
+            recorder.note_job(self._planned.run_id, self._store, job.to_properties())
+        except BeamTaxiError as error:
+            self._console.warn(f"the job was not recorded: {error}")
 
     def look_up(self, content_hashes: Callable[[], list[str]], explain: bool) -> Lookup:
         """Find an earlier run with the same content, settings and code. Raises UsageError if there is no store.

@@ -7,7 +7,7 @@ inputs are artifacts too, and everything has a content hash.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -37,6 +37,15 @@ def start(planned: RunManifest, store: Store, runner: str, in_process: bool = Tr
         if run.executions():
             raise UsageError(f"--run_id {planned.run_id}: the store has a run of this id; choose another")
         run.stage(planned, {"runner": runner, **(this_process() if in_process else {})})
+
+
+def note_job(run_id: str, store: Store, job: Mapping[str, str]) -> None:
+    """Add the properties of a job that runs outside this process to the executions of a run. Raises StoreError."""
+    with open_store(store, write=True) as connection:
+        executions = list(_Run(connection, run_id).executions().values())
+        for one in executions:
+            nodes.set_properties(one.custom_properties, job)
+        connection.put_executions(executions)
 
 
 def record(manifest: RunManifest, store: Store) -> dict[str, int]:

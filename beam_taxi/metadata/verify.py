@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from beam_taxi import storage
@@ -10,7 +10,7 @@ from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import recorder
 from beam_taxi.metadata.manifests import verify_files
 from beam_taxi.metadata.nodes import hash_of_files
-from beam_taxi.metadata.process import is_gone
+from beam_taxi.metadata.process import Identity, is_gone
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run, list_runs
 from beam_taxi.metadata.store import Store
 from beam_taxi.run.folder import read_manifest
@@ -49,7 +49,16 @@ class Reaped:
     reason: str
 
 
-def reap(store: Store, run_ids: Collection[str] = ()) -> list[Reaped]:
+EndOf = Callable[[Identity], tuple[str, str] | None]
+"""Returns the state, FAILED or CANCELED, and the reason, with which the job outside this process has ended that the
+properties of a run name; None if it has not ended, or cannot be asked."""
+
+
+def _no_end(properties: Identity) -> None:
+    return None
+
+
+def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end) -> list[Reaped]:
     """End the RUNNING entries whose process is gone: COMPLETE if the manifest exists after all, else CANCELED.
 
     A job on a cluster or on another host cannot be seen from this host, so it is left RUNNING, unless it is named in
@@ -58,10 +67,10 @@ def reap(store: Store, run_ids: Collection[str] = ()) -> list[Reaped]:
     for run_id in run_ids:
         get_run(store, run_id)
     running = [run for run in list_runs(store) if run.state == "RUNNING" and (not run_ids or run.run_id in run_ids)]
-    return [_reap(store, run, run.run_id in run_ids) for run in running]
+    return [_reap(store, run, run.run_id in run_ids, end_of) for run in running]
 
 
-def _reap(store: Store, run: Run, named: bool) -> Reaped:
+def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
     gone = is_gone(run.properties)
     try:
         if gone is not False and storage.exists(run.manifest):
@@ -69,6 +78,10 @@ def _reap(store: Store, run: Run, named: bool) -> Reaped:
             return Reaped(run.run_id, "COMPLETE", f"the run is complete: {run.manifest}")
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
+        ended = end_of(run.properties)
+        if ended is not None:
+            recorder.fail(run.run_id, store, ended[1], ended[0])
+            return Reaped(run.run_id, *ended)
         if gone is None and not named:
             place = run.properties.get("process_host", run.properties.get("runner", "elsewhere"))
             return Reaped(run.run_id, "RUNNING", f"runs on {place}; if it does not, name the run to cancel it")

@@ -55,6 +55,17 @@ class RunFolder:
         """Return the URI of a file by its path in the folder."""
         return storage.join(self.uri, path)
 
+    def claim(self) -> None:
+        """Create the folder for this launch alone. Raises UsageError if it exists already."""
+        try:
+            storage.claim(self.uri)
+        except FileExistsError as error:
+            raise UsageError(f"{self.uri} exists; choose another --run_id") from error
+
+    def remove_claimed(self) -> None:
+        """Remove the folder, which this launch has claimed; its job must have ended. Raises OSError."""
+        storage.remove_claimed(self.uri)
+
     def publish(self, path: str) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears at `path`, complete, when the block ends without an exception."""
         return storage.publish(self.uri, path)

@@ -21,6 +21,7 @@ __all__ = [
     "check_new",
     "check_published",
     "check_unchanged",
+    "claim",
     "exists",
     "file_system",
     "hash_file",
@@ -30,6 +31,7 @@ __all__ = [
     "open_input",
     "publish",
     "read_bytes",
+    "remove_claimed",
     "remove_staging",
     "write_new",
 ]
@@ -53,6 +55,16 @@ def open_input(uri: str) -> BinaryIO:
 def exists(uri: str) -> bool:
     """Return whether a file or a folder exists; see FileSystem.exists."""
     return file_system(uri).exists(uri)
+
+
+def claim(run_uri: str) -> None:
+    """Create the folder of a run for this launch alone; see FileSystem.claim."""
+    file_system(run_uri).claim(run_uri)
+
+
+def remove_claimed(run_uri: str) -> None:
+    """Remove the folder of a run that this launch has claimed; see FileSystem.remove_claimed."""
+    file_system(run_uri).remove_claimed(run_uri)
 
 
 def publish(run_uri: str, path: str) -> AbstractContextManager[BinaryIO]:

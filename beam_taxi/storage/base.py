@@ -51,6 +51,17 @@ class FileSystem(Protocol):
         """Open a file for reading, seekable, without decompression. Raises OSError if it cannot be read."""
         ...
 
+    def claim(self, run_uri: str) -> None:
+        """Create the folder of a run for this launch alone. Raises FileExistsError if it exists already."""
+        ...
+
+    def remove_claimed(self, run_uri: str) -> None:
+        """Remove everything in the folder of a run that this launch has claimed, and whose job has ended.
+
+        Raises OSError if something remains.
+        """
+        ...
+
     def publish(self, run_uri: str, path: str) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears as `<run_uri>/path`, complete, when the block ends without an exception.
 
@@ -76,6 +87,12 @@ class RemoteFileSystem(ABC):
     def absolute(self, uri: str) -> str:
         """Return `uri` without a trailing slash."""
         return uri.rstrip("/")
+
+    def claim(self, run_uri: str) -> None:  # noqa: B027
+        """Do nothing."""
+
+    def remove_claimed(self, run_uri: str) -> None:  # noqa: B027
+        """Do nothing."""
 
     @contextmanager
     def publish(self, run_uri: str, path: str) -> Iterator[BinaryIO]:

@@ -35,6 +35,15 @@ class LocalFileSystem:
         """Open a file for reading."""
         return open(uri, "rb")
 
+    def claim(self, run_uri: str) -> None:
+        """Create the folder; no other process can create it too."""
+        os.makedirs(os.path.dirname(run_uri), exist_ok=True)
+        os.mkdir(run_uri)
+
+    def remove_claimed(self, run_uri: str) -> None:
+        """Remove the folder."""
+        shutil.rmtree(run_uri)
+
     @contextmanager
     def publish(self, run_uri: str, path: str) -> Iterator[BinaryIO]:
         """Yield a file in the staging folder that is renamed to `<run_uri>/path` when the block ends."""

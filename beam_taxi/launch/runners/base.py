@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.options import Launch
+from beam_taxi.launch.outcome import Outcome, Unknown
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -31,8 +33,6 @@ class Check(NamedTuple):
 class Runner:
     """Runs the graph of a launch. A subclass is a module beside this, and a line in `registry.py`."""
 
-    in_process: ClassVar[bool] = False
-    """Whether the run ends with this process."""
     has_local_workers: ClassVar[bool] = True
     """Whether workers may be on this machine, whose progress is then shown as bars."""
     has_own_flags: ClassVar[bool] = False
@@ -48,6 +48,11 @@ class Runner:
         self.flags = launch.beam
         self.options = launch.options
         self.settings = launch.settings
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the job ends with this process."""
+        return False
 
     def faults(self) -> Iterator[str]:
         """Yield what forbids a launch, each with what to do; nothing heavy is imported."""
@@ -75,11 +80,16 @@ class Runner:
         """Return the versions that a worker must have, by their names in the manifest."""
         return {}
 
-    def run(self, pipeline: Pipeline, console: Console) -> None:
+    def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Run a pipeline until the job ends, or is launched if nobody is to wait.
 
-        Raises JobCancelled, StillRunning if the job may still be running, and whatever the runner raises if the job
-        failed.
+        `launched` is called once with a job that runs outside this process, as soon as it exists.
+
+        An Interrupt cancels the job if a user asked for it, or if the job ends with this process. Else it is left
+        running.
+
+        Raises JobCancelled if the job has ended because it was cancelled, StillRunning if it may still be running, with
+        how to watch and cancel it, and whatever the runner raises if the job has ended otherwise without success.
         """
         self.wait(pipeline.run())
 
@@ -87,3 +97,11 @@ class Runner:
         """Wait for the job unless nobody is to wait; raises what `run` raises."""
         if not self.options.no_wait:
             result.wait_until_finish()
+
+    @classmethod
+    def end_of(cls, job: LaunchedJob) -> Outcome:
+        """Return how a job has ended that was launched earlier, by any process; Unknown if it may still be running.
+
+        A job that has succeeded is Unknown too: only its manifest says that the run is complete.
+        """
+        return Unknown(f"{job.runner} cannot be asked for the job {job.id}")

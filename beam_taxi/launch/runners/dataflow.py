@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.quiet import silenced
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.cloud_checks import cloud_checks
@@ -70,7 +71,7 @@ class DataflowRunner(Runner):
             "job_name": name[:63].rstrip("-"),
         }
 
-    def run(self, pipeline: Pipeline, console: Console) -> None:
+    def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Launch the job, and wait for it unless nobody is to wait; raises what `watch` raises."""
         from apitools.base.py.exceptions import HttpError
 
@@ -88,6 +89,7 @@ class DataflowRunner(Runner):
         project, region = self.settings.project or "", self.flags.get("region")
         job = Job(project, region, result.job_id(), self.flags.get("dataflow_endpoint"))
         console.tell("job", f"{job.job_id}  {job.page}")
+        launched(LaunchedJob(self.name, job.job_id, f"{project}/{region}", job.page, cancel_command(job)))
         if self.options.no_wait:
             console.tell("cancel", cancel_command(job))
             return

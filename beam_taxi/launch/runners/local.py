@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.runners.base import Runner
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ class LocalRunner(Runner):
     Processes (`--direct_running_mode multi_processing`) import the libraries again, and were slower on two cores.
     """
 
-    in_process = True
     beam_log_level = logging.CRITICAL
+
+    @property
+    def in_process(self) -> bool:
+        return True
 
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
@@ -39,7 +43,7 @@ class LocalRunner(Runner):
     def beam_args(self, plan: TablePlan) -> list[str]:
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
 
-    def run(self, pipeline: Pipeline, console: Console) -> None:
+    def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
         # With threads, another thread flushes each second what a worker has written: an element that is being pickled
@@ -50,7 +54,7 @@ class LocalRunner(Runner):
         # The runner talks to its threads by gRPC, which would send that to a proxy (http_proxy).
         excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
         os.environ[_WITHOUT_PROXY] = f"{excepted},localhost,127.0.0.1".lstrip(",")
-        super().run(pipeline, console)
+        super().run(pipeline, console, launched)
 
     def _defaults(self, plan: TablePlan) -> Mapping[str, str]:
         threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)

@@ -1,0 +1,87 @@
+"""Signals that ask this process to end: Ctrl-C, SIGTERM and SIGHUP, each raised once in the main thread."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GRACE_SECONDS = 0.5
+"""A second signal within this time, as of an impatient user or a supervisor, does not disturb the unwinding."""
+
+
+class Interrupt(KeyboardInterrupt):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__("interrupted" if number == signal.SIGINT else f"ended by {number.name}")
+        self.number = number
+
+    @property
+    def wants_cancel(self) -> bool:
+        """Whether a user asked for it. A host that shuts down does not want jobs elsewhere to end."""
+        return self.number == signal.SIGINT
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the process: that of a failure for Ctrl-C, else 128 plus the number of the signal."""
+        return 1 if self.wants_cancel else 128 + self.number
+
+
+class _Signals:
+    """The state of the handler; a process has one."""
+
+    def __init__(self) -> None:
+        self.received: Interrupt | None = None
+        self.is_held = False
+        self._raised_at = float("-inf")
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.is_held or now - self._raised_at < _GRACE_SECONDS:
+            return
+        self._raised_at = now
+        self.received = self.received or Interrupt(signal.Signals(number))
+        raise Interrupt(signal.Signals(number))
+
+
+_signals = _Signals()
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise the signals as Interrupts while the block runs, except those that the parent process has had ignored.
+
+    Without a handler, SIGTERM would end the process without cleaning up, and PID 1 of a container would ignore it.
+    """
+    global _signals
+    _signals = _Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in handled:
+        signal.signal(number, _signals.handle)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])
+
+
+def received() -> Interrupt | None:
+    """Return the first signal that was received, None if there was none.
+
+    Runners may wrap the exception in their own, or swallow it.
+    """
+    return _signals.received
+
+
+def hold() -> None:
+    """Ignore further signals, so that the end of a run is cleaned up and recorded."""
+    _signals.is_held = True
