@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 0.5
@@ -80,6 +83,20 @@ def received() -> Interrupt | None:
     Runners may wrap the exception in their own, or swallow it.
     """
     return _signals.received
+
+
+def leave(status: int) -> NoReturn:
+    """End the process, with the streams flushed.
+
+    After an interrupt, threads of the runner may still be computing; Python would end them in the middle of compiled
+    code, which can abort the process.
+    """
+    if _signals.received is None:
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(status)
 
 
 def hold() -> None:

@@ -40,10 +40,12 @@ class RunRecord:
             return
         from beam_taxi.metadata import recorder
 
+        # An interrupt may come just after the transaction.
+        self._is_started = True
         try:
             recorder.start(self._planned, self._store, runner, in_process)
-            self._is_started = True
         except BeamTaxiError as error:
+            self._is_started = False
             if error.exit_status == 2 and not isinstance(error, StoreError):
                 raise
             self._console.warn(
