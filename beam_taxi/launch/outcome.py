@@ -115,7 +115,7 @@ def _outcome_of_error(error: Exception, runner: Waiting) -> Outcome:
     if interrupt is not None and runner.in_process:
         # Beam wraps an exception that is raised while it processes elements.
         return Cancelled(str(interrupt))
-    explained = error if isinstance(error, BeamTaxiError) else explain(error)
+    explained = explain(error)
     if isinstance(explained, StillRunning):
         return Unknown(str(explained))
     return Cancelled(str(explained)) if isinstance(explained, JobCancelled) else Failed(explained)
