@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from beam_taxi.storage.gcs import SCHEME, client, lookup_retry, translated_errors
+from beam_taxi.storage.gcs_client import SCHEME, account, client, lookup_retry
+from beam_taxi.storage.gcs_errors import translated_errors
 
 # Predefined dual-regions, whose regions the service does not list.
 # https://cloud.google.com/storage/docs/locations#predefined
@@ -29,11 +30,5 @@ def granted(bucket: str, permissions: tuple[str, ...]) -> set[str]:
 
 def member() -> str:
     """Return the caller as IAM names it, or `user:YOU` if the credentials do not contain an account."""
-    from google.auth import default
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        email = getattr(default()[0], "service_account_email", None)
-    except GoogleAuthError:
-        email = None
-    return f"serviceAccount:{email}" if email and email != "default" else "user:YOU"
+    email = account()
+    return f"serviceAccount:{email}" if email else "user:YOU"

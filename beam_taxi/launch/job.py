@@ -63,18 +63,18 @@ def run_job(
             runner.run(pipeline, console, record.launched)
 
     folder = RunFolder(planned.run_uri)
-    folder.claim()
+    claim = folder.claim()
     with timings.part("run"):
         outcome = outcome_of(job, folder, runner)
     if consequence(outcome).removes_folder:
-        _remove(folder, console)
+        _remove(folder, claim, console)
     return outcome
 
 
-def _remove(folder: RunFolder, console: Console) -> None:
+def _remove(folder: RunFolder, claim: str, console: Console) -> None:
     """Remove the folder of a run whose job has ended without a manifest."""
     try:
-        folder.remove_claimed()
+        folder.remove_claimed(claim)
     except OSError as error:
         console.warn(f"{folder.uri}: parts of the run remain: {error}")
 

@@ -16,7 +16,7 @@ from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.names import check_names
 
 MAX_HEADER_BYTES = 16 << 20
-_FIRST_READ = 64 << 10
+_FIRST_READ = 32 << 10
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
