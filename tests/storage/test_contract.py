@@ -198,9 +198,11 @@ def test_a_changed_file_is_noticed(place: Place):
 
 def test_write_new_never_replaces_a_file(place: Place):
     uri = storage.join(place.uri, "report.html")
+    users = storage.join(place.uri, storage.STAGING, "of the user.txt")
+    storage.write_new(users, b"x")
     storage.write_new(uri, b"content")
     assert storage.read_bytes(uri) == b"content"
     with pytest.raises(UsageError, match=r"--out .*report\.html: exists already"):
         storage.write_new(uri, b"other")
     assert storage.read_bytes(uri) == b"content"
-    assert not storage.exists(storage.join(place.uri, storage.STAGING))
+    assert storage.exists(users)
