@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
+from beam_taxi.cli import streams
+from beam_taxi.cli.terminal import exit_status_of
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
@@ -27,7 +28,7 @@ Answer = tuple[object, Sequence[Sequence[object]], int]
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi runs") -> int:
     """Answer on standard output; return 0 if done, 1 if failed or not as recorded, 2 for bad usage or no store."""
-    return exit_status_of(lambda: _answer(argv, prog))
+    return exit_status_of(lambda: _answer(argv, prog), argv)
 
 
 def _answer(argv: Sequence[str] | None, prog: str) -> int:
@@ -37,11 +38,13 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
         raise UsageError("--metadata_store none: there are no runs")
     answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
     value, rows, status = answer(store, args)
-    with closed_pipe_ignored():
+    try:
         if args.json:
-            print(json.dumps(value, indent=1, ensure_ascii=False))
+            print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
         else:
             _print_table(rows)
+    except BrokenPipeError:
+        streams.discard(sys.stdout)
     return status
 
 

@@ -18,7 +18,7 @@ from beam_taxi.metadata.service import serve
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi serve-metadata") -> int:
     """Serve until SIGINT or SIGTERM; return 0 then, 2 if the store or the port cannot be used."""
-    return exit_status_of(lambda: _serve(argv, prog))
+    return exit_status_of(lambda: _serve(argv, prog), argv)
 
 
 def _serve(argv: Sequence[str] | None, prog: str) -> int:

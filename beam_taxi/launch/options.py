@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from beam_taxi.flags import Group, Option, Parser, add_options, flag, options_of
+from beam_taxi.flags import VERBOSE, Group, Option, Parser, add_options, flag, options_of
 from beam_taxi.launch.beam_flags import BeamFlags
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.settings import Settings
@@ -103,7 +103,7 @@ def options() -> list[Option]:
 
 def known_flags() -> set[str]:
     """Return all of our flags, as they are written."""
-    return {"-h", "--help", *(text for option in options() for text in option.strings)}
+    return {"-h", "--help", *VERBOSE, *(text for option in options() for text in option.strings)}
 
 
 def parser(prog: str = "beam-taxi run") -> Parser:
