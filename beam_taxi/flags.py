@@ -239,6 +239,10 @@ class Parser(argparse.ArgumentParser):
             text = "show also what libraries log, and the trace of an error"
             self.add_argument(*VERBOSE, action="store_true", default=argparse.SUPPRESS, help=text)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help; unlike argparse, raise OSError if it cannot be written."""
+        print(message, end="", file=file)
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(message)

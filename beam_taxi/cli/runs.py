@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from beam_taxi.cli import streams
-from beam_taxi.cli.terminal import exit_status_of
+from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
@@ -38,13 +37,11 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
         raise UsageError("--metadata_store none: there are no runs")
     answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
     value, rows, status = answer(store, args)
-    try:
+    with closed_pipe_ignored():
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
         else:
             _print_table(rows)
-    except BrokenPipeError:
-        streams.discard(sys.stdout)
     return status
 
 

@@ -5,8 +5,25 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+OUTPUT = "standard output"
+"""The file name of an OSError that is raised when standard output cannot be written to."""
+
+
+class _Output(io.FileIO):
+    """Standard output, whose errors say that it is what failed."""
+
+    def write(self, content: ReadableBuffer, /) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, OUTPUT) from error
 
 
 def make_usable() -> None:
@@ -14,18 +31,29 @@ def make_usable() -> None:
 
     A file that is opened later would otherwise get the descriptor of a closed stream, and what is meant for the stream.
     """
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False))
-    for stream in (sys.stdout, sys.stderr):
-        # A notebook or a test may have replaced it.
-        if isinstance(stream, io.TextIOWrapper):
-            with suppress(OSError):
-                stream.reconfigure(errors="backslashreplace")
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
+    sys.stdout = _usable(sys.stdout, 1, lambda: _Output(1, "w", closefd=False))
+    sys.stderr = _usable(sys.stderr, 2, lambda: io.FileIO(2, "w", closefd=False))
+
+
+def _usable(stream: TextIO | None, descriptor: int, opened: Callable[[], io.FileIO]) -> TextIO:
+    """Return a stream to the descriptor, or the same stream if a notebook or a test has replaced it."""
+    encoding, by_line = "utf-8", False
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            stream.flush()
+        try:
+            if stream.fileno() != descriptor:
+                return stream
+        except (OSError, ValueError):
+            return stream
+        encoding, by_line = stream.encoding, descriptor == 2 or stream.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(opened()), encoding, "backslashreplace", line_buffering=by_line)
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -35,18 +63,6 @@ def write(stream: TextIO, text: str) -> None:
         stream.flush()
         return
     discard(stream)
-
-
-def flush(stream: TextIO) -> OSError | None:
-    """Write what is buffered; if that fails, drop it and return why. A reader that has left is no failure."""
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        discard(stream)
-    except OSError as error:
-        discard(stream)
-        return error
-    return None
 
 
 def discard(stream: TextIO) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
+from beam_taxi.cli import streams
+from beam_taxi.cli.terminal import print_warning
 from beam_taxi.launch.options import Launch
 from beam_taxi.run.folder import MANIFEST, REPORT
 from beam_taxi.run.manifest import RunManifest
@@ -73,16 +76,31 @@ def print_end(
     cached: str | None = None,
 ) -> None:
     """Print what a run has produced, or, for a `cached` run id, which run's artifacts it reuses."""
+    try:
+        for line in _lines_of_end(launch, manifest, ids, seconds, cached):
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # The run is complete all the same.
+        streams.discard(sys.stdout)
+        place = f"{manifest.run_uri}/{MANIFEST}"
+        print_warning(f"{error.filename or 'standard output'}: {error.strerror}; the run is complete: {place}")
+
+
+def _lines_of_end(
+    launch: Launch, manifest: RunManifest, ids: Mapping[str, int], seconds: Mapping[str, float], cached: str | None
+) -> Iterator[str]:
     if launch.options.is_json:
         result = {"manifest": manifest.to_json(), "ml_metadata_ids": ids, "seconds": seconds}
-        print(json.dumps(result | ({"cached_run_id": cached} if cached else {})))
+        yield json.dumps(result | ({"cached_run_id": cached} if cached else {}))
         return
-    for line in _lines(manifest, ids, cached):
-        print(line)
-    print(f"record     {launch.store_uri}")
+    yield from _lines(manifest, ids, cached)
+    yield f"record     {launch.store_uri}"
     for warning in manifest.warnings:
-        print(f"warning    {warning}")
-    print("seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items()))
+        yield f"warning    {warning}"
+    yield "seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
 
 
 def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from beam_taxi.cli import streams
 from beam_taxi.cli.progress import bars
@@ -27,32 +27,41 @@ def exit_status_of(work: Callable[[], int], argv: Sequence[str] | None, as_json:
     streams.make_usable()
     except_loopback()
     with captured(verbose=any(word in VERBOSE for word in words), stays=argv is None):
-        exited: SystemExit | None = None
-        try:
-            status = _status_of(work, as_json)
-        except SystemExit as end:
-            exited, status = end, int(bool(end.code))
-        unwritten = streams.flush(sys.stdout)
-        if unwritten is not None and status == 0:
-            return _refuse(BeamTaxiError(f"standard output: {unwritten.strerror}"), as_json)
-        if exited is not None:
-            raise exited
-        return status
+        return _status_of(work, as_json)
 
 
 def _status_of(work: Callable[[], int], as_json: bool) -> int:
+    status, exited = 0, None
     try:
-        return work()
-    except BrokenPipeError:
-        # The reader of standard output has stopped reading (`| head`).
-        streams.discard(sys.stdout)
-        return 0
+        with closed_pipe_ignored():
+            status = work()
+    except SystemExit as exit_:
+        exited = exit_
     except KeyboardInterrupt as interrupt:
         status = interrupt.exit_status if isinstance(interrupt, Interrupt) else 1
         print_error(str(interrupt) or "interrupted", status, as_json)
-        return status
     except Exception as error:
-        return _refuse(as_fault(error), as_json)
+        status = _refuse(as_fault(error), as_json)
+    try:
+        with closed_pipe_ignored():
+            sys.stdout.flush()
+    except OSError as error:
+        streams.discard(sys.stdout)
+        return status or _refuse(as_fault(error), as_json)
+    if exited is not None:
+        raise exited
+    return status
+
+
+@contextmanager
+def closed_pipe_ignored() -> Iterator[None]:
+    """End the block without an error if the reader of standard output has stopped reading (`| head`)."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        if error.filename != streams.OUTPUT:
+            raise
+        streams.discard(sys.stdout)
 
 
 def _refuse(fault: BeamTaxiError, as_json: bool) -> int:
@@ -66,6 +75,11 @@ def print_error(message: str, exit_status: int, as_json: bool = False) -> None:
     """Print an error in one line on standard error."""
     shown = json.dumps({"error": message, "exit_status": exit_status})
     _print_line(shown if as_json else f"beam_taxi: error: {message}")
+
+
+def print_warning(text: str) -> None:
+    """Print a warning in one line on standard error."""
+    _print_line(f"beam_taxi: warning: {text}")
 
 
 def _print_line(text: str) -> None:
@@ -97,7 +111,7 @@ class TerminalConsole:
 
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
-        _print_line(f"beam_taxi: warning: {text}")
+        print_warning(text)
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""

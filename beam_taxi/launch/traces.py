@@ -75,7 +75,7 @@ def explain(error: Exception) -> BeamTaxiError:
 
 
 def as_fault(error: Exception) -> BeamTaxiError:
-    """Return an exception that nothing has handled as our own error; the trace of a surprising one is kept in a file."""
+    """Return an exception that nothing has handled as our own error; the trace of a surprise is kept in a file."""
     if isinstance(error, BeamTaxiError):
         return error
     fault: BeamTaxiError
