@@ -38,7 +38,9 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
-    assert plan is not None
+    if plan is None:
+        summary.print_query_plan(launch, checks)
+        return 0
     console = TerminalConsole(launch.options.is_json)
     for check in checks:
         if check.note:

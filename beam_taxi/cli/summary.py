@@ -11,6 +11,7 @@ from beam_taxi import storage
 from beam_taxi.cli import streams
 from beam_taxi.cli.terminal import print_warning
 from beam_taxi.launch.options import Launch
+from beam_taxi.launch.preflight import QUERY
 from beam_taxi.run.folder import MANIFEST, REPORT
 from beam_taxi.run.manifest import RunManifest
 
@@ -65,6 +66,17 @@ def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, s
     print(f"shards     {f'{plan.n_units} for each split: ' if settings.examples else 'none, splits: '}{splits}")
     for name, value in described:
         print(f"{name:<10} {value}")
+    print(f"record     {launch.store_uri}")
+
+
+def print_query_plan(launch: Launch, checks: Iterable[Check]) -> None:
+    """Print what a run with a query would read and write; the rest is known only after the query has run."""
+    for pattern in launch.settings.input:
+        print(f"input      {pattern}")
+    for check in checks:
+        if check.name == QUERY:
+            print(f"query      {check.note}")
+    print(f"output     {launch.settings.run_uri}")
     print(f"record     {launch.store_uri}")
 
 

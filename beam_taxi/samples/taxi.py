@@ -326,12 +326,17 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+_LARGEST = 10**12
+
+
 def not_negative(text: str) -> int:
     """Return the number, or raise ArgumentTypeError."""
     try:
         number = int(text)
     except ValueError:
         number = -1
+    if number > _LARGEST:
+        raise argparse.ArgumentTypeError(f"must be no more than {_LARGEST}")
     if number < 0:
         raise argparse.ArgumentTypeError(f"must be a whole number that is not negative, got {text!r}")
     return number
