@@ -227,7 +227,7 @@ def build(declared: type[Declared], given: Mapping[str, object]) -> Declared:
 
 
 VERBOSE = ("-v", "--verbose")
-"""The option of every verb that shows what is not one line; it is looked for before the arguments are parsed."""
+"""The option of every verb that `launch.stderr` looks for before the arguments are parsed."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _call(words: Sequence[str]) -> int:
     from beam_taxi.cli.terminal import print_error
-    from beam_taxi.launch.stderr import terminal
+    from beam_taxi.launch.stderr import VERBOSE, terminal
 
     first = words[0] if words else ""
-    if first in ("-v", "--verbose") and len(words) > 1:
+    if first in VERBOSE and len(words) > 1:
         return _call([*words[1:], first])
     if first in VERBS:
         return _main_of(VERBS[first])(words[1:], f"{_PROG} {first}")

@@ -11,10 +11,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from beam_taxi.cli import streams
 from beam_taxi.cli.progress import bars
 from beam_taxi.errors import BeamTaxiError
-from beam_taxi.flags import VERBOSE
 from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.proxies import except_loopback
-from beam_taxi.launch.stderr import captured, show, terminal
+from beam_taxi.launch.stderr import VERBOSE, captured, show, terminal
 from beam_taxi.launch.traces import as_fault
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TextIO
 
+VERBOSE = ("-v", "--verbose")
+"""The option of every verb by which nothing is captured: what libraries write is shown, and the traces of errors."""
+
 
 class _Capture:
     """Descriptor 2 and `sys.stderr` lead to a log file, or nowhere without a folder for it; `terminal` to the user."""

@@ -28,6 +28,7 @@ _RPC_ERROR = re.compile(
 # An interrupt ends a run, but it is not why a step fails: it arrives wherever a thread happens to be.
 _INTERRUPT = re.compile(r"(?:[\w.]*\.)?(?:KeyboardInterrupt|Interrupt)\b")
 _LONGEST = 500
+_CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def find_error(text: str) -> BeamTaxiError | None:
@@ -69,7 +70,9 @@ def explain(error: Exception) -> BeamTaxiError:
     stderr.show(trace)
     explained = find_error(text)
     if explained is None:
-        explained = BeamTaxiError(f"the run failed: {_named(error)}{_kept(trace)}")
+        explained = BeamTaxiError(
+            f"the run failed: {_named(error, with_type=isinstance(error, LookupError))}{_kept(trace)}"
+        )
     explained.__cause__ = error
     return explained
 
@@ -81,25 +84,25 @@ def as_fault(error: Exception) -> BeamTaxiError:
     fault: BeamTaxiError
     if isinstance(error, FileNotFoundError) and not _has_working_directory():
         fault = UsageError("the working directory no longer exists: change to another one")
+    elif isinstance(error, OSError) and error.filename is not None and error.filename == os.environ.get(_CREDENTIALS):
+        fault = UsageError(f"{_CREDENTIALS} {error.filename}: {error.strerror}: it must name a file with credentials")
     elif isinstance(error, OSError | MemoryError):
         fault = BeamTaxiError(_named(error))
     else:
-        fault = BeamTaxiError(f"{_named(error)}{_kept(''.join(traceback.format_exception(error)))}")
+        fault = BeamTaxiError(f"{_named(error, with_type=True)}{_kept(''.join(traceback.format_exception(error)))}")
     fault.__cause__ = error
     return fault
 
 
-def _named(error: Exception) -> str:
-    """Return an exception in one line."""
+def _named(error: Exception, with_type: bool = False) -> str:
+    """Return an exception in one line; a trace in its text has the type of the cause anyway."""
     if isinstance(error, OSError) and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}" if _has_path(error) else error.strerror
     if isinstance(error, MemoryError):
         return "out of memory"
-    text = str(error)
-    # A runner's own class says nothing of the failure of a worker that it delivers as text.
-    is_delivered = isinstance(error, RuntimeError) or "\n" in text
-    name = type(error).__name__
-    return (cause_of(text) if is_delivered else ": ".join(filter(None, [name, cause_of(text)]))) or name
+    name, text = type(error).__name__, str(error)
+    cause = cause_of(text) or name
+    return f"{name}: {cause}" if with_type and cause != name and "\n" not in text else cause
 
 
 def _has_path(error: OSError) -> bool:
