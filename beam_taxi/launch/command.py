@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,10 +45,14 @@ def check_text(text: str, what: str) -> None:
 
     Names of files and arguments are bytes. Python keeps those that it cannot decode as surrogates.
     """
+    if not any("\udc80" <= character <= "\udcff" for character in text):
+        return
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{what} {text} is not valid {sys.getfilesystemencoding().upper()}: rename it") from error
+        os.fsencode(text).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {text} is not valid UTF-8: rename it") from error
+    encoding = sys.getfilesystemencoding().upper()
+    raise UsageError(f"{what} {text} is not {encoding}, the encoding of this locale: set LC_ALL=C.UTF-8")
 
 
 def wants_json(argv: Sequence[str]) -> bool:

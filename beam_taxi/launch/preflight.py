@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from beam_taxi import storage
@@ -28,7 +29,12 @@ def look(runner: Runner) -> tuple[list[Check], TablePlan | None]:
     """
     settings, options = runner.settings, runner.options
     inputs = _Inputs(settings)
-    checks = [*_checks_of(runner), _check("output", lambda: check_output(settings)), _check("input", inputs.open)]
+    checks = [
+        *_checks_of(runner),
+        _check("temporary files", check_temporary_files),
+        _check("output", lambda: check_output(settings)),
+        _check("input", inputs.open),
+    ]
     if settings.query is None:
         return checks, inputs.plan
     checks.append(_check("record", lambda: check_unrecorded(runner.launch)))
@@ -155,6 +161,14 @@ def check_unrecorded(launch: Launch) -> None:
         return
     if state not in ("FAILED", "CANCELED"):
         raise UsageError(f"--run_id {run_id}: the store has a run of this id, which is {state}; choose another")
+
+
+def check_temporary_files() -> None:
+    """Raises UsageError if there is no folder for temporary files: the libraries cannot even be imported without it."""
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise UsageError("no folder takes temporary files: set TMPDIR to one with free space") from error
 
 
 def check_output(settings: Settings) -> None:
