@@ -40,7 +40,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "a message in ASCII": (
         f"{ASCII} {MAIN} --input é.csv --output out",
         2,
-        "is not ASCII, the encoding of this locale: set LC_ALL",
+        "is not ASCII, the encoding of",
     ),
     "a name that is not UTF-8": (
         f"{MAIN} --input $'x\\xff.csv' --output out",
