@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
     """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
     words = sys.argv[1:] if argv is None else argv
     with interrupts.raised():
-        return exit_status_of(lambda: _launch(words, prog), wants_json(words))
+        return exit_status_of(lambda: _launch(words, prog), argv, wants_json(words))
 
 
 def _launch(argv: Sequence[str], prog: str) -> int:
@@ -38,7 +38,9 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
-    assert plan is not None
+    if plan is None:
+        summary.print_query_plan(launch, checks)
+        return 0
     console = TerminalConsole(launch.options.is_json)
     for check in checks:
         if check.note:

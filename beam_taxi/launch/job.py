@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
@@ -42,21 +43,22 @@ def run_job(
 ) -> Outcome:
     """Claim the folder, record the start, run the graph, and remove what a job that has ended leaves behind.
 
-    Raises UsageError if the folder exists already.
+    Raises UsageError if the folder exists already, or if Beam refuses its options.
     """
     with timings.part("imports"), silenced(), without_collection():
         # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
         import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
 
         from beam_taxi import pipeline as graph
         from beam_taxi.transforms.inform_reader import InformReader
+
+    options = parse_beam_options(runner.beam_args(plan))
 
     def job() -> None:
         with timings.part("record"):
             record.start(runner.name, runner.in_process)
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
-            pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
+            pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
             for label, reader in _readers(runner.launch).items():
                 _ = manifest | label >> InformReader(reader)

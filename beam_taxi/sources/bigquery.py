@@ -44,6 +44,17 @@ def run_query(query: str, project: str | None) -> str:
     return f"{SCHEME}{table.project}.{table.dataset_id}.{table.table_id}"
 
 
+def dry_run_bytes(settings: Settings) -> int:
+    """Return how many bytes the query would process, which costs nothing to ask. Raises UsageError."""
+    with _errors_of("--query"):
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import bigquery
+
+        credentials = AnonymousCredentials() if os.environ.get("BIGQUERY_EMULATOR_HOST") else None
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        return int(bigquery.Client(settings.project, credentials).query(settings.query, config).total_bytes_processed)
+
+
 def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
     """Open `bq://PROJECT.DATASET.TABLE` as it is now. Raises UsageError and DataError."""
     parts = uri.removeprefix(SCHEME).split(".")
