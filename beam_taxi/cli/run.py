@@ -33,15 +33,16 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings = Timings()
+    console = TerminalConsole(launch.options.is_json)
     with timings.part("checks"):
-        checks, plan = preflight.look(runner)
+        checks, plan = preflight.look(runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"))
+    console.end_status()
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
     if plan is None:
         summary.print_query_plan(launch, checks)
         return 0
-    console = TerminalConsole(launch.options.is_json)
     for check in checks:
         if check.note:
             console.note(check.note)

@@ -48,6 +48,10 @@ class BeamFlags:
         values = self._values.get(name)
         return values[-1] if values else default
 
+    def all(self, *names: str) -> list[str]:
+        """Return all values of the flags with these names."""
+        return [value for name in names for value in self._values.get(name, [])]
+
     def with_defaults(self, defaults: Mapping[str, str]) -> list[str]:
         """Return the words, and the `defaults` of flags that are not among them."""
         added = [word for name, value in defaults.items() if name not in self for word in (f"--{name}", value)]

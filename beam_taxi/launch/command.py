@@ -18,6 +18,7 @@ from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.settings import Settings, default_splits
 from beam_taxi.sources.registry import is_table
+from beam_taxi.storage import credentials
 
 
 def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
@@ -34,6 +35,8 @@ def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
         raise UsageError(f"unexpected argument {rest[0]!r}; pass files with --input")
     for fault in faults_of_words(rest, known_flags(), runner_class(launch_options.runner).has_own_flags):
         raise UsageError(fault)
+    project = given.get("project")
+    credentials.use(BeamFlags(rest).get("impersonate_service_account"), str(project) if project else None)
     settings = _settings(given)
     words = rest if settings.project is None else ["--project", settings.project, *rest]
     store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)

@@ -14,6 +14,7 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
 from beam_taxi.settings import Settings
+from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
 from beam_taxi.sources.source import AnySource
@@ -22,13 +23,14 @@ QUERY = "query"
 """The name of the check of a query; its note says what the query would process."""
 
 
-def look(runner: Runner) -> tuple[list[Check], TablePlan | None]:
+def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], TablePlan | None]:
     """Return the results of all checks, and the plan of the input if there can be one.
 
-    A query runs, which costs, only if nothing else forbids the launch; its result is part of the plan.
+    A query runs, which costs, only if nothing else forbids the launch; its result is part of the plan. Meanwhile
+    `waiting` is called with the seconds that it has been running.
     """
     settings, options = runner.settings, runner.options
-    inputs = _Inputs(settings)
+    inputs = _Inputs(settings, waiting)
     checks = [
         *_checks_of(runner),
         _check("temporary files", check_temporary_files),
@@ -48,8 +50,9 @@ def look(runner: Runner) -> tuple[list[Check], TablePlan | None]:
 class _Inputs:
     """What `--input` and `--query` name, opened once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, waiting: Waiting | None) -> None:
         self.plan: TablePlan | None = None
+        self._waiting = waiting
         self._settings = settings
         self._sources: list[AnySource] = []
         self._kinds: Mapping[str, Kind] = {}
@@ -68,7 +71,7 @@ class _Inputs:
     def run_query(self) -> None:
         """Run the query, and open its result too. Raises UsageError and DataError."""
         assert self._settings.query is not None
-        self._sources.insert(0, open_query(self._settings.query, self._settings, self._kinds))
+        self._sources.insert(0, open_query(self._settings.query, self._settings, self._kinds, self._waiting))
         check_columns(self._settings, self._make_plan())
 
     def _make_plan(self) -> TablePlan:

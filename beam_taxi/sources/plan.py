@@ -12,7 +12,7 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
-from beam_taxi.sources.bigquery import run_query
+from beam_taxi.sources.bigquery import Waiting, run_query
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
@@ -86,9 +86,11 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> list[AnySour
         return [*opened_tables, *opened_files]
 
 
-def open_query(query: str, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
-    """Run a query, which costs, and open the table with its rows. Raises UsageError and DataError."""
-    return registry.open_table(run_query(query, settings.project), settings, declared)
+def open_query(
+    query: str, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
+) -> AnySource:
+    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError."""
+    return registry.open_table(run_query(query, settings.project, waiting), settings, declared)
 
 
 def plan_sources(opened: list[AnySource], settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:

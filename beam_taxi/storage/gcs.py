@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.storage.base import InputFile, RemoteFileSystem
-from beam_taxi.storage.gcs_client import LOG_IN, SCHEME, account, client, has_credentials, lookup_retry
+from beam_taxi.storage.credentials import LOG_IN, has_credentials
+from beam_taxi.storage.gcs_client import SCHEME, bucket_of, client, lookup_retry
 from beam_taxi.storage.gcs_errors import translated_errors
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
-__all__ = ["LOG_IN", "SCHEME", "CloudStorage", "account", "client", "has_credentials", "lookup_retry", "split"]
+__all__ = ["LOG_IN", "SCHEME", "CloudStorage", "client", "has_credentials", "split"]
 
 _READ_AHEAD_BYTES = 4 << 20
 _HEAD_BYTES = 64 << 10
@@ -56,7 +57,7 @@ class CloudStorage(RemoteFileSystem):
             is_match = re.compile(_regular_expression(name)).fullmatch
             prefix = _WILDCARD.split(name, maxsplit=1)[0]
             listed: Iterable[Blob] = client().list_blobs(
-                bucket, prefix=prefix, match_glob=_service_glob(name), retry=lookup_retry()
+                bucket_of(bucket), prefix=prefix, match_glob=_service_glob(name), retry=lookup_retry()
             )
             found = [_input_file(blob) for blob in listed if is_match(blob.name) and not blob.name.endswith("/")]
         return sorted(found, key=lambda file: file.uri)
@@ -66,7 +67,7 @@ class CloudStorage(RemoteFileSystem):
         bucket, name = split(uri)
         folder = f"{name.rstrip('/')}/" if name.strip("/") else ""
         # The listing also shows whether the bucket exists.
-        below = client().list_blobs(bucket, prefix=folder, max_results=1, retry=lookup_retry())
+        below = client().list_blobs(bucket_of(bucket), prefix=folder, max_results=1, retry=lookup_retry())
         if any(True for _ in below) or not folder:
             raise UsageError(f"{uri}: is a {'folder' if folder else 'bucket'}; use {SCHEME}{bucket}/{folder}*.csv")
 
@@ -80,7 +81,7 @@ class CloudStorage(RemoteFileSystem):
         """Return whether an object exists, or any object below it."""
         bucket, name = split(uri)
         with translated_errors(uri):
-            below = client().list_blobs(bucket, prefix=f"{name}/", max_results=1, retry=lookup_retry())
+            below = client().list_blobs(bucket_of(bucket), prefix=f"{name}/", max_results=1, retry=lookup_retry())
             return any(True for _ in below) or _get_blob(bucket, name) is not None
 
     def open(self, uri: str) -> BinaryIO:
@@ -100,7 +101,7 @@ class CloudStorage(RemoteFileSystem):
     def _names(self, run_uri: str) -> Iterator[str]:
         bucket, name = split(run_uri)
         with translated_errors(run_uri):
-            for blob in client().list_blobs(bucket, prefix=f"{name}/", retry=lookup_retry()):
+            for blob in client().list_blobs(bucket_of(bucket), prefix=f"{name}/", retry=lookup_retry()):
                 yield blob.name.removeprefix(f"{name}/")
 
     def _upload(self, uri: str, file: BinaryIO) -> None:
@@ -114,7 +115,7 @@ class CloudStorage(RemoteFileSystem):
         size = file.seek(0, os.SEEK_END)
         with translated_errors(uri):
             try:
-                client().bucket(bucket).blob(name).upload_from_file(
+                bucket_of(bucket).blob(name).upload_from_file(
                     file, rewind=True, size=size, if_generation_match=0, retry=DEFAULT_RETRY
                 )
             except PreconditionFailed as error:
@@ -126,7 +127,7 @@ class CloudStorage(RemoteFileSystem):
         bucket, name = split(uri)
         with translated_errors(uri):
             try:
-                client().bucket(bucket).blob(name).delete(retry=lookup_retry())
+                bucket_of(bucket).blob(name).delete(retry=lookup_retry())
             except NotFound:
                 return
 
@@ -144,7 +145,7 @@ class _ObjectReader(io.RawIOBase):
         self._file = file
         self._ahead = ahead
         bucket, name = split(file.uri)
-        self._blob = client().bucket(bucket).blob(name, generation=int(file.version))
+        self._blob = bucket_of(bucket).blob(name, generation=int(file.version))
         self._position = 0
 
     def readable(self) -> bool:
@@ -201,7 +202,7 @@ def split(uri: str) -> tuple[str, str]:
 
 def _get_blob(bucket: str, name: str) -> Blob | None:
     """Return the object with its properties, or None if it or its bucket does not exist."""
-    return client().bucket(bucket).get_blob(name, retry=lookup_retry())
+    return bucket_of(bucket).get_blob(name, retry=lookup_retry())
 
 
 def _service_glob(pattern: str) -> str:

@@ -1,53 +1,19 @@
-"""Google's client of Cloud Storage, its credentials and its time limits."""
+"""Google's client of Cloud Storage, and its time limits."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import warnings
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beam_taxi.storage import credentials
+
 if TYPE_CHECKING:
-    from google.cloud.storage import Client
+    from google.cloud.storage import Bucket, Client
 
 SCHEME = "gs://"
-LOG_IN = "gcloud auth application-default login"
 _LOOKUP_SECONDS = 30.0
-_CONNECTIONS = 32
-
-
-def has_credentials() -> bool:
-    """Return within a second whether Google's libraries find credentials; without any, their search takes 20 s."""
-    from google.auth import environment_vars
-    from google.auth._cloud_sdk import get_application_default_credentials_path
-
-    if os.environ.get(environment_vars.CREDENTIALS) or Path(get_application_default_credentials_path()).is_file():
-        return True
-    # Machines of other clouds have a server at this address too.
-    server = http.client.HTTPConnection(
-        os.environ.get(environment_vars.GCE_METADATA_HOST, "169.254.169.254"), timeout=1
-    )
-    try:
-        server.request("GET", "/", headers={"Metadata-Flavor": "Google"})
-        return server.getresponse().getheader("Metadata-Flavor") == "Google"
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        server.close()
-
-
-def account() -> str:
-    """Return the e-mail address of the service account whose credentials are used here, empty if it is not known."""
-    from google.auth import default
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        email = getattr(default()[0], "service_account_email", None)
-    except GoogleAuthError:
-        return ""
-    return str(email) if email and email != "default" else ""
 
 
 @cache
@@ -59,15 +25,44 @@ def client() -> Client:
         from google.cloud import storage
 
     if os.environ.get("STORAGE_EMULATOR_HOST"):
-        return storage.Client(project="emulated")
-    if not has_credentials():
+        chosen = credentials.credentials() if credentials.is_impersonated() else None
+        return storage.Client(project="emulated", credentials=chosen)
+    if not credentials.has_credentials():
         return storage.Client.create_anonymous_client()
     # A project is needed only to list or create buckets.
-    return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
+    return storage.Client(project=credentials.project() or "none", credentials=credentials.credentials())
+
+
+def bucket_of(name: str) -> Bucket:
+    """Return a bucket by name. If it bills its readers, the project of the launch pays."""
+    return client().bucket(name, user_project=_payer(name, credentials.project()))
+
+
+@cache
+def _payer(bucket: str, project: str | None) -> str | None:
+    """Return the project if a bucket bills its readers. To name one always would need a permission on the project."""
+    from google.api_core.exceptions import BadRequest, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    if project is None:
+        return None
+    try:
+        next(iter(client().list_blobs(bucket, max_results=1, retry=lookup_retry())), None)
+    except BadRequest as error:
+        return project if "requester pays" in str(error) else None
+    except (GoogleAPIError, GoogleAuthError, OSError, ValueError):
+        # The call that is made next reports it.
+        return None
+    return None
 
 
 def lookup_retry() -> Any:
-    """Return the retry policy of lookups, which give up after 30 s."""
+    """Return the retry policy of lookups, which give up after 30 s, and at once if nothing answers at the address."""
     from google.cloud.storage.retry import DEFAULT_RETRY
+    from requests import ConnectionError
 
-    return DEFAULT_RETRY.with_timeout(_LOOKUP_SECONDS)
+    def is_transient(error: Exception) -> bool:
+        is_away = isinstance(error, ConnectionError) and "NewConnectionError" in repr(error.args)
+        return not is_away and bool(DEFAULT_RETRY._predicate(error))
+
+    return DEFAULT_RETRY.with_predicate(is_transient).with_timeout(_LOOKUP_SECONDS)

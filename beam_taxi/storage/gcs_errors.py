@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from beam_taxi.errors import StorageError
-from beam_taxi.storage.gcs_client import LOG_IN, SCHEME, account, has_credentials
+from beam_taxi.storage.credentials import LOG_IN, account, has_credentials
+from beam_taxi.storage.gcs_client import SCHEME
 
 _ROLES = {
     "storage.buckets.get": "roles/storage.legacyBucketReader",
