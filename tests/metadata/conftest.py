@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from beam_taxi.metadata.recorder import init
+
 HOW_TO_GET_IT = "MariaDB is not here: apt-get install -y mariadb-server (Debian 12's is 10.11)"
 
 
@@ -109,3 +111,16 @@ def mariadb_server() -> Iterator[MariaDB]:
 def mariadb(mariadb_server: MariaDB, monkeypatch: pytest.MonkeyPatch) -> MariaDB:
     monkeypatch.setenv("BEAM_TAXI_METADATA_PASSWORD", MariaDB.password)
     return mariadb_server
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/m.sqlite"
+        return
+    server: MariaDB = request.getfixturevalue("mariadb")
+    database = tmp_path.name.replace("-", "_")
+    uri = server.tcp(database)
+    init(uri)
+    yield uri
+    server.sql(f"DROP DATABASE {database}")
