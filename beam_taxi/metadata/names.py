@@ -1,4 +1,4 @@
-"""Look up entries by their exact names: MySQL's default collations ignore case, accents and trailing spaces."""
+"""Look up entries by their exact names: MySQL's default collations ignore case and trailing spaces."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def own_context(store: MetadataStore, type_name: str, name: str, option: str) ->
         return found
     raise UsageError(
         f"{option} {name}: the store cannot distinguish it from its {found.name!r}, since its database ignores "
-        f"case, accents or trailing spaces; choose {found.name!r}, or a name with other letters"
+        f"case or trailing spaces; choose {found.name!r}, or a name with other letters"
     )

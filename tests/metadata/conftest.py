@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,16 @@ class MariaDB:
             self._server.kill()
             self._server.communicate()
             self._server = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the server for the block: the kernel still accepts connections."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
     def sql(self, text: str) -> str:
         """Run SQL as the administrator."""

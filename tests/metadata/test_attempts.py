@@ -150,8 +150,8 @@ def test_of_several_launches_one_starts(store: str):
     for run_id in failed:
         start(planned(run_id), store, "FnApiRunner")
         fail(run_id, store, "x")
-    with ProcessPoolExecutor(6, multiprocessing.get_context("spawn")) as pool:
-        answers = list(pool.map(partial(try_to_start, store, [*new, *failed]), range(6)))
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        answers = list(pool.map(partial(try_to_start, store, [*new, *failed]), range(4)))
     for run_id, of_run in zip([*new, *failed], zip(*answers, strict=True), strict=True):
         refusals = [one for one in of_run if isinstance(one, str)]
         assert [one for one in of_run if isinstance(one, int)] == [1 if run_id in new else 2]

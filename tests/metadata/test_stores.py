@@ -343,8 +343,10 @@ def served(store: str) -> Iterator[str]:
     args = [sys.executable, "-m", "beam_taxi.metadata.server", "--metadata_store", store, "--port", "0"]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().split()[-1]
-        server.terminate()
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
         assert server.wait() == 0
 
 
