@@ -134,18 +134,6 @@ def test_a_database_that_demands_primary_keys(mariadb: MariaDB):
         mariadb.sql("SET GLOBAL innodb_force_primary_key=OFF")
 
 
-def test_a_half_made_database(mariadb: MariaDB):
-    uri = mariadb.tcp("half")
-    init(uri)
-    mariadb.sql("DROP TABLE half.MLMDEnv; DROP TABLE half.Attribution")
-    with pytest.raises(StoreError, match="its schema is incomplete") as refused:
-        init(uri)
-    assert "missing tables: mlmd_env_table, attribution_table): the first" in str(refused.value)
-    assert f"restore or drop them, then run `python -m beam_taxi runs init --metadata_store '{uri}'`" in str(
-        refused.value
-    )
-
-
 def test_a_user_who_cannot_create_tables(mariadb: MariaDB):
     mariadb.sql(
         "CREATE USER reader@'%' IDENTIFIED VIA mysql_native_password USING "
