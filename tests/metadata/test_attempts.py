@@ -17,6 +17,7 @@ from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, lineage, list_runs
 from beam_taxi.metadata.recorder import fail, note_job, record, record_cached, start
 from beam_taxi.metadata.store import open_store
+from beam_taxi.metadata.verify import reap
 from beam_taxi.run.manifest import InputEntry
 from tests.metadata.runs import check_whole, manifest, planned, record_run
 
@@ -197,6 +198,21 @@ def test_a_cached_run_of_a_second_attempt_at_a_second_attempt(sqlite: str):
     assert (run.state, run.attempt, run.properties["cached_from"]) == ("CACHED", 2, "earlier")
     with pytest.raises(BeamTaxiError, match="run gone: the store does not have it"):
         record_cached(planned("other"), manifest("gone"), sqlite)
+
+
+def test_a_cached_run_that_died_is_reaped_and_works_again(sqlite: str, tmp_path: Path):
+    earlier = dataclasses.replace(manifest("earlier"), run_uri=str(tmp_path))
+    record(earlier, sqlite)
+    (tmp_path / "manifest.json").write_text(earlier.to_json_text())
+    code = "import os, sys\nfrom beam_taxi.metadata import recorder, stored_run\n"
+    code += "from beam_taxi.run.folder import read_manifest\nfrom tests.metadata.runs import planned\n"
+    code += "stored_run.StoredRun.complete = lambda *_: os._exit(9)\n"
+    code += "recorder.record_cached(planned('r'), read_manifest(sys.argv[2]), sys.argv[1])\n"
+    assert subprocess.run([sys.executable, "-c", code, sqlite, str(tmp_path)], check=False).returncode == 9
+    assert get_run(sqlite, "r").state == "RUNNING"
+    assert [(one.run_id, one.state) for one in reap(sqlite)] == [("r", "CANCELED")]
+    record_cached(planned("r"), earlier, sqlite)
+    assert get_run(sqlite, "r").state == "CACHED"
 
 
 def test_the_job_of_a_run_is_noted_while_it_runs(store: str):

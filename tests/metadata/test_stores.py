@@ -204,9 +204,7 @@ def test_another_schema_and_a_half_made_one(mariadb: MariaDB):
     mariadb.sql("DROP TABLE versions.MLMDEnv; DROP TABLE versions.Artifact")
     refused = fault(uri, password=MariaDB.password)
     assert "its schema is incomplete (present tables: type_table" in refused
-    assert (
-        "missing tables: artifact_table, mlmd_env_table): the first `python -m beam_taxi runs init`" in refused
-    )
+    assert "missing tables: artifact_table, mlmd_env_table): the first `python -m beam_taxi runs init`" in refused
     assert f"restore or drop them, then run `python -m beam_taxi runs init --metadata_store '{uri}'`" in refused
 
 
