@@ -95,8 +95,10 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
     artifacts = queries.artifacts_of(store, run)
     value = {**asdict(run), "artifacts": {key: asdict(one) for key, one in artifacts.items()}}
     rows = [("run", run.run_id), ("pipeline", run.pipeline), ("state", run.state)]
+    rows += [("attempt", str(run.attempt))] if run.attempt > 1 else []
     rows += [("started", run.started), ("updated", run.updated)]
-    shown = ("error", "cached_from", "manifest", "runner", "settings_sha256", "process_host", "process_pid")
+    shown = ["error", "cached_from", "manifest", "runner", "settings_sha256", "process_host", "process_pid"]
+    shown += ["job_id", "job_page", "job_cancel"]
     rows += [(key, str(run.properties[key])) for key in shown if key in run.properties]
     rows += [(node, f"execution {id_}") for node, id_ in run.executions.items()]
     rows += [(key, f"artifact {one.id} {one.type} {one.state} {one.uri}") for key, one in artifacts.items()]

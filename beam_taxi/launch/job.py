@@ -56,7 +56,7 @@ def run_job(
 
     def job() -> None:
         with timings.part("record"):
-            record.start(runner.name, runner.in_process)
+            record.start(runner.name, runner.in_process, claim)
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
             pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())

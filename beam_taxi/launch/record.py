@@ -29,24 +29,24 @@ class RunRecord:
         self._store = store
         self._planned = planned
         self._console = console
-        self._is_started: bool | None = False
-        """None after an interrupt that came before or after the transaction."""
+        self._attempt: int | None = None
+        self._may_be_started = False
 
-    def start(self, runner: str, in_process: bool) -> None:
-        """Record RUNNING executions. Raises UsageError if the store already has a run with this id.
+    def start(self, runner: str, in_process: bool, claim: str) -> None:
+        """Record RUNNING executions. Raises UsageError if the store has a run with this id that runs or has a result.
 
-        `in_process` means that the run ends with this process.
+        `in_process` means that the run ends with this process; `claim` is the token of its folder.
         """
         if self._store is None:
             return
         from beam_taxi.metadata import recorder
 
-        self._is_started = None
+        # An interrupt may come just before or just after the transaction.
+        self._may_be_started = True
         try:
-            recorder.start(self._planned, self._store, runner, in_process)
-            self._is_started = True
+            self._attempt = recorder.start(self._planned, self._store, runner, in_process, claim)
         except BeamTaxiError as error:
-            self._is_started = False
+            self._may_be_started = False
             if error.exit_status == 2 and not isinstance(error, StoreError):
                 raise
             self._console.warn(
@@ -55,12 +55,12 @@ class RunRecord:
 
     def launched(self, job: LaunchedJob) -> None:
         """Record which job outside this process the run is, so that its end can be asked for later."""
-        if self._store is None or not self._is_started:
+        if self._store is None or self._attempt is None:
             return
         from beam_taxi.metadata import recorder
 
         try:
-            recorder.note_job(self._planned.run_id, self._store, job.to_properties())
+            recorder.note_job(self._planned.run_id, self._store, job.to_properties(), self._attempt)
         except BeamTaxiError as error:
             self._console.warn(f"the job was not recorded: {error}")
 
@@ -98,7 +98,7 @@ class RunRecord:
         if isinstance(outcome, Done):
             return self._complete(outcome.manifest, self._store, on_worker)
         follows = consequence(outcome)
-        if self._is_started is not False and follows.state is not None:
+        if self._may_be_started and follows.state is not None:
             self._abandon(follows.state, follows.message, self._store)
         return {}
 
@@ -106,7 +106,7 @@ class RunRecord:
         from beam_taxi.metadata import recorder
 
         try:
-            return recorder.record(manifest, store)
+            return recorder.record(manifest, store, self._attempt)
         except BeamTaxiError as error:
             if on_worker:
                 self._console.warn(f"cannot read here what the worker recorded: {error}")
@@ -120,9 +120,9 @@ class RunRecord:
         from beam_taxi.metadata import recorder
 
         try:
-            recorder.fail(self._planned.run_id, store, reason, state.value)
+            recorder.fail(self._planned.run_id, store, reason, state.value, self._attempt)
         except BeamTaxiError as error:
-            if self._is_started is None:
+            if self._attempt is None:
                 return
             later = f"python -m beam_taxi runs reap --metadata_store '{store.uri}'"
             self._console.warn(f"the end was not recorded: {error}; record it later: {later}")

@@ -30,19 +30,21 @@ def init(store: Store) -> None:
         put_types(connection)
 
 
-def start(planned: RunManifest, store: Store, runner: str, in_process: bool = True) -> int:
+def start(planned: RunManifest, store: Store, runner: str, in_process: bool = True, claim: str = "") -> int:
     """Record the start of a run, in one transaction: RUNNING executions with the inputs as artifacts.
 
     Return the number of the attempt: 1, or one more if the run is FAILED or CANCELED. Only one of several processes
     starts an attempt. `planned` is the manifest before the run. `in_process` means that the run ends with this process.
     Raises StoreError, and UsageError if the store has a run with this id that is RUNNING or has a result, or takes the
     name of the run or of its pipeline for another.
+
+    `claim` is the token of the launch that the folder of the run belongs to; `reap` removes the folder of no other.
     """
     with open_store(store, write=True) as connection:
         latest = find_run(connection, planned.run_id)
         run = StoredRun(connection, planned.run_id, _next_attempt(latest, store), planned)
         identity = this_process() if in_process else {}
-        if not run.stage(planned, {"runner": runner, **identity}, is_start=True):
+        if not run.stage(planned, {"runner": runner, "claim": claim, **identity}, is_start=True):
             raise _overtaken(connection, planned.run_id, store)
         return run.attempt
 

@@ -13,7 +13,7 @@ from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.metadata.process import Identity, is_gone
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run, list_runs
 from beam_taxi.metadata.store import Store
-from beam_taxi.run.folder import read_manifest
+from beam_taxi.run.folder import RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
 
 
@@ -75,19 +75,27 @@ def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
     gone = is_gone(run.properties)
     try:
         if gone is not False and storage.exists(run.manifest):
-            recorder.record(read_manifest(run.manifest), store)
+            recorder.record(read_manifest(run.manifest), store, run.attempt)
             return Reaped(run.run_id, "COMPLETE", f"the run is complete: {run.manifest}")
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
-        ended = end_of(run.properties)
-        if ended is not None:
-            recorder.fail(run.run_id, store, ended[1], ended[0])
-            return Reaped(run.run_id, *ended)
-        if gone is None and not named:
-            place = run.properties.get("process_host", run.properties.get("runner", "elsewhere"))
-            return Reaped(run.run_id, "RUNNING", f"runs on {place}; if it does not, name the run to cancel it")
-        reason = "canceled by hand" if gone is None else f"process {run.properties['process_pid']} is gone"
-        recorder.fail(run.run_id, store, reason, "CANCELED")
-        return Reaped(run.run_id, "CANCELED", reason)
+        ended = ("CANCELED", f"process {run.properties['process_pid']} is gone") if gone else end_of(run.properties)
+        if ended is None and not named:
+            place = run.properties.get("process_host", run.properties.get("job_page") or run.properties.get("runner"))
+            reason = f"runs on {place or 'another host'}; if it does not, name the run to cancel it"
+            return Reaped(run.run_id, "RUNNING", reason)
+        state, reason = ended or ("CANCELED", "canceled by hand")
+        recorder.fail(run.run_id, store, reason, state, run.attempt)
+        return Reaped(run.run_id, state, reason + (_remove_parts(run) if ended else ""))
     except BeamTaxiError as error:
         return Reaped(run.run_id, get_run(store, run.run_id).state, str(error))
+
+
+def _remove_parts(run: Run) -> str:
+    """Remove what a run that has ended without a manifest left in its folder; return what remains, if anything does."""
+    folder = RunFolder(run.manifest.rpartition("/")[0])
+    try:
+        folder.remove_claimed(str(run.properties.get("claim", "")))
+    except OSError as error:
+        return f"; parts of it remain in {folder.uri}: {error}"
+    return ""

@@ -26,7 +26,7 @@ __all__ = ["LOG_IN", "SCHEME", "CloudStorage", "client", "has_credentials", "spl
 _READ_AHEAD_BYTES = 4 << 20
 _HEAD_BYTES = 64 << 10
 _WILDCARD = re.compile(r"[*?\[]")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_BUCKET = re.compile(r"[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?")
 
 
 class CloudStorage(RemoteFileSystem):

@@ -39,7 +39,7 @@ class LocalFileSystem:
         try:
             return os.path.abspath(uri)
         except FileNotFoundError as error:
-            raise UsageError(f"{uri}: the working directory does not exist any more") from error
+            raise UsageError(f"{uri}: the working directory no longer exists") from error
 
     def match(self, pattern: str) -> list[InputFile]:
         """Return the files that match `pattern`; an existing path matches itself, whatever characters it has."""

@@ -32,7 +32,7 @@ def start(data: Path, out: Path, *more: str, before: tuple[str, ...] = ()) -> su
     words = [*before, sys.executable, "-m", "beam_taxi.main", "--input", str(data), "--output", str(out)]
     words += ["--run_id", "r", "--num_shards", "4", *more]
     run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not list(out.glob("r/_staging/*")):
+    while len(list(out.glob("r/_staging/*"))) < 2:  # The first is the claim.
         try:
             run.wait(timeout=0.02)
         except subprocess.TimeoutExpired:

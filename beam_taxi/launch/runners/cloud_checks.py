@@ -29,7 +29,8 @@ def cloud_checks(launch: Launch) -> Iterator[Check]:
     if not credentials.has_credentials():
         yield Check(
             "credentials",
-            f"no Google Cloud credentials found: `{credentials.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
+            f"no Google Cloud credentials found: `{credentials.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a "
+            "key file",
         )
         return
     fault = credentials.fault()
