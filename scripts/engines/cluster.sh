@@ -82,10 +82,16 @@ taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 256m
 taskmanager.memory.jvm-overhead.max: 256m
 classloader.resolve-order: parent-first
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 3
-restart-strategy.fixed-delay.delay: 1s
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 1 s
+restart-strategy.exponential-delay.backoff-multiplier: 2.0
+restart-strategy.exponential-delay.max-backoff: 4 s
+restart-strategy.exponential-delay.jitter-factor: 0.0
+restart-strategy.exponential-delay.attempts-before-reset-backoff: 5
+restart-strategy.exponential-delay.reset-backoff-threshold: 30 d
 heartbeat.interval: 1000
+heartbeat.rpc-failure-threshold: 2
+heartbeat.timeout: 20000
 task.cancellation.interval: 1000
 task.cancellation.timeout: 20000
 slot.request.timeout: 60000
@@ -116,6 +122,4 @@ wait_until answers "$POOL_PORT"
 wait_until answers "$JOB_PORT"
 printf 'cluster: %s is ready: --job_endpoint 127.0.0.1:%s --environment_type EXTERNAL --environment_config 127.0.0.1:%s\n' \
     "$engine" "$JOB_PORT" "$POOL_PORT"
-wait "${pids[-1]}" || true
-tail -n 20 "$root"/*.log >&2
-exit 1
+wait
