@@ -54,5 +54,5 @@ setup(
         "pyarrow>=10",
         "protobuf",
     ],
-    entry_points={"console_scripts": ["beam-taxi = beam_taxi.cli:main"]},
+    entry_points={"console_scripts": ["beam-taxi = beam_taxi.cli:command"]},
 )

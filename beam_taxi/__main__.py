@@ -1,8 +1,6 @@
 """`python -m beam_taxi VERB`, the same as `beam-taxi VERB`."""
 
-import sys
-
-from beam_taxi.cli import main
+from beam_taxi.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from beam_taxi.cli import run
+from beam_taxi.launch.interrupts import leave
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,4 +14,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": PURE - {"progress", "counters"} | {"statistics", "validation"},
     "launch": PURE | GRAPH | READERS,
     "cli": PURE | GRAPH | READERS | {"launch", "samples"},
-    "main": {"cli"},
+    "main": {"cli", "launch"},
     "__main__": {"cli"},
 }
 FORMER_MODULES = {"record", "rejects", "runs", "taxi"}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(VERBS)}"
     print(f"beam_taxi: error: unknown verb {first!r}; {hint}", file=sys.stderr)
     return 2
+
+
+def command() -> NoReturn:
+    """Call the verb that the arguments of the process name, and end the process."""
+    from beam_taxi.launch.interrupts import leave
+
+    leave(main())
 
 
 def _main_of(verb: Verb) -> Callable[[Sequence[str], str], int]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from beam_taxi.cli import summary
 from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
 from beam_taxi.errors import UsageError
-from beam_taxi.launch import preflight
+from beam_taxi.launch import interrupts, preflight
 from beam_taxi.launch.command import parse, wants_json
 from beam_taxi.launch.job import planned_manifest, run_job
 from beam_taxi.launch.options import Launch
@@ -23,7 +23,8 @@ from beam_taxi.run.manifest import RunManifest
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
     """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
     words = sys.argv[1:] if argv is None else argv
-    return exit_status_of(lambda: _launch(words, prog), wants_json(words))
+    with interrupts.raised():
+        return exit_status_of(lambda: _launch(words, prog), wants_json(words))
 
 
 def _launch(argv: Sequence[str], prog: str) -> int:
@@ -86,9 +87,12 @@ def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) 
     elif isinstance(outcome, Unknown) and outcome.is_expected:
         summary.print_left(launch)
     else:
-        print_error(follows.message, follows.exit_status, launch.options.is_json)
+        interrupt = interrupts.received()
+        status = interrupt.exit_status if interrupt else follows.exit_status
+        print_error(follows.message, status, launch.options.is_json)
+        return status
     return follows.exit_status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from beam_taxi.cli.progress import bars
 from beam_taxi.errors import BeamTaxiError
+from beam_taxi.launch.interrupts import Interrupt
 
 
 def exit_status_of(work: Callable[[], int], as_json: bool = False) -> int:
@@ -21,8 +22,9 @@ def exit_status_of(work: Callable[[], int], as_json: bool = False) -> int:
         print_error(str(error), error.exit_status, as_json)
         return error.exit_status
     except KeyboardInterrupt as interrupt:
-        print_error(str(interrupt) or "interrupted", 1, as_json)
-        return 1
+        status = interrupt.exit_status if isinstance(interrupt, Interrupt) else 1
+        print_error(str(interrupt) or "interrupted", status, as_json)
+        return status
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 0.5
@@ -32,24 +35,31 @@ class Interrupt(KeyboardInterrupt):
         return 1 if self.wants_cancel else 128 + self.number
 
 
-class _Signals:
+class _Handler:
     """The state of the handler; a process has one."""
 
     def __init__(self) -> None:
         self.received: Interrupt | None = None
         self.is_held = False
+        self.first: Callable[[], None] = _nothing
         self._raised_at = float("-inf")
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self.is_held or now - self._raised_at < _GRACE_SECONDS:
+        if self.is_held or time.monotonic() - self._raised_at < _GRACE_SECONDS:
             return
-        self._raised_at = now
         self.received = self.received or Interrupt(signal.Signals(number))
+        self.is_held = True
+        self.first()
+        self.is_held = False
+        self._raised_at = time.monotonic()
         raise Interrupt(signal.Signals(number))
 
 
-_signals = _Signals()
+def _nothing() -> None:
+    pass
+
+
+_signals = _Handler()
 
 
 @contextmanager
@@ -59,7 +69,7 @@ def raised() -> Iterator[None]:
     Without a handler, SIGTERM would end the process without cleaning up, and PID 1 of a container would ignore it.
     """
     global _signals
-    _signals = _Signals()
+    _signals = _Handler()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -74,12 +84,39 @@ def raised() -> Iterator[None]:
             signal.signal(number, before[number])
 
 
+@contextmanager
+def preceded_by(action: Callable[[], None]) -> Iterator[None]:
+    """Call `action` before an Interrupt is raised in the block.
+
+    Code that unwinds may wait for processes, so they have to be ended first.
+    """
+    _signals.first = action
+    try:
+        yield
+    finally:
+        _signals.first = _nothing
+
+
 def received() -> Interrupt | None:
     """Return the first signal that was received, None if there was none.
 
     Runners may wrap the exception in their own, or swallow it.
     """
     return _signals.received
+
+
+def leave(status: int) -> NoReturn:
+    """End the process, with the streams flushed.
+
+    After an interrupt, threads of the runner may still be computing; Python would end them in the middle of compiled
+    code, which can abort the process.
+    """
+    if _signals.received is None:
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(status)
 
 
 def hold() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
-from beam_taxi.launch.outcome import Outcome, consequence, outcome_of, remove_folder
+from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
 from beam_taxi.launch.quiet import Timings, silenced, without_collection
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Runner
@@ -40,7 +40,10 @@ def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
 def run_job(
     runner: Runner, plan: TablePlan, planned: RunManifest, record: RunRecord, console: Console, timings: Timings
 ) -> Outcome:
-    """Record the start, run the graph, and clean up after it. Raises UsageError if the store has this run already."""
+    """Claim the folder, record the start, run the graph, and remove what a job that has ended leaves behind.
+
+    Raises UsageError if the folder exists already.
+    """
     with timings.part("imports"), silenced(), without_collection():
         # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
         import apache_beam as beam
@@ -48,10 +51,10 @@ def run_job(
 
         from beam_taxi import pipeline as graph
         from beam_taxi.transforms.inform_reader import InformReader
-    with timings.part("record"):
-        record.start(runner.name, runner.in_process)
 
     def job() -> None:
+        with timings.part("record"):
+            record.start(runner.name, runner.in_process)
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
             pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
@@ -60,11 +63,20 @@ def run_job(
             runner.run(pipeline, console, record.launched)
 
     folder = RunFolder(planned.run_uri)
+    folder.claim()
     with timings.part("run"):
-        outcome = outcome_of(job, folder, runner.in_process)
+        outcome = outcome_of(job, folder, runner)
     if consequence(outcome).removes_folder:
-        remove_folder(folder)
+        _remove(folder, console)
     return outcome
+
+
+def _remove(folder: RunFolder, console: Console) -> None:
+    """Remove the folder of a run whose job has ended without a manifest."""
+    try:
+        folder.remove_claimed()
+    except OSError as error:
+        console.warn(f"{folder.uri}: parts of the run remain: {error}")
 
 
 def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:

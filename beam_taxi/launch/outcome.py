@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, StorageError, UsageError
+from beam_taxi.launch import interrupts
 from beam_taxi.launch.traces import explain
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
@@ -64,36 +64,61 @@ class Consequence:
     message: str
 
 
-def outcome_of(job: Callable[[], None], folder: RunFolder, in_process: bool) -> Outcome:
+class Waiting(Protocol):
+    """What an outcome depends on, beside the job: see Runner."""
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the job ends with this process."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the launcher waits for the end of the job."""
+
+
+def outcome_of(job: Callable[[], None], folder: RunFolder, runner: Waiting) -> Outcome:
     """Run a job and return its outcome; whatever it raises, a run that has its manifest is done.
 
-    `in_process` means that the job ends with this process. A job that runs elsewhere may outlive an interrupt.
+    From then on signals are ignored, so that the outcome is recorded.
     """
     outcome: Outcome
     try:
         job()
-        outcome = Unknown("the job was launched", is_expected=True)
-    except StillRunning as error:
-        outcome = Unknown(str(error))
-    except JobCancelled as error:
-        outcome = Cancelled(str(error))
+        outcome = _no_manifest() if runner.waits else Unknown("the job was launched", is_expected=True)
     except KeyboardInterrupt as interrupt:
-        reason = str(interrupt) or "interrupted"
-        outcome = Cancelled(reason) if in_process else Unknown(reason)
+        outcome = _interrupted(str(interrupt), runner)
     # A runner may raise anything; the user gets one line, and the trace in a file.
     except Exception as error:
-        outcome = _outcome_of_error(explain(error))
+        outcome = _outcome_of_error(error, runner)
+    interrupts.hold()
     try:
         return Done(folder.read_manifest()) if folder.is_whole() else outcome
     except (StorageError, UsageError) as error:
-        return Unknown(str(error)) if isinstance(outcome, Unknown) else outcome
+        return Unknown(f"cannot read the manifest: {error}")
 
 
-def _outcome_of_error(error: BeamTaxiError) -> Outcome:
-    """Return the outcome of an error that a runner delivered as text."""
-    if isinstance(error, StillRunning):
-        return Unknown(str(error))
-    return Cancelled(str(error)) if isinstance(error, JobCancelled) else Failed(error)
+def _no_manifest() -> Outcome:
+    return Failed(BeamTaxiError("the job has ended without an error, but the run has no manifest"))
+
+
+def _interrupted(reason: str, runner: Waiting) -> Outcome:
+    interrupts.hold()
+    reason = reason or "interrupted"
+    if runner.in_process:
+        return Cancelled(reason)
+    return Unknown(reason if ";" in reason else f"{reason}; the job may still be running")
+
+
+def _outcome_of_error(error: Exception, runner: Waiting) -> Outcome:
+    """Return the outcome of an error, which a runner may deliver as text."""
+    interrupt = interrupts.received()
+    if interrupt is not None and runner.in_process:
+        # Beam wraps an exception that is raised while it processes elements.
+        return Cancelled(str(interrupt))
+    explained = explain(error)
+    if isinstance(explained, StillRunning):
+        return Unknown(str(explained))
+    return Cancelled(str(explained)) if isinstance(explained, JobCancelled) else Failed(explained)
 
 
 def consequence(outcome: Outcome) -> Consequence:
@@ -105,9 +130,3 @@ def consequence(outcome: Outcome) -> Consequence:
     if isinstance(outcome, Cancelled):
         return Consequence(State.CANCELED, True, 1, outcome.reason)
     return Consequence(None, False, 0 if outcome.is_expected else 1, outcome.reason)
-
-
-def remove_folder(folder: RunFolder) -> None:
-    """Remove the folder of a run that has ended without a manifest, if it is on this machine."""
-    if not storage.is_remote(folder.uri):
-        shutil.rmtree(folder.uri, ignore_errors=True)

@@ -29,7 +29,8 @@ class RunRecord:
         self._store = store
         self._planned = planned
         self._console = console
-        self._is_started = False
+        self._is_started: bool | None = False
+        """None after an interrupt that came before or after the transaction."""
 
     def start(self, runner: str, in_process: bool) -> None:
         """Record RUNNING executions. Raises UsageError if the store already has a run with this id.
@@ -40,10 +41,12 @@ class RunRecord:
             return
         from beam_taxi.metadata import recorder
 
+        self._is_started = None
         try:
             recorder.start(self._planned, self._store, runner, in_process)
             self._is_started = True
         except BeamTaxiError as error:
+            self._is_started = False
             if error.exit_status == 2 and not isinstance(error, StoreError):
                 raise
             self._console.warn(
@@ -95,7 +98,7 @@ class RunRecord:
         if isinstance(outcome, Done):
             return self._complete(outcome.manifest, self._store, on_worker)
         follows = consequence(outcome)
-        if self._is_started and follows.state is not None:
+        if self._is_started is not False and follows.state is not None:
             self._abandon(follows.state, follows.message, self._store)
         return {}
 
@@ -119,5 +122,7 @@ class RunRecord:
         try:
             recorder.fail(self._planned.run_id, store, reason, state.value)
         except BeamTaxiError as error:
+            if self._is_started is None:
+                return
             later = f"python -m beam_taxi runs reap --metadata_store '{store.uri}'"
             self._console.warn(f"the end was not recorded: {error}; record it later: {later}")

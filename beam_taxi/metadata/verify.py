@@ -61,8 +61,9 @@ def _no_end(properties: Identity) -> None:
 def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end) -> list[Reaped]:
     """End the RUNNING entries whose process is gone: COMPLETE if the manifest exists after all, else CANCELED.
 
-    A job on a cluster or on another host cannot be seen from this host, so it is left RUNNING, unless it is named in
-    `run_ids`. The entry of a live process is never ended. Raises StoreError, and UsageError for an unknown id.
+    A job outside its launcher has ended as `end_of` says. A process on another host cannot be seen, so its run is left
+    RUNNING, unless it is named in `run_ids`. The entry of a live process is never ended. Raises StoreError, and
+    UsageError for an unknown id.
     """
     for run_id in run_ids:
         get_run(store, run_id)

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from beam_taxi.errors import BeamTaxiError, DataError, JobCancelled, StillRunning
+from beam_taxi.launch import interrupts
+from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.outcome import Cancelled, Consequence, Done, Failed, State, Unknown, consequence, outcome_of
 from beam_taxi.launch.traces import cause_of
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.settings import Settings
+
+
+@dataclass(frozen=True)
+class Runner:
+    in_process: bool = False
+    waits: bool = True
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_before() -> Iterator[None]:
+    with interrupts.raised():
+        yield
+
+
+HERE, THERE, LEFT = Runner(in_process=True), Runner(), Runner(waits=False)
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -32,52 +52,75 @@ def manifest_in(folder: Path) -> RunManifest:
 def test_a_run_that_has_its_manifest_is_done(tmp_path: Path):
     done = Done(manifest_in(tmp_path))
     folder = RunFolder(str(tmp_path))
-    assert outcome_of(lambda: None, folder, in_process=True) == done
+    assert outcome_of(lambda: None, folder, HERE) == done
     for error in (KeyboardInterrupt(), RuntimeError("a step after it"), StillRunning("lost"), JobCancelled("late")):
-        assert outcome_of(raising(error), folder, in_process=True) == done
+        assert outcome_of(raising(error), folder, HERE) == done
     assert consequence(done) == Consequence(State.COMPLETE, False, 0, "")
 
 
 OUTCOMES = {
     "launched": (
         lambda: None,
-        False,
+        LEFT,
         Unknown("the job was launched", True),
         Consequence(None, False, 0, "the job was launched"),
     ),
-    "lost": (raising(StillRunning("lost")), False, Unknown("lost"), Consequence(None, False, 1, "lost")),
+    "lost": (raising(StillRunning("lost")), THERE, Unknown("lost"), Consequence(None, False, 1, "lost")),
     "lost, as text": (
         raising(RuntimeError("beam_taxi.errors.StillRunning: lost")),
-        False,
+        THERE,
         Unknown("lost"),
         Consequence(None, False, 1, "lost"),
     ),
     "cancelled": (
         raising(JobCancelled("there")),
-        False,
+        THERE,
         Cancelled("there"),
         Consequence(State.CANCELED, True, 1, "there"),
     ),
     "interrupted here": (
         raising(KeyboardInterrupt()),
-        True,
+        HERE,
         Cancelled("interrupted"),
         Consequence(State.CANCELED, True, 1, "interrupted"),
     ),
     "interrupted elsewhere": (
-        raising(KeyboardInterrupt("it may go on")),
-        False,
-        Unknown("it may go on"),
-        Consequence(None, False, 1, "it may go on"),
+        raising(KeyboardInterrupt()),
+        THERE,
+        Unknown("interrupted; the job may still be running"),
+        Consequence(None, False, 1, "interrupted; the job may still be running"),
     ),
 }
 
 
-@pytest.mark.parametrize(("job", "in_process", "outcome", "told"), OUTCOMES.values(), ids=OUTCOMES)
-def test_outcomes(tmp_path: Path, job: Callable[[], None], in_process: bool, outcome: object, told: Consequence):
-    found = outcome_of(job, RunFolder(str(tmp_path)), in_process)
+@pytest.mark.parametrize(("job", "runner", "outcome", "told"), OUTCOMES.values(), ids=OUTCOMES)
+def test_outcomes(tmp_path: Path, job: Callable[[], None], runner: Runner, outcome: object, told: Consequence):
+    found = outcome_of(job, RunFolder(str(tmp_path)), runner)
     assert found == outcome
     assert consequence(found) == told
+
+
+def test_a_job_that_ends_without_a_manifest_has_failed(tmp_path: Path):
+    found = outcome_of(lambda: None, RunFolder(str(tmp_path)), THERE)
+    assert isinstance(found, Failed)
+    assert str(found.error) == "the job has ended without an error, but the run has no manifest"
+
+
+def test_an_interrupt_that_the_runner_wraps_in_its_own_error(tmp_path: Path):
+    def job() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Interrupt as interrupt:
+            raise RuntimeError("Interrupt [while running 'WriteUnits']") from interrupt
+
+    assert outcome_of(job, RunFolder(str(tmp_path)), HERE) == Cancelled("ended by SIGTERM")
+
+
+def test_a_manifest_that_cannot_be_read_removes_nothing(tmp_path: Path):
+    (tmp_path / "manifest.json").write_text("{")
+    found = outcome_of(raising(RuntimeError("x")), RunFolder(str(tmp_path)), HERE)
+    assert isinstance(found, Unknown)
+    assert not consequence(found).removes_folder
 
 
 @pytest.mark.parametrize(
@@ -90,7 +133,7 @@ def test_outcomes(tmp_path: Path, job: Callable[[], None], in_process: bool, out
     ],
 )
 def test_failures(tmp_path: Path, error: Exception, kind: type[BeamTaxiError], status: int, message: str):
-    found = outcome_of(raising(error), RunFolder(str(tmp_path)), in_process=True)
+    found = outcome_of(raising(error), RunFolder(str(tmp_path)), HERE)
     assert isinstance(found, Failed)
     assert type(found.error) is kind
     assert found.error.__cause__ is error

@@ -54,6 +54,11 @@ class Runner:
         """Whether the job ends with this process."""
         return False
 
+    @property
+    def waits(self) -> bool:
+        """Whether the launcher waits for the end of the job."""
+        return not self.options.no_wait
+
     def faults(self) -> Iterator[str]:
         """Yield what forbids a launch, each with what to do; nothing heavy is imported."""
         yield from ()
@@ -95,7 +100,7 @@ class Runner:
 
     def wait(self, result: PipelineResult) -> None:
         """Wait for the job unless nobody is to wait; raises what `run` raises."""
-        if not self.options.no_wait:
+        if self.waits:
             result.wait_until_finish()
 
     @classmethod

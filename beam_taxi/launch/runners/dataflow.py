@@ -44,6 +44,10 @@ class DataflowRunner(Runner):
         yield from launch_checks(self.launch)
         yield from cloud_checks(self.launch)
 
+    @property
+    def waits(self) -> bool:
+        return super().waits and "template_location" not in self.flags
+
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = {name: self._chosen(name, value) for name, value in self._defaults(plan).items()}
         machine, most = chosen["machine_type"], chosen["max_num_workers"]

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from beam_taxi.launch import interrupts
+from beam_taxi.launch.children import children, end_children
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.runners.base import Runner
@@ -54,7 +56,10 @@ class LocalRunner(Runner):
         # The runner talks to its threads by gRPC, which would send that to a proxy (http_proxy).
         excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
         os.environ[_WITHOUT_PROXY] = f"{excepted},localhost,127.0.0.1".lstrip(",")
-        super().run(pipeline, console, launched)
+        # With processes for workers, Beam would wait until they have done what they are at.
+        before = children()
+        with interrupts.preceded_by(lambda: end_children(before)):
+            super().run(pipeline, console, launched)
 
     def _defaults(self, plan: TablePlan) -> Mapping[str, str]:
         threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)
