@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
+import re
 import shutil
+import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, redirect_stderr
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam_taxi import storage
-from beam_taxi.errors import JobCancelled, UsageError
+from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, UsageError
+from beam_taxi.launch import interrupts
 from beam_taxi.launch.beam_flags import known_beam_flags, unknown_flags
+from beam_taxi.launch.children import children, end_children
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.options import known_flags
+from beam_taxi.launch.outcome import Outcome
 from beam_taxi.launch.runners.base import Runner
 from beam_taxi.launch.runners.endpoints import ask, host_and_port, is_here
+from beam_taxi.launch.runners.engine_job import EngineJob, end_of, watch
+from beam_taxi.launch.runners.job_server import started
+from beam_taxi.launch.traces import find_error
 from beam_taxi.run.versions import versions
 
 if TYPE_CHECKING:
-    from apache_beam.runners.runner import PipelineResult
+    from apache_beam import Pipeline
+    from apache_beam.options.pipeline_options import PipelineOptions
 
     from beam_taxi.sources.plan import TablePlan
 
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
 # (beam_job_api_pb2) imports all of apache_beam, 1.7 s, and the checks take a tenth of that.
 _JOB_SERVICE = "/org.apache.beam.model.job_management.v1.JobService/DescribePipelineOptions"
 # StopWorker is a no-op for an unknown worker, so it serves as a ping.
+_NO_ENDPOINT = "--job_endpoint HOST:PORT of a Beam job service is required"
 _WORKER_POOL = "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker"
 
 
@@ -46,6 +59,7 @@ class PortableRunner(Runner):
     """The flag with the address of the cluster, without its dashes."""
     jar_flag: ClassVar[str] = ""
     """The flag with the jar of the job server."""
+    job_class: ClassVar[type[EngineJob]] = EngineJob
 
     def faults(self) -> Iterator[str]:
         """Yield what forbids a launch: servers that do not answer, storage that workers do not share."""
@@ -56,8 +70,8 @@ class PortableRunner(Runner):
             yield str(error)
         else:
             yield from unknown_flags(self.flags.words, known)
-        if self.options.no_wait and self._worker_type == "LOOPBACK":
-            yield "--no_wait: cannot be used when the workers run in this process (LOOPBACK); remove it"
+        if self.options.no_wait and not self._endpoint and not self.in_process:
+            yield "--no_wait requires --job_endpoint: a job server that is started here ends with this process"
         yield from self._worker_faults()
         yield from self._storage_faults()
 
@@ -80,40 +94,137 @@ class PortableRunner(Runner):
         """Return the versions that decide the bytes; a worker may have another Python."""
         return {name: found for name, found in versions().items() if name != "python"}
 
-    def wait(self, result: PipelineResult) -> None:
-        """Wait for the job; an interrupt cancels it.
+    @property
+    def in_process(self) -> bool:
+        """Whether the job ends with this process, which holds its workers (LOOPBACK) or its engine."""
+        return self._worker_type == "LOOPBACK" or (not self._endpoint and self._job_ends_with_server)
 
-        Raises JobCancelled, or KeyboardInterrupt if the job may still be running.
+    def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
+        """Run a pipeline; see Runner.run."""
+        with ExitStack() as stack:
+            show = self._show(stack, console)
+            if self.in_process:
+                before = children()
+                stack.enter_context(interrupts.preceded_by(lambda: end_children(before)))
+            address = self._endpoint or stack.enter_context(self._started_server(pipeline, show))
+            job = self.job_class(address, self._cluster, self._job_name)
+            try:
+                self._launch(pipeline, job, console, launched)
+                if self.waits:
+                    watch(job, show, self.in_process)
+            except KeyboardInterrupt as interrupt:
+                raise self._interrupted(job, interrupt) from None
+            except Exception as error:
+                # Beam and gRPC may wrap what a signal raises.
+                interrupted = interrupts.received()
+                if interrupted is None:
+                    raise self._explained(error) from error
+                raise self._interrupted(job, interrupted) from error
+
+    def _show(self, stack: ExitStack, console: Console) -> Callable[[str], None]:
+        """Return what shows a line of the status.
+
+        Workers in this process print traces, which the failure of the job has too; their threads fail when it ends.
         """
-        if self.options.no_wait:
-            return
-        # Workers in this process print traces that the failure of the job has too; their threads fail when it ends.
-        threading.excepthook = lambda _: None
-        try:
-            with redirect_stderr(io.StringIO()):
-                result.wait_until_finish()
-        except KeyboardInterrupt:
-            fault = self._cancel(result)
-            if fault:
-                raise KeyboardInterrupt(f"interrupted; the job may still be running: {fault}") from None
-            raise JobCancelled("interrupted; the job was cancelled") from None
+        stack.callback(console.end_status)
+        terminal = sys.stderr
+        if self._worker_type == "LOOPBACK":
+            threading.excepthook = lambda _: None
+            stack.enter_context(redirect_stderr(io.StringIO()))
 
-    def _cancel(self, result: PipelineResult) -> str:
-        """Cancel the job; return why it may still be running, empty if it has ended."""
+        def show(line: str) -> None:
+            with redirect_stderr(terminal):
+                console.status(line)
+
+        return show
+
+    def _launch(
+        self, pipeline: Pipeline, job: EngineJob, console: Console, launched: Callable[[LaunchedJob], None]
+    ) -> None:
+        """Hand the pipeline to the job service. If its answer is lost, the job may exist, so it is watched anyway."""
         import grpc
 
         try:
-            result.cancel()
+            result = pipeline.run()
+            job.id = result._job_id
         except grpc.RpcError as error:
-            return f"the job service does not answer ({error.code().name})"
-        if self._endpoint and not self._master and b"flink_master" in self._described_options:
+            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                raise BeamTaxiError(
+                    f"the job service at {job.service.address} refuses the job: {error.details()}"
+                ) from error
+        except grpc.FutureTimeoutError as error:
+            raise BeamTaxiError(f"the job service at {job.service.address} does not answer: launch again") from error
+        if not self.in_process:
+            launched(job.launched(self.name))
+        if not self.waits:
+            console.tell("job", f"{job.name}: {job.how()}")
+
+    def _interrupted(self, job: EngineJob, interrupt: KeyboardInterrupt) -> BaseException:
+        """Return the error of a run that a signal has interrupted, after its job was cancelled if that is wanted."""
+        reason = str(interrupt) or "interrupted"
+        if not self.in_process and not getattr(interrupt, "wants_cancel", True):
+            return StillRunning(f"{reason}; the job {job.name} goes on: {job.how()}; {self._reaping}")
+        try:
+            fault = self._cancel(job)
+        except KeyboardInterrupt:
+            fault = "interrupted while it was being cancelled"
+        if self.in_process or not fault:
+            return JobCancelled(f"{reason}; the job was cancelled")
+        return StillRunning(f"{reason}; the job may still be running: {fault}; {job.how()}; {self._reaping}")
+
+    def _cancel(self, job: EngineJob) -> str:
+        """Cancel the job; return why it may still be running, empty if it has ended."""
+        if not self._endpoint and self._job_ends_with_server:
+            return ""
+        fault = job.cancel()
+        if not fault and not self._cluster and b"flink_master" in self._described_options:
             return "Flink's job service leaves it to the cluster: cancel it there, or pass --flink_master"
+        return fault
+
+    @property
+    def _reaping(self) -> str:
+        """What records the end of a job that is left running."""
+        store = self.launch.store
+        command = "the run is complete once it has a manifest"
+        return command if store is None else f"record its end with: beam-taxi runs reap --metadata_store {store.uri}"
+
+    def _explained(self, error: Exception) -> Exception:
+        """Return a better error than that of a failed job if its cause is a pool that does not answer, else that."""
+        if self._worker_type != "EXTERNAL" or find_error(f"{type(error).__name__}: {error}") is not None:
+            return error
+        fault = next(self._pool_faults(), "")
+        return BeamTaxiError(f"the job failed, since {fault}") if fault else error
+
+    @classmethod
+    def end_of(cls, job: LaunchedJob) -> Outcome:
+        """Return how a job has ended; see Runner.end_of."""
+        return end_of(cls.job_class.from_launched(job), job)
+
+    @property
+    def _cluster(self) -> str:
+        """The address at which the engine itself can be asked for a job, empty if there is none."""
         return ""
+
+    @property
+    def _job_ends_with_server(self) -> bool:
+        """Whether the job ends with its job server."""
+        return True
+
+    @property
+    def _job_name(self) -> str:
+        return self.flags.get("job_name") or self._defaults["job_name"]
+
+    def _started_server(self, pipeline: Pipeline, show: Callable[[str], None]) -> AbstractContextManager[str]:
+        """Start a job server for the block, and yield its address."""
+        raise UsageError(_NO_ENDPOINT)
 
     @cached_property
     def _defaults(self) -> dict[str, str]:
         """Beam's options for what the user left open."""
-        return {"environment_cache_millis": "300000"} | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
+        name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.settings.run_id}".lower()).rstrip("-")
+        # By default a job service that hangs is waited for 300 s at each call.
+        always = {"environment_cache_millis": "300000", "job_name": name, "job_server_timeout": "60"}
+        return always | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
 
     @property
     def _endpoint(self) -> str:
@@ -163,7 +274,7 @@ class PortableRunner(Runner):
         return {f"--{name}" for name in self.flags if bytes([10, len(name)]) + name.encode() in answer}
 
     def _options_of_jar(self) -> set[str]:
-        raise UsageError("--job_endpoint HOST:PORT of a Beam job service is required")
+        raise UsageError(_NO_ENDPOINT)
 
     def _worker_faults(self) -> Iterator[str]:
         if not self._worker_type:
@@ -171,17 +282,35 @@ class PortableRunner(Runner):
                 f"--environment_type is required: {self._elsewhere} is not this machine; pass EXTERNAL with "
                 "--environment_config HOST:PORT of the worker pools, or DOCKER with an image, or PROCESS"
             )
+        if self._worker_type == "PROCESS":
+            yield from self._command_faults()
         if self._worker_type != "EXTERNAL":
             return
         if not self._worker_config:
             yield "--environment_config HOST:PORT of the worker pools is required"
+            return
+        yield from self._pool_faults()
+
+    def _pool_faults(self) -> Iterator[str]:
         # At a loopback address each machine of the cluster has its own pool, which cannot be reached from here.
-        elif not (self._elsewhere and is_here(host_and_port(self._worker_config)[0])):
-            try:
-                ask(self._worker_config, _WORKER_POOL, "worker pool")
-            except UsageError as error:
-                command = "python -m apache_beam.runners.worker.worker_pool_main --service_port PORT"
-                yield f"--environment_config: {error}: start it first: {command}"
+        if self._elsewhere and is_here(host_and_port(self._worker_config)[0]):
+            return
+        try:
+            ask(self._worker_config, _WORKER_POOL, "worker pool")
+        except UsageError as error:
+            command = "python -m apache_beam.runners.worker.worker_pool_main --service_port PORT"
+            yield f"--environment_config: {error}: start it first: {command}"
+
+    def _command_faults(self) -> Iterator[str]:
+        """Yield a missing command of `--environment_type PROCESS`: the engine would try to start it again and again."""
+        option = self.flags.get("environment_option", self.flags.get("environment_options")).partition("=")
+        try:
+            command = option[2] if option[0] == "process_command" else json.loads(self._worker_config)["command"]
+        except (ValueError, KeyError, TypeError):
+            yield '--environment_config: must be JSON with a command: {"command": "/path/to/boot"}'
+            return
+        if not self._elsewhere and os.path.isabs(command) and not os.access(command, os.X_OK):
+            yield f"--environment_config: {command} does not exist or cannot be executed"
 
     def _storage_faults(self) -> Iterator[str]:
         elsewhere = self._elsewhere or ("--environment_type DOCKER" if self._worker_type == "DOCKER" else "")
@@ -210,3 +339,27 @@ class JarRunner(PortableRunner):
         if shutil.which(java) is None:
             raise UsageError(f"{java} not found: install Java 17, or pass --job_endpoint of a running job server")
         return set()
+
+    def _started_server(self, pipeline: Pipeline, show: Callable[[str], None]) -> AbstractContextManager[str]:
+        from apache_beam.options.pipeline_options import JobServerOptions, PortableOptions
+        from apache_beam.utils.subprocess_server import pick_port
+
+        options = pipeline.options
+        port = options.view_as(JobServerOptions).job_port or pick_port(None)[0]
+
+        if not self.flags.get(self.jar_flag):
+            show("fetching Beam's job server from Maven Central, unless it was fetched before")
+
+        def server(folder: str) -> Any:
+            chosen = options.view_as(JobServerOptions)
+            chosen.job_port = port
+            chosen.artifacts_dir = chosen.artifacts_dir or os.path.join(folder, "artifacts")
+            chosen.job_server_jvm_properties = [f"-Djava.io.tmpdir={folder}", *chosen.job_server_jvm_properties]
+            return self._beam_server(options)
+
+        options.view_as(PortableOptions).job_endpoint = f"localhost:{port}"
+        return started(server, show)
+
+    def _beam_server(self, options: PipelineOptions) -> Any:
+        """Return Beam's job server, which knows its command line."""
+        raise NotImplementedError
