@@ -54,7 +54,23 @@ REFUSED = {
     ),
     "nobody waits": (
         "PortableRunner --job_endpoint {job} --no_wait",
-        ["--no_wait: cannot be used when the workers run in this process (LOOPBACK); remove it"],
+        ["--no_wait: cannot be used with PortableRunner, which ends with this process; remove it"],
+    ),
+    "nobody waits for a job server from here": (
+        "FlinkRunner --flink_master {flink} --environment_type EXTERNAL --environment_config {pool} --no_wait",
+        ["--no_wait requires --job_endpoint"],
+    ),
+    "no such command": (
+        """PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_config {{"command":"/nope"}}""",
+        ["--environment_config: /nope does not exist or cannot be executed"],
+    ),
+    "no such command, as an option": (
+        "PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_options process_command=/nope",
+        ["--environment_config: /nope does not exist or cannot be executed"],
+    ),
+    "no command": (
+        "PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_config boot",
+        ["--environment_config: must be JSON with a command"],
     ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
