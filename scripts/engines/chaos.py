@@ -7,8 +7,10 @@ whole with wrong content, a launcher ended with 0 without its run, or a record d
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +46,8 @@ def main(engine: str, kills: int = 40, seed: int = 1, *kinds: str) -> int:
                 cells += [one.reaped_state, one.reaped_files, "; ".join(one.faults) or "-", one.told[:120]]
                 print("|", " | ".join(map(str, cells)), "|", flush=True)
         finally:
-            cluster.stop()
+            with redirect_stdout(io.StringIO()):
+                cluster.stop()
     return 1 if faults else 0
 
 

@@ -13,21 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beam_taxi.metadata.address import parse_address
-from beam_taxi.metadata.queries import get_run
-from tests.engines.cluster import ROOT, Cluster, contents
+from beam_taxi.metadata.queries import list_runs
+from tests.engines.cluster import ROOT, Cluster, contents, wait_until
 
 EXECUTORS = {"spark": "CoarseGrainedExecutorBackend", "flink": "TaskManagerRunner"}
 """A part of the command line of what does the work of an engine."""
 LAUNCHER_TERM, LAUNCHER_KILL = "launcher, SIGTERM", "launcher, SIGKILL"
 KINDS = ("executor", "Python worker", "pool", "job server", LAUNCHER_TERM, LAUNCHER_KILL)
 _LIMIT_SECONDS = 300.0
-
-_JOBS = {
-    "spark": "print(len(get('http://127.0.0.1:8080/json/')['activeapps']))",
-    "flink": "print(sum(job['state'] not in ('FINISHED', 'FAILED', 'CANCELED')"
-    " for job in get('http://127.0.0.1:8081/jobs/overview')['jobs']))",
-}
-_COUNT_JOBS = "import json, urllib.request\ndef get(url): return json.load(urllib.request.urlopen(url))\n"
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Trial:
 
 
 def trials(
-    cluster: Cluster, args: list[str], expected: Path, folder: Path, kinds: list[str], seed: int
+    cluster: Cluster, args: list[str | Path], expected: Path, folder: Path, kinds: list[str], seed: int
 ) -> Iterator[Trial]:
     """Run a job for each of `kinds`, and yield what became of it; the run in `expected` has the right content."""
     store = f"sqlite:///{folder}/metadata.sqlite"
@@ -61,6 +54,14 @@ def trials(
         run_id = f"run{number}"
         job = cluster.start(*args, "--metadata_store", store, "--output", folder, "--run_id", run_id)
         yield _Trial(cluster, job, expected, folder / run_id, store).run(kind, drawn.uniform(3.0, usual))
+        _wait_until_ready(cluster, [*args, "--output", folder, "--run_id", "next", "--preflight"])
+
+
+def _wait_until_ready(cluster: Cluster, args: list[str | Path]) -> None:
+    """Return when the cluster is as it was before a part was killed."""
+    if cluster.engine == "flink":
+        wait_until(lambda: cluster.json("http://127.0.0.1:8081/overview")["taskmanagers"] == 2)
+    wait_until(lambda: not cluster.start(*args).communicate()[0].count("beam_taxi: error"))
 
 
 class _Trial:
@@ -80,12 +81,12 @@ class _Trial:
         if self._running_jobs() and not self._folder.exists():
             faults.append("removed under a running job")
         until = time.monotonic() + _LIMIT_SECONDS
+        restart()
         while self._running_jobs():
             if time.monotonic() > until:
                 faults.append("the job goes on")
                 break
             time.sleep(1)
-        restart()
         self._reap()
         after = self._files()
         reaped = self._state()
@@ -123,8 +124,10 @@ class _Trial:
         return restart
 
     def _running_jobs(self) -> bool:
-        code = _COUNT_JOBS + _JOBS[self._cluster.engine]
-        return int(subprocess.check_output(self._cluster.command(sys.executable, "-c", code))) > 0
+        if self._cluster.engine == "spark":
+            return bool(self._cluster.json("http://127.0.0.1:8080/json/")["activeapps"])
+        jobs = self._cluster.json("http://127.0.0.1:8081/jobs/overview")["jobs"]
+        return any(job["state"] not in ("FINISHED", "FAILED", "CANCELED") for job in jobs)
 
     def _reap(self) -> None:
         reap = [sys.executable, "-m", "beam_taxi", "runs", "reap", "--metadata_store", self._store, "--json"]
@@ -133,7 +136,9 @@ class _Trial:
                 subprocess.run(self._cluster.command(*reap, *named), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
 
     def _state(self) -> str:
-        return get_run(parse_address(self._store), self._folder.name).state
+        """Return the state in the record, `-` if the launch was refused before it was recorded."""
+        runs = [run for run in list_runs(parse_address(self._store)) if run.run_id == self._folder.name]
+        return runs[0].state if runs else "-"
 
     def _files(self) -> str:
         """Return `whole`, `wrong: ...`, or what there is."""

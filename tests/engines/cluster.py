@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -52,13 +54,13 @@ class Cluster:
 
     def processes(self, words: str) -> list[int]:
         """Return the processes of the cluster whose command line has these words."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if os.readlink(folder / "ns" / "net") == self._network:
-                    line = (folder / "cmdline").read_bytes()
-                    found += [int(folder.name)] if words.encode() in line else []
-        return sorted(found)
+        return processes_in(self._network, words)
+
+    def json(self, address: str) -> dict[str, Any]:
+        """Return what a page of the cluster holds."""
+        code = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())"
+        answer: dict[str, Any] = json.loads(subprocess.check_output(self.command(sys.executable, "-c", code, address)))
+        return answer
 
     def respawn(self, pid: int) -> Callable[[], None]:
         """Return what starts a process of the cluster again, with its command line and environment."""
@@ -83,6 +85,24 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         for log in sorted(ROOT.glob(f".engines/{self.engine}-cluster/*.log")):
             print(log.name, *log.read_text(errors="replace").splitlines()[-15:], sep="\n")
+
+
+def processes_in(network: str, words: str) -> list[int]:
+    """Return the processes in a network namespace whose command line has these words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(folder / "ns" / "net") == network and words.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return sorted(found)
+
+
+def wait_until(found: Callable[[], bool]) -> None:
+    """Return when `found` is true."""
+    until = time.monotonic() + 120
+    while not found():
+        assert time.monotonic() < until, "waited for 120 s"
+        time.sleep(0.2)
 
 
 def wait_for_shard(job: subprocess.Popen[str], folder: Path) -> None:

@@ -84,7 +84,7 @@ class PortableChecks(Runner):
         """Beam's options for what the user left open."""
         name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.settings.run_id}".lower()).rstrip("-")
         # By default a job service that hangs is waited for 300 s at each call.
-        always = {"environment_cache_millis": "300000", "job_name": name, "job_server_timeout": "60"}
+        always = {"environment_cache_millis": "30000", "job_name": name, "job_server_timeout": "60"}
         return always | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
 
     @property
