@@ -18,6 +18,7 @@ rm -rf "$root"
 mkdir -p "$root/home" "$root/artifacts"
 ln -s "$PWD/.engines/$engine" "$root/home/jars"
 
+export no_proxy=${no_proxy:+$no_proxy,}localhost,127.0.0.1
 pids=()
 trap 'trap - EXIT; kill "${pids[@]}" 2>/dev/null || true; wait' EXIT
 trap 'exit 0' INT TERM
@@ -46,7 +47,7 @@ answers() { (: >"/dev/tcp/127.0.0.1/$1"); }
 
 start_spark() {
     export SPARK_HOME=$root/home SPARK_SCALA_VERSION=2.12 SPARK_LOCAL_IP=127.0.0.1
-    local java=(java -Xmx1g -cp "$root/home/jars/*")
+    local java=(java -Xmx1g -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$root/home/jars/*")
     part master "${java[@]}" org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 7077 --webui-port 8080
     wait_until answers 7077
     part worker "${java[@]}" org.apache.spark.deploy.worker.Worker --host 127.0.0.1 --cores 2 --memory 2g \
@@ -58,7 +59,7 @@ start_spark() {
 # Memory is given in full, since Flink refuses to guess; 512m of network buffers are what a job of this size needs. The
 # last three make the cluster give up soon: a task that does not end when it is cancelled ends its task manager after 20 s.
 start_flink() {
-    local number java=(java -Xmx1g -cp "$root/home/jars/*")
+    local number java=(java -Xmx1g -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$root/home/jars/*")
     cat >"$root/config.yaml" <<'YAML'
 jobmanager.rpc.address: 127.0.0.1
 jobmanager.bind-host: 127.0.0.1
@@ -87,7 +88,7 @@ restart-strategy.exponential-delay.initial-backoff: 1 s
 restart-strategy.exponential-delay.backoff-multiplier: 2.0
 restart-strategy.exponential-delay.max-backoff: 4 s
 restart-strategy.exponential-delay.jitter-factor: 0.0
-restart-strategy.exponential-delay.attempts-before-reset-backoff: 5
+restart-strategy.exponential-delay.attempts-before-reset-backoff: 4
 restart-strategy.exponential-delay.reset-backoff-threshold: 30 d
 heartbeat.interval: 1000
 heartbeat.rpc-failure-threshold: 2

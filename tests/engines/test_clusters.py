@@ -108,6 +108,29 @@ def test_a_job_outlives_its_launcher_and_its_job_server(
 
 
 @FLINK
+def test_refused_data_and_a_pool_that_is_gone_are_reported(cluster: Cluster, taxi: list[str], tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2,3\n")
+    start = time.monotonic()
+    refused = cluster.start("--input", tmp_path / "x.csv", "--output", tmp_path / "out", *taxi[-2:])
+    told, _ = refused.communicate()
+    assert (refused.returncode, told.count("\n")) == (3, 1), told
+    assert "x.csv: line 3: has 3 fields, the header has 2" in told
+    # 15 s of them are the delays between the attempts.
+    print(f"refused after {time.monotonic() - start:.0f} s")
+
+    job = cluster.start(*taxi, "--output", tmp_path / "out", "--run_id", "there")
+    wait_until((tmp_path / "out" / "there").exists)
+    for pid in [*cluster.processes("worker_pool_main"), *cluster.processes("SdkHarness")]:
+        os.kill(pid, signal.SIGKILL)
+    told, _ = job.communicate()
+    assert (job.returncode, told.count("\n")) == (1, 1), told
+    assert (
+        "the pool of workers is gone: no answer at 127.0.0.1:50000 (Connection refused): start the pool first" in told
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+@FLINK
 def test_workers_of_python_end_after_the_job(cluster: Cluster, taxi: list[str], tmp_path: Path):
     cluster.run(*taxi, "--output", tmp_path, "--environment_cache_millis", "1000")
     wait_until(lambda: not cluster.processes("SdkHarness"))

@@ -16,7 +16,9 @@ from tests.engines.cluster import ROOT, contents, processes_in, wait_for_shard
 
 def run(engine: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     command = ["bash", "scripts/engines/loopback.sh", "bash", "scripts/engines/run.sh", engine, *map(str, args)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # A proxy that does not answer: nothing that stays on this machine may go there.
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("engine", ["prism", "flink"], indirect=True)

@@ -74,7 +74,7 @@ REFUSED = {
     ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
-        ["--environment_config: no answer at {none}", "start it first: python -m apache_beam"],
+        ["--environment_config: no answer at {none}", "start the pool first: python -m apache_beam"],
     ),
     "pool: another": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {job}",
@@ -132,7 +132,7 @@ def test_a_launch_that_would_hang_or_fail_is_refused(
 PLANNED = {
     "loopback": (
         "PortableRunner --job_endpoint {job}",
-        ["service    {job}", "workers    LOOPBACK, kept for 30000 ms"],
+        ["service    {job}", "workers    LOOPBACK, kept for 3000 ms"],
     ),
     "pool": (
         "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {pool} "
@@ -143,7 +143,7 @@ PLANNED = {
     "parallelism": ("FlinkRunner --flink_master {flink} --parallelism 2", ["parallel   2"]),
     "shared": (
         "PortableRunner --job_endpoint {job} --environment_type DOCKER --shared_filesystem",
-        ["workers    DOCKER, kept for 30000 ms"],
+        ["workers    DOCKER, kept for 3000 ms"],
     ),
 }
 

@@ -19,6 +19,7 @@ from beam_taxi.errors import BeamTaxiError, DataError, JobCancelled, StillRunnin
 from beam_taxi.launch.outcome import Cancelled, Failed, Unknown
 from beam_taxi.launch.runners import engine_job
 from beam_taxi.launch.runners.engine_job import EngineJob, end_of, watch
+from beam_taxi.launch.runners.job_service import JobState
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.launch.traces import explain
 from tests.cloud.answers import JsonHandler
@@ -40,6 +41,10 @@ class _Service(beam_job_api_pb2_grpc.JobServiceServicer):
         if not state.isupper() or not request.job_id.startswith(NAME):
             context.abort(grpc.StatusCode[state.upper()], "as it was told")
         return api.JobStateEvent(state=api.JobState.Enum.Value(state))
+
+    def GetJobs(self, request: Any, context: grpc.ServicerContext) -> Any:
+        other = api.JobInfo(job_id="other_1", job_name="other")
+        return api.GetJobsResponse(job_info=[other, api.JobInfo(job_id=f"{NAME}_1234", job_name=NAME)])
 
     def GetMessageStream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         level = api.JobMessage.JOB_MESSAGE_ERROR
@@ -233,6 +238,15 @@ def test_the_end_of_a_job_that_was_launched_earlier(
     outcome = runner_class(runner).end_of(launched)
     assert isinstance(outcome, kind)
     assert message in str(outcome)
+
+
+@pytest.mark.parametrize(("name", "state"), {NAME: JobState.RUNNING, "never": JobState.NOT_FOUND}.items())
+def test_a_job_whose_launch_was_interrupted_is_found_by_its_name(name: str, state: JobState):
+    with service(["RUNNING"]) as address:
+        job = EngineJob(address, "", name)
+        assert job.exists() == (state is JobState.RUNNING)
+        assert job.state() is state
+    assert EngineJob("127.0.0.1:1", "", name).exists()
 
 
 def test_an_address_of_this_machine_means_nothing_on_another(job: Callable[..., EngineJob]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
+from beam_taxi.launch.quiet import quieten
 from beam_taxi.launch.runners.endpoints import host_and_port, is_here
 from beam_taxi.launch.runners.job_service import JobService, JobState
 from beam_taxi.launch.traces import explain
@@ -27,7 +29,7 @@ _POLL_SECONDS = (0.2, 1.0)
 class EngineJob:
     """A job that its job service alone can be asked about.
 
-    `name` is the name that the launch gave it, `id` the one of the job service, empty if it is not known.
+    `name` is the name that the launch gave it, `id` the one of the job service, empty if the launch was interrupted.
     """
 
     def __init__(self, service: str, cluster: str, name: str, job_id: str = "") -> None:
@@ -43,6 +45,11 @@ class EngineJob:
 
     def state(self) -> JobState:
         """Return the state of the job."""
+        if not self.id:
+            found = self.service.find(self.name)
+            if not found:
+                return JobState.NO_ANSWER if found is None else JobState.NOT_FOUND
+            self.id = found
         return self.service.state(self.id)
 
     def is_gone(self, state: JobState) -> bool:
@@ -63,7 +70,6 @@ class EngineJob:
 
     def cancel(self) -> str:
         """Cancel the job and wait for its end; return why it may still be running, empty if it has ended."""
-        self.id = self.id or self.service.find(self.name)
         limit = time.monotonic() + CANCEL_SECONDS
         while time.monotonic() < limit:
             fault = self.ask_to_end()
@@ -75,24 +81,28 @@ class EngineJob:
             time.sleep(0.5)
         return f"the job {self.name} has not ended after {CANCEL_SECONDS:.0f} s"
 
+    def exists(self) -> bool:
+        """Return whether the job service has the job, or does not say, after a launch that was interrupted."""
+        if self.state() is not JobState.NOT_FOUND:
+            return True
+        time.sleep(1)
+        return self.state() is not JobState.NOT_FOUND
+
     def how(self) -> str:
         """Return how to watch and cancel the job."""
         return f"watch and cancel it where the job service at {self.service.address} runs it"
 
     def launched(self, runner: str) -> LaunchedJob:
         """Return the job as another process finds it again."""
-        asked = f"{self.service.address} {self.cluster or '-'} {_here(self.service.address, self.cluster)}"
+        address = self.service.address
+        asked = json.dumps([address, self.cluster, self.name, self.id, _here(address, self.cluster)])
         return LaunchedJob(runner, self.id or self.name, asked, self.page, self.how())
 
     @classmethod
     def from_launched(cls, launched: LaunchedJob) -> EngineJob | None:
         """Return a job that `launched` has described; None if it can be asked for only on another machine."""
-        service, cluster, here = launched.service.split(" ", 2)
-        cluster = cluster.strip("-")
-        if here != _here(service, cluster):
-            return None
-        # The job service adds a random part to the name.
-        return cls(service, cluster, launched.id.rpartition("_")[0] or launched.id, launched.id)
+        address, cluster, name, job_id, here = json.loads(launched.service)
+        return cls(address, cluster, name, job_id) if here == _here(address, cluster) else None
 
 
 def watch(job: EngineJob, show: Callable[[str], None], in_process: bool) -> None:
@@ -133,6 +143,8 @@ def _check_lost(job: EngineJob, state: JobState, seconds: float, in_process: boo
 
 def end_of(job: EngineJob | None, launched: LaunchedJob) -> Outcome:
     """Return how a job has ended, Unknown if it may still be running or is done."""
+    # Imports Beam, which logs.
+    quieten()
     if job is None:
         return Unknown(f"the job {launched.id} can be asked for only on the machine that launched it")
     state = job.state()
@@ -146,7 +158,7 @@ def end_of(job: EngineJob | None, launched: LaunchedJob) -> Outcome:
 
 
 def _here(*addresses: str) -> str:
-    """Return what identifies this machine if one of the addresses means something else on another, else `-`."""
+    """Return what identifies this machine, empty if the addresses mean the same on all machines."""
     if not any(is_here(host_and_port(address)[0]) for address in addresses if address):
-        return "-"
+        return ""
     return f"{socket.gethostname()} {os.readlink('/proc/self/ns/net')}"

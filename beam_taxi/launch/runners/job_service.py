@@ -51,8 +51,8 @@ class JobService:
         """Return whether nothing listens at the address any more."""
         return refuses(self.address)
 
-    def find(self, name: str) -> str:
-        """Return the id of a job by its name, empty if there is none or the service does not answer."""
+    def find(self, name: str) -> str | None:
+        """Return the id of a job by its name, empty if there is none, None if the service cannot say."""
         import grpc
         from apache_beam.portability.api import beam_job_api_pb2 as api
 
@@ -60,7 +60,7 @@ class JobService:
             with self._stub() as stub:
                 jobs = stub.GetJobs(api.GetJobsRequest(), timeout=SECONDS).job_info
         except grpc.RpcError:
-            return ""
+            return None
         return next((job.job_id for job in jobs if job.job_name == name or job.job_id.startswith(f"{name}_")), "")
 
     def cancel(self, job_id: str) -> str:

@@ -38,7 +38,7 @@ class PortableRunner(PortableChecks):
     @property
     def in_process(self) -> bool:
         """Whether the job ends with this process, which holds its workers (LOOPBACK) or its engine."""
-        return self._worker_type == "LOOPBACK" or (not self._endpoint and self._job_ends_with_server)
+        return self._worker_type == "LOOPBACK" or self._server_is_ours
 
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Run a pipeline; see Runner.run."""
@@ -51,17 +51,22 @@ class PortableRunner(PortableChecks):
             job = self.job_class(address, self._cluster, self._job_name)
             try:
                 self._launch(pipeline, job, stack)
-                self._tell(job, console, launched)
+                if not self.in_process:
+                    launched(job.launched(self.name))
                 if self.waits:
                     watch(job, show, self.in_process)
+                else:
+                    console.tell("job", f"{job.name}: {job.how()}")
             except KeyboardInterrupt as interrupt:
-                raise self._interrupted(job, interrupt) from None
+                raise self._interrupted(job, interrupt, launched) from None
             except Exception as error:
                 # Beam and gRPC may wrap what a signal raises.
                 interrupted = interrupts.received()
-                if interrupted is None:
-                    raise self._explained(error) from error
-                raise self._interrupted(job, interrupted) from error
+                if interrupted is not None:
+                    raise self._interrupted(job, interrupted, launched) from error
+                if fault := self._fault_of_pool(error):
+                    raise BeamTaxiError(f"the job failed, and the pool of workers is gone: {fault}") from error
+                raise
 
     def _show(self, stack: ExitStack, console: Console) -> Callable[[str], None]:
         """Return what shows a line of the status.
@@ -97,18 +102,20 @@ class PortableRunner(PortableChecks):
         except grpc.FutureTimeoutError as error:
             raise BeamTaxiError(f"the job service at {job.service.address} does not answer: launch again") from error
 
-    def _tell(self, job: EngineJob, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
-        if not self.in_process:
-            launched(job.launched(self.name))
-        if not self.waits:
-            console.tell("job", f"{job.name}: {job.how()}")
-
-    def _interrupted(self, job: EngineJob, interrupt: KeyboardInterrupt) -> BaseException:
+    def _interrupted(
+        self, job: EngineJob, interrupt: KeyboardInterrupt, launched: Callable[[LaunchedJob], None]
+    ) -> BaseException:
         """Return the error of a run that a signal has interrupted, after its job was cancelled if that is wanted."""
         reason = str(interrupt) or "interrupted"
-        if not self.in_process and not getattr(interrupt, "wants_cancel", True):
-            return StillRunning(f"{reason}; the job {job.name} goes on: {job.how()}; {self._reaping}")
+        fault = ""
         try:
+            is_known = bool(job.id)
+            if not is_known and not self._server_is_ours and not job.exists():
+                return JobCancelled(f"{reason} before the job was launched")
+            if not self.in_process and not getattr(interrupt, "wants_cancel", True):
+                if not is_known:
+                    launched(job.launched(self.name))
+                return StillRunning(f"{reason}; the job {job.name} goes on: {job.how()}; {self._reaping}")
             fault = self._cancel(job)
         except KeyboardInterrupt:
             fault = "interrupted while it was being cancelled"
@@ -116,9 +123,14 @@ class PortableRunner(PortableChecks):
             return JobCancelled(f"{reason}; the job was cancelled")
         return StillRunning(f"{reason}; the job may still be running: {fault}; {job.how()}; {self._reaping}")
 
+    @property
+    def _server_is_ours(self) -> bool:
+        """Whether the job ends with a job server that this process has started."""
+        return not self._endpoint and self._job_ends_with_server
+
     def _cancel(self, job: EngineJob) -> str:
         """Cancel the job; return why it may still be running, empty if it has ended."""
-        if not self._endpoint and self._job_ends_with_server:
+        if self._server_is_ours:
             return ""
         fault = job.cancel()
         if not fault and not self._cluster and b"flink_master" in self._described_options:
@@ -132,12 +144,10 @@ class PortableRunner(PortableChecks):
         command = "the run is complete once it has a manifest"
         return command if store is None else f"record its end with: beam-taxi runs reap --metadata_store {store.uri}"
 
-    def _explained(self, error: Exception) -> Exception:
-        """Return a better error than that of a failed job if its cause is a pool that does not answer, else that."""
-        if self._worker_type != "EXTERNAL" or find_error(f"{type(error).__name__}: {error}") is not None:
-            return error
-        fault = next(self._pool_faults(), "")
-        return BeamTaxiError(f"the job failed, since {fault}") if fault else error
+    def _fault_of_pool(self, error: Exception) -> str:
+        """Return why the pool of workers does not answer, if that may be the cause of a failure, else an empty text."""
+        is_explained = find_error(f"{type(error).__name__}: {error}") is not None
+        return "" if is_explained or self._worker_type != "EXTERNAL" else self._pool_fault()
 
     @classmethod
     def end_of(cls, job: LaunchedJob) -> Outcome:

@@ -84,7 +84,7 @@ class PortableChecks(Runner):
         """Beam's options for what the user left open."""
         name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.settings.run_id}".lower()).rstrip("-")
         # By default a job service that hangs is waited for 300 s at each call.
-        always = {"environment_cache_millis": "30000", "job_name": name, "job_server_timeout": "60"}
+        always = {"environment_cache_millis": "3000", "job_name": name, "job_server_timeout": "60"}
         return always | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
 
     @property
@@ -149,18 +149,22 @@ class PortableChecks(Runner):
             return
         if not self._worker_config:
             yield "--environment_config HOST:PORT of the worker pools is required"
-            return
-        yield from self._pool_faults()
+        elif fault := self._pool_fault():
+            yield f"--environment_config: {fault}"
 
-    def _pool_faults(self) -> Iterator[str]:
-        # At a loopback address each machine of the cluster has its own pool, which cannot be reached from here.
+    def _pool_fault(self) -> str:
+        """Return what is wrong with the pool of workers and how to start it, empty if it answers.
+
+        At a loopback address each machine of the cluster has its own pool, which cannot be reached from here.
+        """
         if self._elsewhere and is_here(host_and_port(self._worker_config)[0]):
-            return
+            return ""
         try:
             ask(self._worker_config, _WORKER_POOL, "worker pool")
         except UsageError as error:
             command = "python -m apache_beam.runners.worker.worker_pool_main --service_port PORT"
-            yield f"--environment_config: {error}: start it first: {command}"
+            return f"{error}: start the pool first: {command}"
+        return ""
 
     def _command_faults(self) -> Iterator[str]:
         """Yield a missing command of `--environment_type PROCESS`: the engine would try to start it again and again."""
