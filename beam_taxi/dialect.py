@@ -81,5 +81,3 @@ class Dialect:
             yield f"--encoding {self.encoding!r}: not a text encoding that Python knows"
         if len(set(self.columns)) < len(self.columns) or not all(self.columns):
             yield f"--column_names {','.join(self.columns)}: names must be unique and not empty"
-        if self.max_field_bytes < 1:
-            yield f"--max_field_bytes {self.max_field_bytes}: must be above 0"

@@ -14,7 +14,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from beam_taxi.errors import UsageError
 
@@ -226,8 +226,22 @@ def build(declared: type[Declared], given: Mapping[str, object]) -> Declared:
     return declared(**values)
 
 
+VERBOSE = ("-v", "--verbose")
+"""The option of every verb that `launch.stderr` looks for before the arguments are parsed."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError, so that every mistake is reported in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.add_help:
+            text = "show also what libraries log, and the trace of an error"
+            self.add_argument(*VERBOSE, action="store_true", default=argparse.SUPPRESS, help=text)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help; unlike argparse, raise OSError if it cannot be written."""
+        print(message, end="", file=file)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
@@ -18,7 +19,12 @@ NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
 GIVEN_SCHEMA = "given_schema.pbtxt"
 """The file that `command_line` names as `--schema`: the settings have the text of the schema, not its path."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# File systems allow 255 bytes in a name.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
+# What `tfexample.split` can assign: 2**32 shares of all splits together.
+_MOST_SPLITS = 256
+_LARGEST_WEIGHT = 2**24
 
 
 @dataclass(frozen=True)
@@ -180,39 +186,42 @@ class Settings:
             yield "--input or --query is required"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
             if not _NAME.fullmatch(name):
-                yield f"{option} {name!r}: must consist of letters, digits, '.', '_' and '-'"
+                yield f"{option} {name!r}: {_NAME_RULE}"
         names = [split.name for split in self.splits]
         if not names or len(set(names)) < len(names) or not all(_NAME.fullmatch(n) for n in names):
-            yield f"--splits: names {names} must be unique and consist of letters, digits, '.', '_' and '-'"
-        if any(split.weight < 1 for split in self.splits):
-            yield "--splits: weights must be whole numbers above 0"
+            yield f"--splits: names {names} must be unique, and each {_NAME_RULE}"
+        if len(names) > _MOST_SPLITS:
+            yield f"--splits: {len(names)} splits; there must be no more than {_MOST_SPLITS}"
+        if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
+            yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
         yield from self.dialect.faults()
-        if self.max_rejects is not None and self.max_rejects < 0:
-            yield f"--max_rejects {self.max_rejects}: must not be negative"
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
             yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
         if self.num_shards is not None and self.unit_bytes is not None:
             yield "--num_shards and --unit_bytes exclude each other"
-        positive = {
-            "--num_shards": self.num_shards,
-            "--unit_bytes": self.unit_bytes,
-            "--batch_bytes": self.batch_bytes,
-            "--histogram_buckets": self.statistics.histogram_buckets,
-            "--quantile_buckets": self.statistics.quantile_buckets,
-            "--top_k": self.statistics.top_k,
+        limited = {
+            "--max_rejects": (self.max_rejects, 0, 10**12),
+            # The names of shards have five digits.
+            "--num_shards": (self.num_shards, 1, 99_999),
+            "--unit_bytes": (self.unit_bytes, 1, 1 << 40),
+            # Arrow's offsets of text have 31 bits.
+            "--batch_bytes": (self.batch_bytes, 1, 1 << 30),
+            "--max_field_bytes": (self.dialect.max_field_bytes, 1, 1 << 28),
+            "--histogram_buckets": (self.statistics.histogram_buckets, 1, 10_000),
+            "--quantile_buckets": (self.statistics.quantile_buckets, 1, 10_000),
+            "--top_k": (self.statistics.top_k, 1, 1_000_000),
+            "--gzip_level": (self.gzip_level, 0, 3),
         }
         yield from (
-            f"{option} {value}: must be above 0"
-            for option, value in positive.items()
-            if value is not None and value < 1
+            f"{option} {value}: must be between {low} and {high}"
+            for option, (value, low, high) in limited.items()
+            if value is not None and not low <= value <= high
         )
-        if not 0 <= self.gzip_level <= 3:
-            yield f"--gzip_level {self.gzip_level}: must be between 0 and 3"
 
     def allowed_rejects(self, records: int) -> int:
         """Return how many of `records` records may be rejected: none unless an option allows it."""
         limits = [] if self.max_rejects is None else [self.max_rejects]
-        limits += [] if self.max_reject_ratio is None else [int(self.max_reject_ratio * records)]
+        limits += [] if self.max_reject_ratio is None else [int(Decimal(repr(self.max_reject_ratio)) * records)]
         return min(limits, default=0)
 
     def to_json(self) -> dict[str, object]:

@@ -24,6 +24,7 @@ install_packages() {
     local missing=()
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then missing+=(chromium chromium-driver); fi
     if ! PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null; then missing+=(mariadb-server); fi
+    if ! command -v gcc >/dev/null; then missing+=(gcc libc6-dev); fi
     if ! command -v ip >/dev/null; then missing+=(iproute2); fi
     if [ "${#missing[@]}" = 0 ] || [ "${CI-}" != true ] || [ "$(id -u)" != 0 ]; then return; fi
     apt-get update -q=2 &&

@@ -263,7 +263,11 @@ BAD = {
         "--num_shards 'x': must be a whole number; --top_k 'y': must be a whole number",
     ),
     "stray word": (["--input", "{dir}/good.csv", "--no_examples", "b"], 2, "'b'; pass files with --input"),
-    "number of shards": (["--input", "{dir}/good.csv", "--num_shards", "0"], 2, "--num_shards 0: must be above 0"),
+    "number of shards": (
+        ["--input", "{dir}/good.csv", "--num_shards", "0"],
+        2,
+        "--num_shards 0: must be between 1 and 99999",
+    ),
     "split key": (["--input", "{dir}/good.csv", "--split_key", "z"], 2, "--split_key: no column 'z'"),
     "mistyped column": (
         ["--input", "{dir}/good.csv", "--column_names", "fare,tips", "--weight_feature", "fares"],

@@ -39,21 +39,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Flags without a verb are those of `run`.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    first = argv[0] if argv else ""
+    from beam_taxi.cli.terminal import exit_status_of
+
+    words = sys.argv[1:] if argv is None else argv
+    return exit_status_of(lambda: _call(words), argv)
+
+
+def _call(words: Sequence[str]) -> int:
+    from beam_taxi.cli.terminal import print_error
+    from beam_taxi.launch.stderr import VERBOSE, terminal
+
+    first = words[0] if words else ""
+    if first in VERBOSE and len(words) > 1:
+        return _call([*words[1:], first])
     if first in VERBS:
-        return _main_of(VERBS[first])(argv[1:], f"{_PROG} {first}")
+        return _main_of(VERBS[first])(words[1:], f"{_PROG} {first}")
     if first in ("-h", "--help"):
         print(_usage())
         return 0
     if first.startswith("-"):
-        return _main_of(VERBS["run"])(argv, f"{_PROG} run")
+        return _main_of(VERBS["run"])(words, f"{_PROG} run")
     if not first:
-        print(_usage(), file=sys.stderr)
+        print(_usage(), file=terminal())
         return 2
     close = difflib.get_close_matches(first, VERBS, 1)
     hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(VERBS)}"
-    print(f"beam_taxi: error: unknown verb {first!r}; {hint}", file=sys.stderr)
+    print_error(f"unknown verb {first!r}; {hint}", 2)
     return 2
 
 

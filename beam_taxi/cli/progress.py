@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from beam_taxi.launch.stderr import terminal
 from beam_taxi.progress import ADDRESS_VARIABLE, tick
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _new_bars() -> Progress:
         DownloadColumn(binary_units=True),
         TextColumn("{task.fields[rows]:,} rows {task.fields[speed]}"),
         TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
+        console=Console(file=terminal()),
     )
 
 

@@ -15,7 +15,7 @@ from beam_taxi.run.folder import read_manifest
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi record") -> int:
     """Record the run and print its ids; return 0 if done, 1 if failed, 2 for bad usage."""
-    return exit_status_of(lambda: _record(argv, prog))
+    return exit_status_of(lambda: _record(argv, prog), argv)
 
 
 def _record(argv: Sequence[str] | None, prog: str) -> int:

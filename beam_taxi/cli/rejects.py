@@ -22,7 +22,7 @@ from beam_taxi.settings import Dialect
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi rejects") -> int:
     """Run the command; return 0 if done, 2 for bad usage, 3 if a line is not corrected."""
-    return exit_status_of(lambda: _main(argv, prog))
+    return exit_status_of(lambda: _main(argv, prog), argv)
 
 
 def _main(argv: Sequence[str] | None, prog: str) -> int:

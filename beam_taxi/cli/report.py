@@ -18,7 +18,7 @@ from beam_taxi.report import model, results, text
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi report") -> int:
     """Print or write the report; return 0 if done, 1 if failed, 2 for bad usage."""
-    return exit_status_of(lambda: _main(argv, prog))
+    return exit_status_of(lambda: _main(argv, prog), argv)
 
 
 def _main(argv: Sequence[str] | None, prog: str) -> int:

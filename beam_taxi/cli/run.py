@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
     """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
     words = sys.argv[1:] if argv is None else argv
     with interrupts.raised():
-        return exit_status_of(lambda: _launch(words, prog), wants_json(words))
+        return exit_status_of(lambda: _launch(words, prog), argv, wants_json(words))
 
 
 def _launch(argv: Sequence[str], prog: str) -> int:
@@ -33,13 +33,16 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings = Timings()
+    console = TerminalConsole(launch.options.is_json)
     with timings.part("checks"):
-        checks, plan = preflight.look(runner)
+        checks, plan = preflight.look(runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"))
+    console.end_status()
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
-    assert plan is not None
-    console = TerminalConsole(launch.options.is_json)
+    if plan is None:
+        summary.print_query_plan(launch, checks)
+        return 0
     for check in checks:
         if check.note:
             console.note(check.note)

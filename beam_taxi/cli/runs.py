@@ -27,7 +27,7 @@ Answer = tuple[object, Sequence[Sequence[object]], int]
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi runs") -> int:
     """Answer on standard output; return 0 if done, 1 if failed or not as recorded, 2 for bad usage or no store."""
-    return exit_status_of(lambda: _answer(argv, prog))
+    return exit_status_of(lambda: _answer(argv, prog), argv)
 
 
 def _answer(argv: Sequence[str] | None, prog: str) -> int:
@@ -39,7 +39,7 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
     value, rows, status = answer(store, args)
     with closed_pipe_ignored():
         if args.json:
-            print(json.dumps(value, indent=1, ensure_ascii=False))
+            print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
         else:
             _print_table(rows)
     return status

@@ -15,10 +15,12 @@ from beam_taxi.flags import Parser
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.service import serve
 
+_LARGEST_PORT = 65535
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi serve-metadata") -> int:
     """Serve until SIGINT or SIGTERM; return 0 then, 2 if the store or the port cannot be used."""
-    return exit_status_of(lambda: _serve(argv, prog))
+    return exit_status_of(lambda: _serve(argv, prog), argv)
 
 
 def _serve(argv: Sequence[str] | None, prog: str) -> int:
@@ -28,6 +30,8 @@ def _serve(argv: Sequence[str] | None, prog: str) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True, help="0 picks a free port")
     args = parser.parse_args(argv)
+    if not 0 <= args.port <= _LARGEST_PORT:
+        raise UsageError(f"--port {args.port}: must be between 0 and {_LARGEST_PORT}")
     store = parse_address(args.metadata_store, args.metadata_password_file)
     if store is None or not store.can_be_served:
         raise UsageError(f"--metadata_store {args.metadata_store}: use sqlite:///PATH or mysql://…")

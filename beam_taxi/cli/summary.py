@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
+from beam_taxi.cli import streams
+from beam_taxi.cli.terminal import print_warning
 from beam_taxi.launch.options import Launch
+from beam_taxi.launch.preflight import QUERY
 from beam_taxi.run.folder import MANIFEST, REPORT
 from beam_taxi.run.manifest import RunManifest
 
@@ -65,6 +69,17 @@ def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, s
     print(f"record     {launch.store_uri}")
 
 
+def print_query_plan(launch: Launch, checks: Iterable[Check]) -> None:
+    """Print what a run with a query would read and write; the rest is known only after the query has run."""
+    for pattern in launch.settings.input:
+        print(f"input      {pattern}")
+    for check in checks:
+        if check.name == QUERY:
+            print(f"query      {check.note}")
+    print(f"output     {launch.settings.run_uri}")
+    print(f"record     {launch.store_uri}")
+
+
 def print_end(
     launch: Launch,
     manifest: RunManifest,
@@ -73,16 +88,31 @@ def print_end(
     cached: str | None = None,
 ) -> None:
     """Print what a run has produced, or, for a `cached` run id, which run's artifacts it reuses."""
+    try:
+        for line in _lines_of_end(launch, manifest, ids, seconds, cached):
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # The run is complete all the same.
+        streams.discard(sys.stdout)
+        place = f"{manifest.run_uri}/{MANIFEST}"
+        print_warning(f"{error.filename or 'standard output'}: {error.strerror}; the run is complete: {place}")
+
+
+def _lines_of_end(
+    launch: Launch, manifest: RunManifest, ids: Mapping[str, int], seconds: Mapping[str, float], cached: str | None
+) -> Iterator[str]:
     if launch.options.is_json:
         result = {"manifest": manifest.to_json(), "ml_metadata_ids": ids, "seconds": seconds}
-        print(json.dumps(result | ({"cached_run_id": cached} if cached else {})))
+        yield json.dumps(result | ({"cached_run_id": cached} if cached else {}))
         return
-    for line in _lines(manifest, ids, cached):
-        print(line)
-    print(f"record     {launch.store_uri}")
+    yield from _lines(manifest, ids, cached)
+    yield f"record     {launch.store_uri}"
     for warning in manifest.warnings:
-        print(f"warning    {warning}")
-    print("seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items()))
+        yield f"warning    {warning}"
+    yield "seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
 
 
 def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) -> Iterator[str]:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from beam_taxi.storage.gcs import SCHEME, client, lookup_retry, translated_errors
+import secrets
+from contextlib import suppress
 
+from beam_taxi.errors import StorageError
+from beam_taxi.storage.credentials import account
+from beam_taxi.storage.gcs import split
+from beam_taxi.storage.gcs_client import SCHEME, bucket_of, client, lookup_retry
+from beam_taxi.storage.gcs_errors import translated_errors
+
+_WRITE_SECONDS = 20
 # Predefined dual-regions, whose regions the service does not list.
 # https://cloud.google.com/storage/docs/locations#predefined
 _REGION_PAIRS = {
@@ -24,16 +32,25 @@ def location(bucket: str) -> tuple[str, tuple[str, ...]]:
 def granted(bucket: str, permissions: tuple[str, ...]) -> set[str]:
     """Return which of some permissions on a bucket the caller has. Raises StorageError with its `code`."""
     with translated_errors(SCHEME + bucket):
-        return set(client().bucket(bucket).test_iam_permissions(list(permissions)))
+        return set(bucket_of(bucket).test_iam_permissions(list(permissions)))
+
+
+def try_write(folder: str) -> None:
+    """Write an object into a folder and delete it again. Raises StorageError.
+
+    Permissions say nothing about keys, service perimeters and billing.
+    """
+    bucket, name = split(folder)
+    path = f"{name.strip('/')}/beam_taxi-check-{secrets.token_hex(8)}".lstrip("/")
+    with translated_errors(folder):
+        blob = bucket_of(bucket).blob(path)
+        blob.upload_from_string(b"", timeout=_WRITE_SECONDS, retry=None)
+    # A bucket may keep its objects for a time.
+    with suppress(StorageError), translated_errors(folder):
+        blob.delete(retry=None)
 
 
 def member() -> str:
     """Return the caller as IAM names it, or `user:YOU` if the credentials do not contain an account."""
-    from google.auth import default
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        email = getattr(default()[0], "service_account_email", None)
-    except GoogleAuthError:
-        email = None
-    return f"serviceAccount:{email}" if email and email != "default" else "user:YOU"
+    email = account()
+    return f"serviceAccount:{email}" if email else "user:YOU"

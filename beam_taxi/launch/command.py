@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -10,11 +12,13 @@ from itertools import pairwise
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import build, parse_given
-from beam_taxi.launch.beam_flags import BeamFlags, known_beam_flags, unknown_flags
+from beam_taxi.launch.beam_flags import BeamFlags, faults_of_words
 from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options, parser
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.settings import Settings, default_splits
+from beam_taxi.sources.registry import is_table
+from beam_taxi.storage import credentials
 
 
 def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
@@ -22,21 +26,36 @@ def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
 
     parse(["--input", "a.csv", "--output", "out"]).settings.splits
     """
+    for word in argv:
+        check_text(word, "the argument")
     arguments, rest = parser(prog).parse_known_args(argv)
     given = parse_given(options(), vars(arguments))
     launch_options = build(LaunchOptions, given)
-    beam_flags = known_beam_flags()
-    if beam_flags and not runner_class(launch_options.runner).has_own_flags:
-        for fault in unknown_flags(rest, beam_flags | known_flags()):
-            raise UsageError(fault)
     if rest and not rest[0].startswith("-"):
         raise UsageError(f"unexpected argument {rest[0]!r}; pass files with --input")
+    for fault in faults_of_words(rest, known_flags(), runner_class(launch_options.runner).has_own_flags):
+        raise UsageError(fault)
+    project = given.get("project")
+    credentials.use(BeamFlags(rest).get("impersonate_service_account"), str(project) if project else None)
     settings = _settings(given)
-    if launch_options.plan and settings.query is not None:
-        raise UsageError("--plan: cannot be used with --query: the result of a query is known only after it has run")
     words = rest if settings.project is None else ["--project", settings.project, *rest]
     store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)
     return Launch(settings, launch_options, BeamFlags(words), store)
+
+
+def check_text(text: str, what: str) -> None:
+    """Raises UsageError for a text that no manifest can hold, since it is not valid Unicode.
+
+    Names of files and arguments are bytes. Python keeps those that it cannot decode as surrogates.
+    """
+    if not any("\udc80" <= character <= "\udcff" for character in text):
+        return
+    try:
+        os.fsencode(text).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {text} is not valid UTF-8: rename it") from error
+    encoding = sys.getfilesystemencoding().upper()
+    raise UsageError(f"{what} {text} is not {encoding}, the encoding of this locale: set LC_ALL=C.UTF-8")
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -50,6 +69,9 @@ def _settings(given: Mapping[str, object]) -> Settings:
     missing += [] if given.get("output") else ["--output"]
     if missing:
         raise UsageError(f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} required; see --help")
+    for name in ("input", "output", "schema"):
+        for uri in _texts(given.get(name)):
+            _check_uri(f"--{name}", uri)
     run_id = str(given.get("run_id") or _new_run_id())
     values = {
         "input": (),
@@ -58,6 +80,7 @@ def _settings(given: Mapping[str, object]) -> Settings:
         "run_id": run_id,
         "output": storage.join(storage.absolute(str(given["output"])), run_id),
     }
+    check_text(str(values["output"]), "--output")
     if "schema" in given:
         values["schema"] = _read_schema(str(given["schema"]))
     return build(Settings, values)
@@ -67,11 +90,27 @@ def _new_run_id() -> str:
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+def _texts(given: object) -> tuple[str, ...]:
+    return given if isinstance(given, tuple) else () if given is None else (str(given),)
+
+
+def _check_uri(option: str, uri: str) -> None:
+    """Raises UsageError, which names the option, if nothing can be at a path or URI."""
+    if is_table(uri):
+        return
+    try:
+        storage.check_uri(uri)
+    except UsageError as error:
+        raise UsageError(f"{option} {error}") from error
+
+
 def _read_schema(path: str) -> str:
     try:
         return storage.read_bytes(path).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--schema {path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--schema {path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--schema {path}: not a Schema proto in text format: it is not UTF-8") from error
 
 
 def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:

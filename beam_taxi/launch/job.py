@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
@@ -42,39 +43,40 @@ def run_job(
 ) -> Outcome:
     """Claim the folder, record the start, run the graph, and remove what a job that has ended leaves behind.
 
-    Raises UsageError if the folder exists already.
+    Raises UsageError if the folder exists already, or if Beam refuses its options.
     """
     with timings.part("imports"), silenced(), without_collection():
         # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
         import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
 
         from beam_taxi import pipeline as graph
         from beam_taxi.transforms.inform_reader import InformReader
+
+    options = parse_beam_options(runner.beam_args(plan))
 
     def job() -> None:
         with timings.part("record"):
             record.start(runner.name, runner.in_process)
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
-            pipeline = beam.Pipeline(options=PipelineOptions(runner.beam_args(plan)))
+            pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
             for label, reader in _readers(runner.launch).items():
                 _ = manifest | label >> InformReader(reader)
             runner.run(pipeline, console, record.launched)
 
     folder = RunFolder(planned.run_uri)
-    folder.claim()
+    claim = folder.claim()
     with timings.part("run"):
         outcome = outcome_of(job, folder, runner)
     if consequence(outcome).removes_folder:
-        _remove(folder, console)
+        _remove(folder, claim, console)
     return outcome
 
 
-def _remove(folder: RunFolder, console: Console) -> None:
+def _remove(folder: RunFolder, claim: str, console: Console) -> None:
     """Remove the folder of a run whose job has ended without a manifest."""
     try:
-        folder.remove_claimed()
+        folder.remove_claimed(claim)
     except OSError as error:
         console.warn(f"{folder.uri}: parts of the run remain: {error}")
 

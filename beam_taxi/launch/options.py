@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from beam_taxi.flags import Group, Option, Parser, add_options, flag, options_of
+from beam_taxi.flags import VERBOSE, Group, Option, Parser, Value, add_options, flag, options_of
 from beam_taxi.launch.beam_flags import BeamFlags
+from beam_taxi.launch.runner_names import canonical_runner
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.settings import Settings
 
@@ -16,7 +17,14 @@ DESCRIPTION = "CSV files to TFRecords of tf.Example, TFDV statistics, a schema a
 class LaunchOptions:
     """How a run is launched, watched and recorded; nothing here decides the content of its files."""
 
-    runner: str = field(default="FnApiRunner", metadata=flag("Apache Beam runner; the default runs here", Group.RUN))
+    runner: str = field(
+        default="FnApiRunner",
+        metadata=flag(
+            "Apache Beam runner; the default runs here, and so does DirectRunner, which is the same",
+            Group.RUN,
+            Value(canonical_runner),
+        ),
+    )
     metadata_store: str | None = field(
         default=None,
         metadata=flag(
@@ -103,7 +111,7 @@ def options() -> list[Option]:
 
 def known_flags() -> set[str]:
     """Return all of our flags, as they are written."""
-    return {"-h", "--help", *(text for option in options() for text in option.strings)}
+    return {"-h", "--help", *VERBOSE, *(text for option in options() for text in option.strings)}
 
 
 def parser(prog: str = "beam-taxi run") -> Parser:

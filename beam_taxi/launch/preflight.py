@@ -4,31 +4,92 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError, StorageError, UsageError
+from beam_taxi.errors import BeamTaxiError, DataError, UsageError
+from beam_taxi.launch.command import check_text
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
+from beam_taxi.launch.traces import as_fault
 from beam_taxi.settings import Settings
+from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.plan import TablePlan, plan_input
+from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
+from beam_taxi.sources.source import AnySource
+
+QUERY = "query"
+"""The name of the check of a query; its note says what the query would process."""
 
 
-def look(runner: Runner) -> tuple[list[Check], TablePlan | None]:
-    """Return the results of all checks, and the plan of the input if there can be one."""
-    settings = runner.settings
-    plans: list[TablePlan] = []
+def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], TablePlan | None]:
+    """Return the results of all checks, and the plan of the input if there can be one.
 
-    def plan() -> None:
-        plans.append(plan_input(settings, declared_kinds(settings)))
-        check_columns(settings, plans[0])
+    A query runs, which costs, only if nothing else forbids the launch; its result is part of the plan. Meanwhile
+    `waiting` is called with the seconds that it has been running.
+    """
+    settings, options = runner.settings, runner.options
+    inputs = _Inputs(settings, waiting)
+    checks = [
+        *_checks_of(runner),
+        _check("temporary files", check_temporary_files),
+        _check("output", lambda: check_output(settings)),
+        _check("input", inputs.open),
+    ]
+    if settings.query is None:
+        return checks, inputs.plan
+    checks.append(_check("record", lambda: check_unrecorded(runner.launch)))
+    if options.preflight or options.plan:
+        return [*checks, _check(QUERY, lambda: _dry_run(settings))], None
+    if not any(check.fault for check in checks):
+        checks.append(_check(QUERY, inputs.run_query))
+    return checks, inputs.plan
 
-    checks = [*runner.checks(), _check("output", lambda: check_output(settings))]
-    if runner.options.preflight and settings.query is not None:
-        checks.append(Check("input", note="not checked: the result of a query is known only after it has run and cost"))
-    else:
-        checks.append(_check("input", plan))
-    return checks, plans[0] if plans else None
+
+class _Inputs:
+    """What `--input` and `--query` name, opened once."""
+
+    def __init__(self, settings: Settings, waiting: Waiting | None) -> None:
+        self.plan: TablePlan | None = None
+        self._waiting = waiting
+        self._settings = settings
+        self._sources: list[AnySource] = []
+        self._kinds: Mapping[str, Kind] = {}
+
+    def open(self) -> None:
+        """Open what costs nothing. Raises UsageError and DataError."""
+        self._kinds = declared_kinds(self._settings)
+        self._sources = open_input(self._settings, self._kinds)
+        for source in self._sources:
+            check_text(source.info.uri, "--input: the name of a file")
+        if self._sources:
+            self._make_plan()
+        if self._settings.query is None and self.plan is not None:
+            check_columns(self._settings, self.plan)
+
+    def run_query(self) -> None:
+        """Run the query, and open its result too. Raises UsageError and DataError."""
+        assert self._settings.query is not None
+        self._sources.insert(0, open_query(self._settings.query, self._settings, self._kinds, self._waiting))
+        check_columns(self._settings, self._make_plan())
+
+    def _make_plan(self) -> TablePlan:
+        self.plan = plan_sources(self._sources, self._settings, self._kinds)
+        return self.plan
+
+
+def _checks_of(runner: Runner) -> Iterator[Check]:
+    try:
+        yield from runner.checks()
+    except OSError as error:
+        yield Check("runner", str(as_fault(error)))
+
+
+def _dry_run(settings: Settings) -> str:
+    from beam_taxi.sources.bigquery import dry_run_bytes
+
+    return f"would process {dry_run_bytes(settings):,} bytes; its result is known only after it has run"
 
 
 def refuse(checks: Iterable[Check]) -> None:
@@ -39,12 +100,12 @@ def refuse(checks: Iterable[Check]) -> None:
         raise kind("; ".join(check.fault for check in found))
 
 
-def _check(name: str, look: Callable[[], None]) -> Check:
+def _check(name: str, look: Callable[[], str | None]) -> Check:
+    """Return the result of a check, which raises a fault or returns a note, if it has one."""
     try:
-        look()
-    except (UsageError, StorageError, DataError) as error:
-        return Check(name, str(error), is_data=isinstance(error, DataError))
-    return Check(name)
+        return Check(name, note=look() or "")
+    except (UsageError, DataError, OSError) as error:
+        return Check(name, str(as_fault(error)), is_data=isinstance(error, DataError))
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:
@@ -89,16 +150,55 @@ def _suggest(name: str, columns: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def check_unrecorded(launch: Launch) -> None:
+    """Raises UsageError if the store has a run with this id that is running or has a result."""
+    if launch.store is None:
+        return
+    from beam_taxi.metadata.queries import get_run
+
+    run_id = launch.settings.run_id
+    try:
+        state = get_run(launch.store, run_id).state
+    except BeamTaxiError:
+        # There is no such run, or no answer: an unreachable store never stops a run.
+        return
+    if state not in ("FAILED", "CANCELED"):
+        raise UsageError(f"--run_id {run_id}: the store has a run of this id, which is {state}; choose another")
+
+
+def check_temporary_files() -> None:
+    """Raises UsageError if there is no folder for temporary files: the libraries cannot even be imported without it."""
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise UsageError("no folder takes temporary files: set TMPDIR to one with free space") from error
+
+
 def check_output(settings: Settings) -> None:
     """Raises UsageError if the run exists or its folder cannot be created."""
     if storage.exists(settings.run_uri):
         raise UsageError(f"--run_id {settings.run_id}: {settings.run_uri} exists; choose another --run_id")
     if storage.is_remote(settings.run_uri):
         return
-    folder = os.path.dirname(settings.run_uri)
-    while not os.path.lexists(folder):
-        folder = os.path.dirname(folder)
+    try:
+        folder = _nearest(settings.run_uri)
+    except OSError as error:
+        raise UsageError(f"--output {settings.run_uri}: {error.strerror}") from error
     if not os.path.isdir(folder):
         raise UsageError(f"--output: {folder} is not a directory")
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise UsageError(f"--output: {folder} is on a read-only file system")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"--output: permission denied: cannot write to {folder}")
+
+
+def _nearest(path: str) -> str:
+    """Return the nearest folder above an absolute path that exists. Raises OSError if the path cannot exist."""
+    while True:
+        folder = os.path.dirname(path)
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            path = folder
+        else:
+            return path

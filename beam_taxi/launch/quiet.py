@@ -11,24 +11,32 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
+from beam_taxi.launch.stderr import is_verbose
+
 
 def quieten() -> None:
-    """Hide the notes that libraries write when they are imported, and log messages below errors."""
+    """Hide the notes that libraries write when they are imported, and log messages below errors, unless verbose."""
+    logging.basicConfig(level=logging.INFO if is_verbose() else logging.ERROR)
+    if is_verbose():
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.basicConfig(level=logging.ERROR)
     logging.getLogger("beam_taxi").setLevel(logging.ERROR)
 
 
 def set_log_levels(log_level: int, beam_log_level: int) -> None:
-    """Set the levels from which log messages of libraries and of Beam are shown."""
-    logging.getLogger().setLevel(log_level)
-    logging.getLogger("apache_beam").setLevel(beam_log_level)
+    """Set the levels from which messages of libraries and of Beam are logged, unless verbose."""
+    if not is_verbose():
+        logging.getLogger().setLevel(log_level)
+        logging.getLogger("apache_beam").setLevel(beam_log_level)
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Drop what libraries and subprocesses write to standard error while the block runs."""
+    """Drop what libraries and subprocesses write to standard error while the block runs, unless verbose."""
+    if is_verbose():
+        yield
+        return
     kept = os.dup(2)
     try:
         with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stderr(nothing):

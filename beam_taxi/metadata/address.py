@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.stores.base import PASSWORD_VARIABLE, StoreAddress, StoreError
 from beam_taxi.metadata.stores.registry import STORES
+from beam_taxi.metadata.texts import storable
 
 __all__ = ["FORMS", "PASSWORD_VARIABLE", "StoreAddress", "StoreError", "parse_address", "without_password"]
 
@@ -40,6 +41,8 @@ def parse_address(uri: str, password_file: str | None = None) -> StoreAddress | 
         _ = parts.port
     except ValueError as error:
         raise UsageError(f"--metadata_store {shown}: {error}; use {FORMS}") from error
+    if parts.scheme != "sqlite" and storable(uri) != uri:
+        raise UsageError(f"--metadata_store {storable(shown)}: is not UTF-8; use {FORMS}")
     if parts.scheme.startswith("postgres"):
         raise UsageError(f"--metadata_store {shown}: {_POSTGRESQL}")
     store = STORES[parts.scheme].parse(uri, parts, password_file) if parts.scheme in STORES else None

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from beam_taxi.metadata.mlmd import Value
+from beam_taxi.metadata.mlmd import Execution, Value
+from beam_taxi.metadata.texts import shorten, storable, text_of_first
 from beam_taxi.metadata.types import example_gen, input_type
 from beam_taxi.run.folder import MANIFEST, RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest
@@ -18,8 +19,9 @@ TFX_VERSION = "1.16.0"
 INPUT = "input"
 """The event key of the inputs of a run; as artifacts their keys are input/0, input/1, …"""
 
-MAX_TEXT = 16_000
-"""Maximum number of characters of a property; MySQL's TEXT holds 65,535 bytes."""
+_INT32 = 2**31
+"""ML Metadata's MySQL columns for integers have 32 bits."""
+_PATTERN_CHARACTERS = 4_000
 
 Properties = Mapping[str, int | str | Mapping[str, float]]
 """Values of properties by name; a mapping becomes TFX's JSON value."""
@@ -51,9 +53,25 @@ class Node:
         return event_key(self.key)
 
 
-def artifact_name(pipeline: str, run_id: str, key: str) -> str:
+def attempt_name(run_id: str, attempt: int) -> str:
+    """Return the name of an attempt at a run: the first one has that of the run, which cannot contain a `#`."""
+    return run_id if attempt == 1 else f"{run_id}#{attempt}"
+
+
+def attempt_of(execution: Execution) -> int:
+    """Return the number of the attempt that an execution belongs to; older versions of this package had only one."""
+    properties = execution.custom_properties
+    return int(properties["attempt"].int_value) if "attempt" in properties else 1
+
+
+def artifact_name(pipeline: str, run_id: str, attempt: int, key: str) -> str:
     """Return the name in the store of an artifact or execution of a run; `key` is a node for an execution."""
-    return f"{pipeline}:{run_id}:{key}"
+    return f"{pipeline}:{attempt_name(run_id, attempt)}:{key}"
+
+
+def run_id_of(name: str) -> str:
+    """Return the run id in a name that `artifact_name` made; empty for other names."""
+    return name.split(":")[1].partition("#")[0] if name.count(":") == 2 else ""
 
 
 def key_of(name: str) -> str:
@@ -87,19 +105,32 @@ def steps(manifest: RunManifest) -> list[Step]:
 
 def _ingest_parameters(manifest: RunManifest) -> dict[str, int | str]:
     settings = manifest.settings
-    patterns = [*settings.input, *filter(None, [settings.query])]
+    patterns = [shorten(one, _PATTERN_CHARACTERS) for one in (*settings.input, *filter(None, [settings.query]))]
     splits = [{"name": split.name, "hash_buckets": split.weight} for split in manifest.splits]
+    input_base, _ = text_of_first([shorten(one, _PATTERN_CHARACTERS) for one in settings.input], ",".join)
+    input_config, patterns_left_out = text_of_first(
+        patterns, lambda some: json.dumps({"splits": [{"name": "single_split", "pattern": one} for one in some]})
+    )
+    output_config, splits_left_out = text_of_first(
+        splits, lambda some: json.dumps({"split_config": {"splits": list(some)}})
+    )
     parameters: dict[str, int | str] = {
-        "input_base": ",".join(settings.input),
-        "input_config": json.dumps({"splits": [{"name": "single_split", "pattern": p} for p in patterns]}),
-        "output_config": json.dumps({"split_config": {"splits": splits}}),
+        "input_base": input_base,
+        "input_config": input_config,
+        "output_config": output_config,
         "output_data_format": 6,
         "output_file_format": 5,
         "span": 0,
+        **_left_out(patterns=patterns_left_out, splits=splits_left_out),
     }
     if all(entry.content_hash is not None for entry in manifest.inputs):
         parameters["input_fingerprint"] = fingerprint(manifest.inputs)
     return parameters
+
+
+def _left_out(**counts: int) -> dict[str, int]:
+    """Return the properties that say how many values did not fit into another property; the manifest has them all."""
+    return {f"{name}_left_out": count for name, count in counts.items() if count}
 
 
 def run_properties(manifest: RunManifest) -> Properties:
@@ -131,6 +162,7 @@ def outputs(manifest: RunManifest) -> list[Node]:
 
 def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     key, splits = artifact.key, [split.name for split in manifest.splits]
+    split_names, left_out = text_of_first(splits, lambda some: json.dumps(list(some)))
     properties: dict[str, int | str] = {}
     custom: dict[str, int | str | Mapping[str, float]] = {
         "is_external": 0,
@@ -139,8 +171,8 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
         "content_sha256": hash_of_files(artifact.files),
     }
     if key in ("examples", "statistics", "anomalies"):
-        properties = {"split_names": json.dumps(splits), "span": 0}
-        custom["span"] = 0
+        properties = {"split_names": split_names, "span": 0}
+        custom |= {"span": 0, **_left_out(splits=left_out)}
     if key == "examples":
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
@@ -152,15 +184,16 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
 
 
 def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
-    """Set the properties of an ml_metadata message: integers, strings and, as in TFX, JSON in a struct with one key."""
+    """Set the properties of an ml_metadata message: numbers, strings and, as in TFX, JSON in a struct with one key."""
     for key, value in values.items():
-        if isinstance(value, int):
-            properties[key].int_value = value
-        elif isinstance(value, str):
-            # The store would truncate the text at a NUL.
-            properties[key].string_value = value.replace("\0", "\ufffd")[:MAX_TEXT]
-        else:
+        if isinstance(value, str):
+            properties[key].string_value = shorten(storable(value))
+        elif not isinstance(value, int):
             properties[key].struct_value["__value__"] = json.dumps(value)
+        elif -_INT32 <= value < _INT32:
+            properties[key].int_value = value
+        else:
+            properties[key].double_value = value
 
 
 def hash_of_files(files: Iterable[ArtifactFile]) -> str:
@@ -174,4 +207,4 @@ def fingerprint(entries: Iterable[InputEntry]) -> str:
 
 
 def _hash_lines(lines: Iterable[str]) -> str:
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    return hashlib.sha256(storable("".join(sorted(lines))).encode()).hexdigest()

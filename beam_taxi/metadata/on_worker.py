@@ -14,8 +14,8 @@ from beam_taxi.run.manifest import RunManifest
 class RecordOnWorker:
     """Records a run in the store at `uri`, which must be absolute. Recording it again changes nothing. Picklable.
 
-    The password comes from the worker's own environment or `password_file`, since anyone who can see the job can read
-    the pickle.
+    The password comes from the worker's own environment or `password_file`, which may be an object or a secret, since
+    anyone who can see the job can read the pickle.
 
     RecordOnWorker(store.absolute_uri, password_file)(manifest)
     """

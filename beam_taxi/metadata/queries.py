@@ -14,18 +14,24 @@ from typing import Any
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata import mlmd
 from beam_taxi.metadata.mlmd import EventType, Execution, MetadataStore, Value
-from beam_taxi.metadata.nodes import INPUT, event_key, key_of
+from beam_taxi.metadata.names import context_named
+from beam_taxi.metadata.nodes import INPUT, attempt_of, event_key, key_of, run_id_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run: `state` is that of its executions; `properties` are those of the first one; times are in ISO 8601, UTC."""
+    """A run: the latest attempt under its id, with times in ISO 8601, UTC.
+
+    `state` is that of its executions. `properties` are those of the first execution; of a job outside the process that
+    launched it they have `job_runner`, `job_id`, `job_service`, `job_page` and `job_cancel`.
+    """
 
     run_id: str
     pipeline: str
     state: str
+    attempt: int
     started: str
     updated: str
     properties: Mapping[str, str | int]
@@ -79,12 +85,18 @@ def list_runs(store: Store) -> list[Run]:
 def get_run(store: Store, run_id: str) -> Run:
     """Return a run. Raises UsageError if the store has no such run, and StoreError."""
     with open_store(store) as connection:
-        context = connection.get_context_by_type_and_name("pipeline_run", run_id)
-        # One call, since several calls could see a run between two states.
-        runs = _runs(connection.get_executions_by_context(context.id)) if context else []
-    if not runs:
+        run = find_run(connection, run_id)
+    if run is None:
         raise UsageError(f"{run_id}: the store has no run of this id; see `python -m beam_taxi runs list`")
-    return runs[0]
+    return run
+
+
+def find_run(connection: MetadataStore, run_id: str) -> Run | None:
+    """Return a run of an open store, or None."""
+    context = context_named(connection, "pipeline_run", run_id)
+    # One call, since several calls could see a run between two states.
+    runs = _runs(connection.get_executions_by_context(context.id)) if context else []
+    return runs[0] if runs else None
 
 
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
@@ -104,7 +116,7 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
     """Return the newest LIVE artifact of a type in a pipeline, or None if there is none. Raises StoreError."""
     with open_store(store) as connection:
-        context = connection.get_context_by_type_and_name("pipeline", pipeline)
+        context = context_named(connection, "pipeline", pipeline)
         found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
     live = [one for one in found if one.type == type_name and one.state == "LIVE"]
     return max(live, key=lambda one: (one.created, one.id), default=None)
@@ -179,8 +191,9 @@ def _runs(executions: Iterable[Execution]) -> list[Run]:
         if one.custom_properties["producer"].string_value == "beam_taxi":
             by_run.setdefault(one.custom_properties["run_id"].string_value, []).append(one)
     runs = []
-    for run_id, its in by_run.items():
-        its.sort(key=lambda one: one.id)
+    for run_id, of_all_attempts in by_run.items():
+        attempt = max(map(attempt_of, of_all_attempts))
+        its = sorted((one for one in of_all_attempts if attempt_of(one) == attempt), key=lambda one: one.id)
         first = its[0]
         properties = _properties(first.custom_properties)
         runs.append(
@@ -188,6 +201,7 @@ def _runs(executions: Iterable[Execution]) -> list[Run]:
                 run_id=run_id,
                 pipeline=str(properties["pipeline_name"]),
                 state=_state(first),
+                attempt=attempt,
                 started=_time(first.create_time_since_epoch),
                 updated=_time(max(one.last_update_time_since_epoch for one in its)),
                 properties=properties,
@@ -202,9 +216,8 @@ def _artifacts(found: Iterable[mlmd.Artifact]) -> Iterator[Artifact]:
         if one.type == RUN_END:
             continue
         properties = {**_properties(one.properties), **_properties(one.custom_properties)}
-        run_id = one.name.split(":")[1] if one.name.count(":") == 2 else ""
-        created = _time(one.create_time_since_epoch)
-        yield Artifact(one.id, one.type, one.uri, type(one).State.Name(one.state), run_id, created, properties)
+        created, state = _time(one.create_time_since_epoch), type(one).State.Name(one.state)
+        yield Artifact(one.id, one.type, one.uri, state, run_id_of(one.name), created, properties)
 
 
 def _properties(values: Mapping[str, Value]) -> dict[str, str | int]:
@@ -213,6 +226,9 @@ def _properties(values: Mapping[str, Value]) -> dict[str, str | int]:
         kind = value.WhichOneof("value")
         if kind in ("int_value", "string_value"):
             found[key] = getattr(value, kind)
+        elif kind == "double_value" and value.double_value.is_integer():
+            # `set_properties` stores integers of more than 32 bits so.
+            found[key] = int(value.double_value)
     return found
 
 

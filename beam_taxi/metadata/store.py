@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError, parse_address
-from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
+from beam_taxi.metadata.mlmd import MetadataStore
 from beam_taxi.metadata.stores.base import OTHER_VERSION, one_line
 
 Store = StoreAddress | str
@@ -19,6 +20,8 @@ Store = StoreAddress | str
 
 _HALF_MADE_SECONDS = 4.0
 _HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
+_TABLES = re.compile(r"present tables: .*?, missing tables: \w+(, \w+)*")
+_GONE = ("Lost connection", "gone away", "failed to connect", "Deadline Exceeded", "Socket closed")
 _OVERTAKEN = "try restarting transaction"
 _OVERTAKEN_SECONDS = 6.0
 
@@ -27,7 +30,8 @@ _OVERTAKEN_SECONDS = 6.0
 def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
     """Yield a MetadataStore for one operation. It is never reused after an error, since it may then crash.
 
-    Raises StoreError if the store cannot be used, and BeamTaxiError if it fails during the operation.
+    Raises StoreError if the store cannot be used, UsageError if a name is too long for it, and BeamTaxiError if it
+    fails during the operation.
     """
     address = parse_address(store) if isinstance(store, str) else store
     if address is None:
@@ -39,19 +43,19 @@ def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
         try:
             yield connection
         except (RuntimeError, errors.StatusError) as error:
-            raise BeamTaxiError(f"{address.uri}: the store failed: {one_line(error)}; is it still up?") from error
+            raise _failure(address, one_line(error)) from error
 
 
 def connect(address: StoreAddress, write: bool) -> MetadataStore:
     """Return a MetadataStore. Raises StoreError, within 10 seconds."""
-    from ml_metadata import MetadataStore, errors
+    from ml_metadata import errors
 
     address.probe(write)
     # While another process creates the schema of an empty MySQL database, only part of it is visible.
     deadline = time.monotonic() + _HALF_MADE_SECONDS
     while True:
         try:
-            return _Restarting(_quietly(MetadataStore, address.config(write)))
+            return _Restarting(_quietly(address, write))
         except (RuntimeError, errors.StatusError) as error:
             text = one_line(error)
             half_made = any(sign in text for sign in _HALF_MADE)
@@ -60,13 +64,13 @@ def connect(address: StoreAddress, write: bool) -> MetadataStore:
         time.sleep(0.1)
 
 
-def _quietly(make: type[MetadataStore], config: ConnectionConfig) -> MetadataStore:
-    """Make a MetadataStore without its debug logging, which includes the configuration and so the password."""
+def _quietly(address: StoreAddress, write: bool) -> MetadataStore:
+    """Open a MetadataStore without its debug logging, which includes the configuration and so the password."""
     absl = logging.getLogger("absl")
     level = absl.level
     absl.setLevel(logging.ERROR)
     try:
-        return make(config)
+        return address.open(write)
     finally:
         absl.setLevel(level)
 
@@ -101,10 +105,25 @@ class _Restarting:
 def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
     advice = f"ML Metadata cannot use it: {text}; inspect it, or choose another store"
     if half_made:
+        tables = _TABLES.search(text)
         advice = (
-            "its schema is incomplete, since the first `python -m beam_taxi runs init` was killed, or it belongs to "
-            f"another program: drop the database and run that again: {text}"
+            f"its schema is incomplete{f' ({tables.group()})' if tables else ''}: the first `python -m beam_taxi runs "
+            "init` failed or was killed, or another program has such tables; restore or drop them, then run "
+            f"`python -m beam_taxi runs init --metadata_store '{address.uri}'`, which says what stops it"
         )
+    elif "SQL syntax" in text:
+        advice = f"the name of the database must consist of letters, digits and '_', and not be a word of SQL: {text}"
+    elif "Access denied" in text or "command denied" in text:
+        advice = f"grant the user all rights on the database, even if it exists: {text}"
     elif "library version" in text:
         advice = f"{OTHER_VERSION}: {text}"
     return StoreError(f"{address.uri}: {advice}")
+
+
+def _failure(address: StoreAddress, text: str) -> BeamTaxiError:
+    if "Data too long for column 'name'" in text:
+        return UsageError(
+            f"{address.uri}: its names have at most 255 characters, which --pipeline_name and --run_id exceed together"
+        )
+    is_gone = "; is it still up?" if any(sign in text for sign in _GONE) else ""
+    return BeamTaxiError(f"{address.uri}: the store failed: {text}{is_gone}")

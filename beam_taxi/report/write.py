@@ -11,6 +11,6 @@ def write_report(manifest: RunManifest) -> None:
     """Render the report of a run from its manifest and artifacts, and publish it in its folder."""
     page = html.render(model.build(results.read_run(manifest.run_uri, manifest)))
     folder = RunFolder(manifest.run_uri)
-    with folder.publish(REPORT) as file:
+    with folder.publish(REPORT, lambda _: True) as file:
         file.write(page)
     folder.remove_staging()

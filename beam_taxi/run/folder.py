@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -55,26 +56,46 @@ class RunFolder:
         """Return the URI of a file by its path in the folder."""
         return storage.join(self.uri, path)
 
-    def claim(self) -> None:
-        """Create the folder for this launch alone. Raises UsageError if it exists already."""
+    def claim(self) -> str:
+        """Create the folder for this launch alone, and return its token. Raises UsageError if it exists already."""
+        token = secrets.token_hex(8)
         try:
-            storage.claim(self.uri)
+            storage.claim(self.uri, token)
         except FileExistsError as error:
-            raise UsageError(f"{self.uri} exists; choose another --run_id") from error
+            run_id = self.uri.rpartition("/")[2]
+            raise UsageError(f"--run_id {run_id}: {self.uri} exists; choose another --run_id") from error
+        return token
 
-    def remove_claimed(self) -> None:
-        """Remove the folder, which this launch has claimed; its job must have ended. Raises OSError."""
-        storage.remove_claimed(self.uri)
+    def remove_claimed(self, token: str) -> None:
+        """Remove the folder of a run whose job has ended, if it belongs to the launch with this token. Raises OSError.
 
-    def publish(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """Yield a file that appears at `path`, complete, when the block ends without an exception."""
-        return storage.publish(self.uri, path)
+        It does not if the run is complete, was removed, or another launch has claimed the folder since.
+        """
+        claim = self.uri_of(storage.CLAIM)
+        if storage.exists(claim) and storage.read_bytes(claim).decode() == token:
+            storage.remove_claimed(self.uri)
 
-    def publish_bytes(self, artifact: str, path: str, content: bytes, split: str | None = None) -> ArtifactFile:
-        """Publish a small file of an artifact."""
-        with self.publish(f"{artifact}/{path}") as file:
+    def publish(self, path: str, is_same: storage.IsSame | None = None) -> AbstractContextManager[BinaryIO]:
+        """Yield a file that appears at `path`, complete, when the block ends without an exception.
+
+        A file that is there already is kept: the runner may execute a step again, on another machine. Raises
+        StorageError unless the file has the same content, or `is_same` accepts it.
+        """
+        return storage.publish(self.uri, path, is_same)
+
+    def publish_bytes(
+        self, artifact: str, path: str, content: bytes, split: str | None = None
+    ) -> tuple[ArtifactFile, bytes]:
+        """Publish a small file of an artifact; return it with its content, which is that of the first execution."""
+        kept = [content]
+
+        def keep(file: BinaryIO) -> bool:
+            kept[0] = file.read()
+            return True
+
+        with self.publish(f"{artifact}/{path}", keep) as file:
             file.write(content)
-        return ArtifactFile(path, len(content), hashlib.sha256(content).hexdigest(), split)
+        return ArtifactFile(path, len(kept[0]), hashlib.sha256(kept[0]).hexdigest(), split), kept[0]
 
     def is_whole(self) -> bool:
         """Return whether the run is complete, that is, has its manifest."""

@@ -22,13 +22,17 @@ MANIFEST_VERSION = 1
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """A file of an artifact: its path below the artifact's folder, size in bytes, SHA-256; split and rows if any."""
+    """A file of an artifact: its path below the artifact's folder, size in bytes, SHA-256; split and rows if any.
+
+    `content_sha256` is the hash of what a compressed file contains; the compressed bytes depend on the processor.
+    """
 
     path: str
     bytes: int
     sha256: str
     split: str | None = None
     rows: int | None = None
+    content_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -326,12 +326,17 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+_LARGEST = 10**12
+
+
 def not_negative(text: str) -> int:
     """Return the number, or raise ArgumentTypeError."""
     try:
         number = int(text)
     except ValueError:
         number = -1
+    if number > _LARGEST:
+        raise argparse.ArgumentTypeError(f"must be no more than {_LARGEST}")
     if number < 0:
         raise argparse.ArgumentTypeError(f"must be a whole number that is not negative, got {text!r}")
     return number
@@ -343,6 +348,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m beam_taxi sam
     parser.add_argument("--rows", type=not_negative, required=True, help="number of trips")
     parser.add_argument("--seed", type=not_negative, default=1, help="random seed (default: %(default)s)")
     parser.add_argument("--out", required=True, help="CSV file to write, replaced if it exists; - is standard output")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show also the trace of an error")
     arguments: Any = parser.parse_args(argv)
     path = Path(os.path.realpath(arguments.out))
     if not arguments.out:

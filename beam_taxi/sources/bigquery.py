@@ -7,7 +7,8 @@ float32) is known only when the rows are read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,27 +22,69 @@ from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import Batch, Joined, Part, Progress, Scan, Source, SourceInfo, no_progress
+from beam_taxi.storage import credentials
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+    from google.cloud.bigquery import Client
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 SCHEME = "bq://"
+_CALL_SECONDS = 30.0
+_RETRY_SECONDS = 10.0
+_POLL_SECONDS = 1.0
+
+Waiting = Callable[[float], None]
 
 Stream = int
 """A position: the index of a stream of the read session."""
 
 
-def run_query(query: str, project: str | None) -> str:
-    """Run a SQL query and return the URI of the temporary table with its rows. Raises UsageError."""
+def run_query(query: str, project: str | None, waiting: Waiting | None = None) -> str:
+    """Run a SQL query and return the URI of the temporary table with its rows. Raises UsageError.
+
+    `waiting` is called again and again with the seconds that the query has been running.
+    """
     with _errors_of("--query"):
-        from google.auth.credentials import AnonymousCredentials
+        job = _queries(project).query(query, retry=_retry(), job_retry=None, timeout=_CALL_SECONDS)
+        started = time.monotonic()
+        while not job.done(retry=_retry(), timeout=_CALL_SECONDS):
+            if waiting is not None:
+                waiting(time.monotonic() - started)
+            time.sleep(_POLL_SECONDS)
+        job.result(retry=_retry(), timeout=_CALL_SECONDS)
+        table = job.destination
+    if table is None:
+        raise UsageError("--query: must be one SELECT statement: a script has no result to read")
+    return f"{SCHEME}{table.project}.{table.dataset_id}.{table.table_id}"
+
+
+def dry_run_bytes(settings: Settings) -> int:
+    """Return how many bytes the query would process, which costs nothing to ask. Raises UsageError."""
+    with _errors_of("--query"):
         from google.cloud import bigquery
 
-        credentials = AnonymousCredentials() if os.environ.get("BIGQUERY_EMULATOR_HOST") else None
-        job = bigquery.Client(project, credentials).query(query)
-        job.result()
-        table = job.destination
-    return f"{SCHEME}{table.project}.{table.dataset_id}.{table.table_id}"
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        job = _queries(settings.project).query(
+            settings.query, config, retry=_retry(), job_retry=None, timeout=_CALL_SECONDS
+        )
+        return int(job.total_bytes_processed)
+
+
+def _queries(project: str | None) -> Client:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery
+
+    is_emulated = bool(os.environ.get("BIGQUERY_EMULATOR_HOST")) and not credentials.is_impersonated()
+    return bigquery.Client(project, AnonymousCredentials() if is_emulated else credentials.credentials())
+
+
+def _retry() -> Retry:
+    """Return a policy that gives up after some seconds: the clients' own try for ten minutes, without a word."""
+    from google.api_core.exceptions import InternalServerError, ServiceUnavailable, TooManyRequests
+    from google.api_core.retry import Retry, if_exception_type
+
+    return Retry(if_exception_type(ServiceUnavailable, TooManyRequests, InternalServerError), timeout=_RETRY_SECONDS)
 
 
 def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
@@ -54,6 +97,8 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
         from google.cloud.bigquery_storage_v1 import types
 
         session = _client().create_read_session(
+            retry=_retry(),
+            timeout=_CALL_SECONDS,
             parent=f"projects/{settings.project or parts[0]}",
             read_session=types.ReadSession(
                 table=f"projects/{parts[0]}/datasets/{parts[1]}/tables/{parts[2]}",
@@ -139,7 +184,7 @@ def _client() -> BigQueryReadClient:
 
     emulator = os.environ.get("BIGQUERY_STORAGE_EMULATOR_HOST")
     if emulator is None:
-        return BigQueryReadClient()
+        return BigQueryReadClient(credentials=credentials.credentials())
     import grpc
 
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=grpc.insecure_channel(emulator)))
@@ -148,7 +193,7 @@ def _client() -> BigQueryReadClient:
 @contextmanager
 def _errors_of(what: str) -> Iterator[None]:
     """Turn errors of Google's client into a one-line UsageError."""
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.exceptions import GoogleAPIError, RetryError
     from google.auth.exceptions import GoogleAuthError
 
     try:
@@ -158,5 +203,12 @@ def _errors_of(what: str) -> Iterator[None]:
             f"{what}: no credentials for BigQuery: {str(error).splitlines()[0]} "
             "(run `gcloud auth application-default login`)"
         ) from error
-    except (GoogleAPICallError, OSError, ValueError) as error:
-        raise UsageError(f"{what}: BigQuery refused: {str(error).splitlines()[0]}") from error
+    except (RetryError, OSError) as error:
+        cause = getattr(error, "cause", None) or error
+        raise UsageError(f"{what}: BigQuery cannot be reached: {_one_line(cause)}; try again later") from error
+    except (GoogleAPIError, ValueError) as error:
+        raise UsageError(f"{what}: BigQuery refused: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

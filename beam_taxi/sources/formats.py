@@ -12,7 +12,7 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource
 
-_HEAD_BYTES = 64 << 10
+_HEAD_BYTES = 32 << 10
 
 
 class Sample:
@@ -24,7 +24,7 @@ class Sample:
 
     @cached_property
     def head(self) -> bytes:
-        """The first 64 KiB."""
+        """The first 32 KiB, which is less than is read ahead."""
         self.stored.seek(0)
         return self.stored.read(_HEAD_BYTES)
 

@@ -50,7 +50,7 @@ class ParquetFormat(FileFormat):
         with _opened(file.uri) as parquet:
             schema = parquet.schema_arrow
         columns = tuple(kinds_of(file.uri, schema))
-        return ParquetFile(SourceInfo(file.uri, "parquet", file.size, columns), file.modified, declared)
+        return ParquetFile(SourceInfo(file.uri, "parquet", file.size, columns), file.version, declared)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
     """A Parquet file, scanned by one worker and read between row groups."""
 
     info: SourceInfo
-    modified: float
+    version: str
     declared: Mapping[str, Kind]
 
     def scan(

@@ -12,7 +12,7 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
-from beam_taxi.sources.bigquery import run_query
+from beam_taxi.sources.bigquery import Waiting, run_query
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
@@ -63,11 +63,17 @@ class TablePlan:
 
 
 def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
-    """Match the patterns and open every source. Raises UsageError and DataError."""
+    """Match the patterns, open every source, and run the query. Raises UsageError and DataError."""
+    sources = open_input(settings, declared)
+    if settings.query is not None:
+        sources.insert(0, open_query(settings.query, settings, declared))
+    return plan_sources(sources, settings, declared)
+
+
+def open_input(settings: Settings, declared: Mapping[str, Kind]) -> list[AnySource]:
+    """Match the patterns of `--input` and open what they match. Raises UsageError and DataError."""
     matched: dict[str, storage.InputFile] = {}
     tables = {pattern for pattern in settings.input if registry.is_table(pattern)}
-    if settings.query is not None:
-        tables.add(run_query(settings.query, settings.project))
     for pattern in (pattern for pattern in settings.input if pattern not in tables):
         found = storage.match(pattern)
         if not found:
@@ -77,7 +83,19 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
     with ThreadPoolExecutor(32) as pool:
         opened_tables = pool.map(lambda uri: registry.open_table(uri, settings, declared), sorted(tables))
         opened_files = pool.map(lambda file: registry.open_file(file, settings, declared), files)
-        sources = _with_equal_columns([*opened_tables, *opened_files])
+        return [*opened_tables, *opened_files]
+
+
+def open_query(
+    query: str, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
+) -> AnySource:
+    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError."""
+    return registry.open_table(run_query(query, settings.project, waiting), settings, declared)
+
+
+def plan_sources(opened: list[AnySource], settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
+    """Return the plan of open sources. Raises DataError if their columns differ."""
+    sources = _with_equal_columns(opened)
     size = sum(source.info.size for source in sources)
     unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
     n_units = settings.num_shards or -(-size // unit_bytes)

@@ -33,6 +33,6 @@ def open_table(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> An
 
 def open_file(file: storage.InputFile, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
     """Open a file by its content. Raises DataError."""
-    with storage.open_input(file.uri) as stored:
+    with storage.open_head(file) as stored:
         sample = Sample(file, stored)
         return next(one for one in FILE_FORMATS if one.recognizes(sample)).open(sample, settings, declared)

@@ -16,9 +16,9 @@ _CHUNK = 1 << 20
 
 
 class StoredFile(Source[Position, Joint]):
-    """A file on a disk or in an object store; `modified` differs between two versions of it."""
+    """A file on a disk or in an object store; `version` differs between two versions of it."""
 
-    modified: float
+    version: str
 
     def content_hash(self, digests: Sequence[bytes]) -> str:
         """Return `sha256:…` of a file of one part, else `sha256-32MiB:…`, the SHA-256 of its parts' SHA-256 digests."""
@@ -41,7 +41,7 @@ class StoredFile(Source[Position, Joint]):
 
     def check_unchanged(self) -> None:
         """Raise DataError if the file is no longer the one that was opened."""
-        storage.check_unchanged(self.info.uri, self.info.size, self.modified)
+        storage.check_unchanged(storage.InputFile(self.info.uri, self.info.size, self.version))
 
     @contextmanager
     def read_again(self, *unexpected: type[Exception]) -> Iterator[None]:

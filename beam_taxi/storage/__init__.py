@@ -9,18 +9,21 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from beam_taxi.storage.base import STAGING, FileSystem, InputFile
+from beam_taxi.storage.base import CLAIM, STAGING, FileSystem, InputFile, IsSame
 from beam_taxi.storage.files import check_new, check_unchanged, hash_file, read_bytes, write_new
-from beam_taxi.storage.registry import file_system, is_remote, join
+from beam_taxi.storage.registry import check_scheme, file_system, is_remote, join
 
 __all__ = [
+    "CLAIM",
     "STAGING",
     "FileSystem",
     "InputFile",
+    "IsSame",
     "absolute",
     "check_new",
     "check_published",
     "check_unchanged",
+    "check_uri",
     "claim",
     "exists",
     "file_system",
@@ -28,13 +31,21 @@ __all__ = [
     "is_remote",
     "join",
     "match",
+    "open_head",
     "open_input",
     "publish",
     "read_bytes",
     "remove_claimed",
     "remove_staging",
+    "stat",
     "write_new",
 ]
+
+
+def check_uri(uri: str) -> None:
+    """Raise UsageError if a path, a URI or a pattern cannot name anything; nothing is looked up."""
+    check_scheme(uri)
+    file_system(uri).check_uri(uri)
 
 
 def absolute(uri: str) -> str:
@@ -47,6 +58,16 @@ def match(pattern: str) -> list[InputFile]:
     return file_system(pattern).match(pattern)
 
 
+def stat(uri: str) -> InputFile | None:
+    """Return the file with exactly this name, None if it does not exist; see FileSystem.stat."""
+    return file_system(uri).stat(uri)
+
+
+def open_head(file: InputFile) -> BinaryIO:
+    """Open a file to look at its beginning; see FileSystem.open_head."""
+    return file_system(file.uri).open_head(file)
+
+
 def open_input(uri: str) -> BinaryIO:
     """Open a file for reading, seekable, without decompression; see FileSystem.open."""
     return file_system(uri).open(uri)
@@ -57,19 +78,19 @@ def exists(uri: str) -> bool:
     return file_system(uri).exists(uri)
 
 
-def claim(run_uri: str) -> None:
-    """Create the folder of a run for this launch alone; see FileSystem.claim."""
-    file_system(run_uri).claim(run_uri)
+def claim(run_uri: str, token: str) -> None:
+    """Create the folder of a run for the launch with this token alone; see FileSystem.claim."""
+    file_system(run_uri).claim(run_uri, token)
 
 
 def remove_claimed(run_uri: str) -> None:
-    """Remove the folder of a run that this launch has claimed; see FileSystem.remove_claimed."""
+    """Remove everything in the folder of a run; see FileSystem.remove_claimed."""
     file_system(run_uri).remove_claimed(run_uri)
 
 
-def publish(run_uri: str, path: str) -> AbstractContextManager[BinaryIO]:
+def publish(run_uri: str, path: str, is_same: IsSame | None = None) -> AbstractContextManager[BinaryIO]:
     """Yield a file that appears as `<run_uri>/path` when the block succeeds; see FileSystem.publish."""
-    return file_system(run_uri).publish(run_uri, path)
+    return file_system(run_uri).publish(run_uri, path, is_same)
 
 
 def check_published(run_uri: str, paths: Iterable[str]) -> None:

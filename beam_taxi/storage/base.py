@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
+
+from beam_taxi.errors import StorageError
 
 STAGING = "_staging"
 """Folder inside a run for files that are not complete yet; it is removed at the end of the run."""
 
+CLAIM = f"{STAGING}/claim"
+"""The file with the token of the launch that the folder of a run belongs to."""
+
+IsSame = Callable[[BinaryIO], bool]
+"""Returns whether an existing file will do in place of the one that is being published."""
+
+_CHUNK_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that matched a pattern.
+    """A file at a URI, which is its name and not a pattern.
 
-    `size` is in bytes. `modified` is in seconds since the epoch; it differs between two versions of a file.
+    `size` is in bytes. `version` differs between two versions of a file; it has no other meaning.
     """
 
     uri: str
     size: int
-    modified: float
+    version: str
 
 
 class FileSystem(Protocol):
@@ -31,6 +42,10 @@ class FileSystem(Protocol):
     Errors are BeamTaxiErrors with a one-line message, or OSErrors that name the file.
     """
 
+    def check_uri(self, uri: str) -> None:
+        """Raise UsageError if a URI, or a pattern, cannot name anything here."""
+        ...
+
     def absolute(self, uri: str) -> str:
         """Return `uri` in a form that does not depend on the working directory."""
         ...
@@ -38,9 +53,14 @@ class FileSystem(Protocol):
     def match(self, pattern: str) -> list[InputFile]:
         """Return the files that match `pattern`, sorted by name; an empty list if there are none.
 
-        `*` and `?` match within a folder, `**` across folders, `[…]` one character.
+        `*` and `?` match within a folder, `**` across folders, `[…]` one character. The exact name of a file matches
+        that file alone, whatever characters it has.
         Raises UsageError if a match is a folder, a special file or unreadable.
         """
+        ...
+
+    def stat(self, uri: str) -> InputFile | None:
+        """Return the file with exactly this name, None if it does not exist."""
         ...
 
     def exists(self, uri: str) -> bool:
@@ -51,21 +71,30 @@ class FileSystem(Protocol):
         """Open a file for reading, seekable, without decompression. Raises OSError if it cannot be read."""
         ...
 
-    def claim(self, run_uri: str) -> None:
-        """Create the folder of a run for this launch alone. Raises FileExistsError if it exists already."""
+    def open_head(self, file: InputFile) -> BinaryIO:
+        """Open a file as `open` does, to look at its beginning: from afar, only 64 KiB are read ahead at first."""
+        ...
+
+    def claim(self, run_uri: str, token: str) -> None:
+        """Create the folder of a run for the launch with this token alone. Raises FileExistsError if it exists."""
         ...
 
     def remove_claimed(self, run_uri: str) -> None:
-        """Remove everything in the folder of a run that this launch has claimed, and whose job has ended.
+        """Remove everything in the folder of a run, whose job must have ended. Raises OSError if something remains."""
+        ...
 
-        Raises OSError if something remains.
+    def create(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        """Yield a file that appears at `uri`, complete, when the block ends without an exception.
+
+        Raises FileExistsError if it exists already; nothing is overwritten.
         """
         ...
 
-    def publish(self, run_uri: str, path: str) -> AbstractContextManager[BinaryIO]:
+    def publish(self, run_uri: str, path: str, is_same: IsSame | None = None) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears as `<run_uri>/path`, complete, when the block ends without an exception.
 
-        If the block raises, nothing appears. An existing file is replaced: a repeated attempt writes the same bytes.
+        If the block raises, nothing appears. An existing file is kept: a repeated attempt writes the same content, or
+        what `is_same` accepts. Raises StorageError if it is another one, or if the folder of the run does not exist.
         """
         ...
 
@@ -74,40 +103,117 @@ class FileSystem(Protocol):
         ...
 
     def remove_staging(self, run_uri: str) -> None:
-        """Remove what failed attempts left in the staging folder of a run."""
+        """Remove the claim of a run, and what failed attempts left in its staging folder."""
         ...
 
 
 class RemoteFileSystem(ABC):
     """Base of the remote file systems: a file is written locally, then uploaded when it is complete.
 
-    An object becomes visible only when its upload has ended, so a run has no staging folder there.
+    An object becomes visible only when its upload has ended, so nothing but the claim is in the staging folder.
     """
 
     def absolute(self, uri: str) -> str:
         """Return `uri` without a trailing slash."""
         return uri.rstrip("/")
 
-    def claim(self, run_uri: str) -> None:  # noqa: B027
-        """Do nothing."""
+    @abstractmethod
+    def stat(self, uri: str) -> InputFile | None:
+        """Return the object with exactly this name, None if it does not exist."""
 
-    def remove_claimed(self, run_uri: str) -> None:  # noqa: B027
-        """Do nothing."""
+    @abstractmethod
+    def open(self, uri: str) -> BinaryIO:
+        """Open an object for reading, without decompression."""
+
+    def open_head(self, file: InputFile) -> BinaryIO:
+        """Open an object."""
+        return self.open(file.uri)
+
+    def claim(self, run_uri: str, token: str) -> None:
+        """Create the claim of a run, then check that nothing else is in the folder."""
+        uri = f"{run_uri}/{CLAIM}"
+        with suppress(FileExistsError), self.create(uri) as file:
+            file.write(token.encode())
+        # If the answer to an upload is lost, the object is found to exist, and is ours all the same.
+        if self.open(uri).read() != token.encode():
+            raise FileExistsError(run_uri)
+        if any(name != CLAIM for name in self._names(run_uri)):
+            self._delete(uri)
+            raise FileExistsError(run_uri)
+
+    def remove_claimed(self, run_uri: str) -> None:
+        """Delete every object in the folder, the claim last."""
+        for name in self._names(run_uri):
+            if name != CLAIM:
+                self._delete(f"{run_uri}/{name}")
+        self._delete(f"{run_uri}/{CLAIM}")
 
     @contextmanager
-    def publish(self, run_uri: str, path: str) -> Iterator[BinaryIO]:
-        """Yield a local temporary file, and upload it to `<run_uri>/path` when the block ends without an exception."""
-        with tempfile.TemporaryFile() as temporary:
-            file = cast(BinaryIO, temporary)
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Yield a local temporary file, and upload it to `uri` when the block ends without an exception."""
+        with _temporary_file() as file:
             yield file
-            self._upload(f"{run_uri.rstrip('/')}/{path}", file)
+            self._upload(uri, file)
 
-    def check_published(self, run_uri: str, paths: Iterable[str]) -> None:  # noqa: B027 - most stores need nothing here
-        """Do nothing: a launcher removes the files of local runs only."""
+    @contextmanager
+    def publish(self, run_uri: str, path: str, is_same: IsSame | None = None) -> Iterator[BinaryIO]:
+        """Yield a local temporary file, and upload it to `<run_uri>/path` when the block ends without an exception."""
+        uri = f"{run_uri.rstrip('/')}/{path}"
+        with _temporary_file() as file:
+            yield file
+            try:
+                self._upload(uri, file)
+            except FileExistsError as error:
+                file.seek(0)
+                check_same(uri, lambda: self.open(uri), file, is_same, error)
 
-    def remove_staging(self, run_uri: str) -> None:  # noqa: B027
-        """Do nothing: there is no staging folder."""
+    def check_published(self, run_uri: str, paths: Iterable[str]) -> None:
+        """Raise BeamTaxiError if an object is missing: the launcher removed the run while workers were running."""
+        missing = set(paths).difference(self._names(run_uri))
+        if missing:
+            raise StorageError(f"{run_uri}/{min(missing)}: was removed during the run")
+
+    def remove_staging(self, run_uri: str) -> None:
+        """Delete the claim. A worker that may not delete objects leaves it, which does no harm."""
+        with suppress(StorageError):
+            self._delete(f"{run_uri}/{CLAIM}")
+
+    @abstractmethod
+    def _names(self, run_uri: str) -> Iterator[str]:
+        """Yield the names of all objects in a folder, relative to it."""
 
     @abstractmethod
     def _upload(self, uri: str, file: BinaryIO) -> None:
-        """Write the whole content of `file`, whatever its position, to `uri`."""
+        """Write the whole content of `file`, whatever its position. Raises FileExistsError if there is an object."""
+
+    @abstractmethod
+    def _delete(self, uri: str) -> None:
+        """Delete an object, if it exists."""
+
+
+@contextmanager
+def _temporary_file() -> Iterator[BinaryIO]:
+    """Yield a local temporary file. Raises StorageError if there is no place for it."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield cast(BinaryIO, file)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT) and not isinstance(error, StorageError):
+            folder = tempfile.tempdir or "no folder for temporary files"
+            raise StorageError(f"{folder}: {error.strerror}; set TMPDIR to a folder with more free space") from error
+        raise
+
+
+def check_same(
+    uri: str, reopen: Callable[[], BinaryIO], file: BinaryIO, is_same: IsSame | None, error: FileExistsError
+) -> None:
+    """Raise StorageError unless the existing file has the content of `file`, or is accepted by `is_same`."""
+    with reopen() as existing:
+        while (chunk := file.read(_CHUNK_BYTES)) == existing.read(_CHUNK_BYTES):
+            if not chunk:
+                return
+    if is_same is not None:
+        with reopen() as existing:
+            if is_same(existing):
+                return
+    raise StorageError(f"{uri}: exists already with other content; nothing was overwritten") from error

@@ -5,26 +5,51 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from beam_taxi.errors import StorageError
+from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.storage.base import InputFile, RemoteFileSystem
 
 _CHUNK_BYTES = 1 << 20
+_EXTRAS = {"s3": ("apache-beam[aws]", "boto3"), "azfs": ("apache-beam[azure]", "azure.storage")}
+"""The package that a scheme needs, and a module of it, by scheme."""
 
 
 class BeamFileSystem(RemoteFileSystem):
     """The file systems that are registered with Beam. Their errors become one-line StorageErrors."""
 
+    def check_uri(self, uri: str) -> None:
+        """Raise UsageError if Beam has no file system for the scheme, or not the settings that it needs."""
+        scheme, _, path = uri.partition("://")
+        extra, module = _EXTRAS.get(scheme, ("", ""))
+        if module and find_spec(module) is None:
+            raise UsageError(f"{uri}: {scheme}:// needs another package: pip install '{extra}'")
+        try:
+            FileSystems.get_filesystem(uri)
+        except Exception as error:
+            fault = f"{uri}: Beam cannot use {scheme}:// here: {' '.join(str(error).split())[:200]}"
+            raise UsageError(f"{fault}; use a local path or gs://BUCKET/…") from error
+        if not path.strip("/"):
+            raise UsageError(f"{uri}: names no file or folder; is a variable unset?")
+
     def match(self, pattern: str) -> list[InputFile]:
         """Return the files that match `pattern`."""
+        exact = self.stat(pattern)
+        if exact is not None:
+            return [exact]
         with _translated_errors(pattern):
             found = FileSystems.match([pattern])[0].metadata_list
-        files = [InputFile(m.path, m.size_in_bytes, m.last_updated_in_seconds or 0.0) for m in found]
-        return sorted(files, key=lambda file: file.uri)
+        return sorted(map(_input_file, found), key=lambda file: file.uri)
+
+    def stat(self, uri: str) -> InputFile | None:
+        """Return the file with this name."""
+        with _translated_errors(uri):
+            files = FileSystems.get_filesystem(uri)
+            return _input_file(files.metadata(uri)) if files.exists(uri) else None
 
     def exists(self, uri: str) -> bool:
         """Return whether a file exists, or any file below it."""
@@ -36,13 +61,30 @@ class BeamFileSystem(RemoteFileSystem):
         with _translated_errors(uri):
             return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
 
+    def _names(self, run_uri: str) -> Iterator[str]:
+        with _translated_errors(run_uri):
+            for found in FileSystems.match([f"{run_uri}/**"])[0].metadata_list:
+                yield found.path.removeprefix(f"{run_uri}/")
+
     def _upload(self, uri: str, file: BinaryIO) -> None:
+        # Beam's file systems have no precondition, so there is a gap between this look and the upload.
+        if self.stat(uri) is not None:
+            raise FileExistsError(uri)
         file.seek(0)
         with (
             _translated_errors(uri),
             FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED) as target,
         ):
             shutil.copyfileobj(file, target, _CHUNK_BYTES)
+
+    def _delete(self, uri: str) -> None:
+        with _translated_errors(uri):
+            if FileSystems.exists(uri):
+                FileSystems.delete([uri])
+
+
+def _input_file(found: FileMetadata) -> InputFile:
+    return InputFile(found.path, found.size_in_bytes, repr(found.last_updated_in_seconds or 0.0))
 
 
 @contextmanager

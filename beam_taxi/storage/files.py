@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 
 from beam_taxi.errors import DataError, UsageError
+from beam_taxi.storage.base import InputFile
 from beam_taxi.storage.registry import file_system
 
 _CHUNK_BYTES = 1 << 20
@@ -27,11 +27,10 @@ def hash_file(uri: str) -> tuple[int, bytes]:
     return size, sha256.digest()
 
 
-def check_unchanged(uri: str, size: int, modified: float) -> None:
-    """Raise DataError if the file no longer has the size and the modification time that `match` returned."""
-    found = file_system(uri).match(uri)
-    if [(file.size, file.modified) for file in found] != [(size, modified)]:
-        raise DataError(f"{uri}: changed while it was being read")
+def check_unchanged(file: InputFile) -> None:
+    """Raise DataError if a file is no longer the one that `match` or `stat` returned."""
+    if file_system(file.uri).stat(file.uri) != file:
+        raise DataError(f"{file.uri}: changed while it was being read")
 
 
 def check_new(uri: str) -> None:
@@ -45,13 +44,10 @@ def write_new(uri: str, content: bytes) -> None:
 
     Raises UsageError if it exists already or cannot be written.
     """
-    check_new(uri)
-    files = file_system(uri)
-    folder, name = os.path.split(files.absolute(uri))
     try:
-        with files.publish(folder, name) as file:
+        with file_system(uri).create(uri) as file:
             file.write(content)
+    except FileExistsError as error:
+        raise UsageError(f"--out {uri}: exists already") from error
     except OSError as error:
         raise UsageError(f"--out {uri}: cannot be written: {error.strerror or error}") from error
-    finally:
-        files.remove_staging(folder)

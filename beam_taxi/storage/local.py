@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -9,23 +10,45 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import PurePath
 from typing import BinaryIO
 
-from beam_taxi.errors import BeamTaxiError, UsageError
-from beam_taxi.storage.base import STAGING, InputFile
+from beam_taxi.errors import StorageError, UsageError
+from beam_taxi.storage.base import CLAIM, STAGING, InputFile, IsSame, check_same
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
 class LocalFileSystem:
-    """The local disk. A file is published by a rename within the folder of its run."""
+    """The local disk. A file is published by a link within the folder of its run."""
+
+    def check_uri(self, uri: str) -> None:
+        """Raise UsageError if a path is empty, or has characters that neither JSON nor ML Metadata can hold."""
+        if not uri:
+            raise UsageError("the path is empty")
+        try:
+            uri.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(uri).decode("utf-8", "backslashreplace")
+            raise UsageError(f"{shown}: the path is not valid UTF-8; rename it") from None
+        if "\0" in uri:
+            raise UsageError(f"{uri!r}: the path has a null character")
 
     def absolute(self, uri: str) -> str:
-        """Return the absolute path."""
-        return os.path.abspath(uri)
+        """Return the absolute path. Raises UsageError if the working directory was deleted."""
+        try:
+            return os.path.abspath(uri)
+        except FileNotFoundError as error:
+            raise UsageError(f"{uri}: the working directory does not exist any more") from error
 
     def match(self, pattern: str) -> list[InputFile]:
         """Return the files that match `pattern`; an existing path matches itself, whatever characters it has."""
         paths = [pattern] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
-        return [_input_file(os.path.abspath(path)) for path in paths]
+        return [_input_file(self.absolute(path)) for path in paths]
+
+    def stat(self, uri: str) -> InputFile | None:
+        """Return the file with this path."""
+        return _input_file(self.absolute(uri)) if os.path.lexists(uri) else None
 
     def exists(self, uri: str) -> bool:
         """Return whether a file, a folder or a link exists."""
@@ -35,46 +58,115 @@ class LocalFileSystem:
         """Open a file for reading."""
         return open(uri, "rb")
 
-    def claim(self, run_uri: str) -> None:
-        """Create the folder; no other process can create it too."""
+    def open_head(self, file: InputFile) -> BinaryIO:
+        """Open a file for reading."""
+        return open(file.uri, "rb")
+
+    def claim(self, run_uri: str, token: str) -> None:
+        """Create the folder, which no other process can create too, and the file with the token in it."""
         os.makedirs(os.path.dirname(run_uri), exist_ok=True)
         os.mkdir(run_uri)
+        os.mkdir(os.path.join(run_uri, STAGING))
+        with open(os.path.join(run_uri, CLAIM), "x", encoding="utf-8") as file:
+            file.write(token)
 
     def remove_claimed(self, run_uri: str) -> None:
-        """Remove the folder."""
-        shutil.rmtree(run_uri)
+        """Remove the folder, under another name: a thread or a process that is still writing fails then."""
+        removed = f"{run_uri}.removed-{uuid.uuid4().hex}"
+        os.rename(run_uri, removed)
+        shutil.rmtree(removed)
 
     @contextmanager
-    def publish(self, run_uri: str, path: str) -> Iterator[BinaryIO]:
-        """Yield a file in the staging folder that is renamed to `<run_uri>/path` when the block ends."""
-        temporary = os.path.join(run_uri, STAGING, uuid.uuid4().hex)
-        final = os.path.join(run_uri, path)
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)
-        os.makedirs(os.path.dirname(final), exist_ok=True)
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Yield a file beside the final one, whose name it gets when the block ends."""
+        folder, name = os.path.split(uri)
         try:
-            with open(temporary, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, final)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+            os.makedirs(folder or ".", exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from error
+        if self.exists(uri):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), uri)
+        with _written(os.path.join(folder, f".{name}.{uuid.uuid4().hex}")) as file:
+            yield file
+            _link(file, uri)
+
+    @contextmanager
+    def publish(self, run_uri: str, path: str, is_same: IsSame | None = None) -> Iterator[BinaryIO]:
+        """Yield a file in the staging folder that gets its name `<run_uri>/path` when the block ends."""
+        final = os.path.join(run_uri, path)
+        _make_folders(run_uri, STAGING)
+        with _written(os.path.join(run_uri, STAGING, uuid.uuid4().hex)) as file:
+            yield file
+            _make_folders(run_uri, os.path.dirname(path))
+            try:
+                _link(file, final)
+            except FileExistsError as error:
+                with open(file.name, "rb") as written:
+                    check_same(final, lambda: self.open(final), written, is_same, error)
 
     def check_published(self, run_uri: str, paths: Iterable[str]) -> None:
         """Raise BeamTaxiError if a file is missing: the launcher removed the run while workers were still running."""
         for path in paths:
             if not os.path.isfile(os.path.join(run_uri, path)):
-                raise BeamTaxiError(f"{os.path.join(run_uri, path)}: was removed during the run")
+                raise _removed(os.path.join(run_uri, path))
 
     def remove_staging(self, run_uri: str) -> None:
         """Remove the staging folder of a run."""
         shutil.rmtree(os.path.join(run_uri, STAGING), ignore_errors=True)
 
 
+@contextmanager
+def _written(path: str) -> Iterator[BinaryIO]:
+    """Yield a new file at a temporary path, which is removed in the end. An OSError names the disk."""
+    try:
+        with open(path, "xb") as file:
+            yield file
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fault = f"{os.path.dirname(path)}: {error.strerror}; use a disk with more free space"
+            raise StorageError(fault) from error
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _link(file: BinaryIO, final: str) -> None:
+    """Give a written file its final name. Raises FileExistsError if there is a file of this name."""
+    file.flush()
+    os.fsync(file.fileno())
+    try:
+        os.link(file.name, final)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without hard links, such as FAT: a rename replaces, so there is a gap after this check.
+        if os.path.lexists(final):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), final) from error
+        os.rename(file.name, final)
+
+
+def _make_folders(run_uri: str, path: str) -> None:
+    """Create folders below that of a run, but not that itself: without it, the run was removed."""
+    folder = run_uri
+    for part in PurePath(path).parts:
+        folder = os.path.join(folder, part)
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            continue
+        except FileNotFoundError as error:
+            raise _removed(run_uri) from error
+
+
+def _removed(path: str) -> StorageError:
+    return StorageError(f"{path}: was removed during the run")
+
+
 def _input_file(path: str) -> InputFile:
-    """Return the size and the modification time of a file. Raises UsageError if it cannot be an input."""
+    """Return size and version of a file. Raises UsageError if it cannot be an input."""
     try:
         status = os.stat(path)
     except OSError as error:
@@ -88,4 +180,4 @@ def _input_file(path: str) -> InputFile:
             pass
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    return InputFile(path, status.st_size, status.st_mtime)
+    return InputFile(path, status.st_size, str(status.st_mtime_ns))

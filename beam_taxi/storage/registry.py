@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 
+from beam_taxi.errors import UsageError
 from beam_taxi.storage.base import FileSystem
 
 _LOCAL = ""
@@ -23,6 +25,15 @@ def is_remote(uri: str) -> bool:
 def join(folder: str, *parts: str) -> str:
     """Return the path of relative `parts` below a folder, local or remote."""
     return "/".join([folder.rstrip("/"), *parts])
+
+
+def check_scheme(uri: str) -> None:
+    """Raise UsageError if a URI lacks a slash, which would make it a local path."""
+    found = re.match(r"(gs|s3|hdfs|bq|https?|file|azfs):/*", uri, re.IGNORECASE)
+    if found and not uri.startswith(f"{found[1].lower()}://"):
+        raise UsageError(f"{uri}: use {found[1].lower()}://{uri[found.end() :]}")
+    if found and found[1] in ("http", "https", "file"):
+        raise UsageError(f"{uri}: {found[1]}:// is not supported; use a local path, or gs://BUCKET/…")
 
 
 def _scheme(uri: str) -> str:

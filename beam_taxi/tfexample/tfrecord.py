@@ -86,13 +86,15 @@ def _bytes(numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 class TFRecordGzipWriter:
     """Writes frames to a binary file as one gzip stream.
 
-    The compressor is fed blocks of a fixed size, so equal content gives equal bytes, however it is divided
-    among calls of `write`. A file without records is an empty gzip stream, which TFRecord readers accept.
+    The compressor is fed blocks of a fixed size, so equal content gives equal bytes on processors with the same vector
+    instructions, however it is divided among calls of `write`. A file without records is an empty gzip stream, which
+    TFRecord readers accept.
 
     Attributes:
         records: Number of frames written so far.
         bytes_written: Number of compressed bytes given to the file so far; final after `close`.
         sha256: Running hash of these bytes.
+        content_sha256: Running hash of the frames; final after `close`.
     """
 
     def __init__(self, file: BinaryIO, level: int = 1) -> None:
@@ -100,6 +102,7 @@ class TFRecordGzipWriter:
         self.records = 0
         self.bytes_written = 0
         self.sha256 = hashlib.sha256()
+        self.content_sha256 = hashlib.sha256()
         self._file = file
         self._compressor = isal_zlib.compressobj(level, wbits=GZIP_WINDOW_BITS)
         self._pending = bytearray()
@@ -114,16 +117,39 @@ class TFRecordGzipWriter:
             content = content[missing:]
             if len(self._pending) < BLOCK_BYTES:
                 return
-            self._emit(self._compressor.compress(self._pending))
+            self._compress(self._pending)
         whole = len(content) - len(content) % BLOCK_BYTES
         for start in range(0, whole, BLOCK_BYTES):
-            self._emit(self._compressor.compress(content[start : start + BLOCK_BYTES]))
+            self._compress(content[start : start + BLOCK_BYTES])
         self._pending = bytearray(content[whole:])
 
     def close(self) -> None:
         """Finish the gzip stream. Call it once, after the last write. The file is neither flushed nor closed."""
-        self._emit(self._compressor.compress(self._pending))
+        self._compress(self._pending)
         self._emit(self._compressor.flush())
+
+    def adopt(self, file: BinaryIO) -> bool:
+        """Return whether a file that another process has written has the same frames; then take over its bytes.
+
+        Call it after `close`.
+        """
+        size, sha256, content_sha256 = 0, hashlib.sha256(), hashlib.sha256()
+        decompressor = isal_zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
+        try:
+            while compressed := file.read(BLOCK_BYTES):
+                size += len(compressed)
+                sha256.update(compressed)
+                content_sha256.update(decompressor.decompress(compressed))
+        except isal_zlib.IsalError:  # type: ignore[misc]
+            return False
+        if not decompressor.eof or content_sha256.digest() != self.content_sha256.digest():
+            return False
+        self.bytes_written, self.sha256 = size, sha256
+        return True
+
+    def _compress(self, content: bytes | bytearray | memoryview) -> None:
+        self.content_sha256.update(content)
+        self._emit(self._compressor.compress(content))
 
     def _emit(self, compressed: bytes) -> None:
         self._file.write(compressed)

@@ -71,9 +71,12 @@ class _WriteStatistics(beam.DoFn):
         self._splits = [split.name for split in settings.splits]
 
     def process(self, all_splits: statistics_pb2.DatasetFeatureStatisticsList) -> Iterator[Artifact | TaggedOutput]:
-        statistics = by_split(all_splits, self._splits)
-        yield TaggedOutput("statistics", statistics)
-        for split, one in statistics.items():
-            content = one.SerializeToString(deterministic=True)
-            file = self._folder.publish_bytes(STATISTICS, statistics_path(split), content, split)
-            yield Artifact(STATISTICS, "ExampleStatistics", (replace(file, rows=int(overall(one).num_examples)),))
+        published: dict[str, statistics_pb2.DatasetFeatureStatisticsList] = {}
+        for split, computed in by_split(all_splits, self._splits).items():
+            content = computed.SerializeToString(deterministic=True)
+            # Sketches depend on the order in which they are merged, so a second execution may differ in a digit.
+            file, content = self._folder.publish_bytes(STATISTICS, statistics_path(split), content, split)
+            published[split] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
+            rows = int(overall(published[split]).num_examples)
+            yield Artifact(STATISTICS, "ExampleStatistics", (replace(file, rows=rows),))
+        yield TaggedOutput("statistics", published)

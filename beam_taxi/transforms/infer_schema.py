@@ -28,4 +28,5 @@ class InferSchema(beam.PTransform):
 
 def _write(statistics: StatisticsBySplit, run_uri: str) -> Artifact:
     text = text_format.MessageToString(infer_schema(statistics.values())).encode()
-    return Artifact(SCHEMA, "Schema", (RunFolder(run_uri).publish_bytes(SCHEMA, SCHEMA_PATH, text),))
+    file, _ = RunFolder(run_uri).publish_bytes(SCHEMA, SCHEMA_PATH, text)
+    return Artifact(SCHEMA, "Schema", (file,))

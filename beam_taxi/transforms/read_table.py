@@ -18,6 +18,7 @@ from beam_taxi.sources.memory import keep_freed_memory
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.source import Part, Scan
 from beam_taxi.sources.units import AnyJoined, DataPlan, Unit, plan_units, tasks
+from beam_taxi.storage import credentials
 
 _READ_BYTES = Metrics.counter(counters.NAMESPACE, counters.READ_BYTES)
 
@@ -53,12 +54,14 @@ class _Parts(beam.DoFn):
 class _ScanParts(beam.DoFn):
     """Scans parts, and reports progress."""
 
-    def __init__(self, plan: TablePlan, versions: Mapping[str, str]) -> None:
+    def __init__(self, plan: TablePlan, versions: Mapping[str, str], project: str | None) -> None:
         self._plan = plan
         self._versions = versions
+        self._project = project
 
     def setup(self) -> None:
         check_versions(self._versions)
+        credentials.bill(self._project)
         keep_freed_memory()
 
     def process(self, keyed: tuple[PartKey, Iterable[Part]]) -> Iterator[AnyScan | TaggedOutput]:
@@ -160,7 +163,9 @@ class ReadTable(beam.PTransform):
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> Table:
         plan = self._plan
-        scan = beam.ParDo(_ScanParts(plan, self._versions)).with_output_types(AnyScan, joints=KeyedJoint)
+        scan = beam.ParDo(_ScanParts(plan, self._versions, self._settings.project)).with_output_types(
+            AnyScan, joints=KeyedJoint
+        )
         join = beam.ParDo(_JoinParts(plan)).with_output_types(tuple[int, AnyJoined], again=PartAgain)
         scanned = (
             pipeline

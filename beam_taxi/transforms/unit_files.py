@@ -36,9 +36,9 @@ class UnitFiles:
 
     def __enter__(self) -> UnitFiles:
         with ExitStack() as stack:
-            for path in self._paths:
-                file = stack.enter_context(self._folder.publish(f"{EXAMPLES}/{path}"))
-                writer = TFRecordGzipWriter(file, self._gzip_level)
+            for index, path in enumerate(self._paths):
+                publish = self._folder.publish(f"{EXAMPLES}/{path}", partial(self._adopt, index))
+                writer = TFRecordGzipWriter(stack.enter_context(publish), self._gzip_level)
                 # The writer is closed before its file appears.
                 stack.push(partial(_close_if_whole, writer))
                 self._shards.append(writer)
@@ -49,6 +49,10 @@ class UnitFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+    def _adopt(self, index: int, existing: BinaryIO) -> bool:
+        """Return whether a shard that is there already holds the same records; it is kept then."""
+        return self._shards[index].adopt(existing)
 
     def write_rows(self, frames: pa.BinaryArray, splits: npt.NDArray[np.uint8]) -> None:
         """Append TFRecord frames to the shards of their splits."""
@@ -67,7 +71,14 @@ class UnitFiles:
         found = []
         if self._shards:
             files = (
-                ArtifactFile(path, shard.bytes_written, shard.sha256.hexdigest(), split, shard.records)
+                ArtifactFile(
+                    path,
+                    shard.bytes_written,
+                    shard.sha256.hexdigest(),
+                    split,
+                    shard.records,
+                    shard.content_sha256.hexdigest(),
+                )
                 for path, shard, split in zip(self._paths, self._shards, self._splits, strict=True)
             )
             found.append(Artifact(EXAMPLES, "Examples", tuple(files)))

@@ -23,6 +23,7 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import TableReader, UnitBatch
 from beam_taxi.sources.units import DataPlan, Unit
 from beam_taxi.statistics import histograms
+from beam_taxi.storage import credentials
 from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_columns, to_list_columns
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
@@ -53,6 +54,7 @@ class _WriteUnits(beam.DoFn):
 
     def setup(self) -> None:
         check_versions(self._versions)
+        credentials.bill(self._settings.project)
         keep_freed_memory()
         histograms.replace_those_of_tfdv()
 

@@ -158,11 +158,6 @@ def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
         (["--input", "bq://data.d"], 2, "--input bq://data.d: give bq://PROJECT.DATASET.TABLE"),
         (["--input", "bq://data.d.none"], 2, "bq://data.d.none: BigQuery refused: 404 Not found: Table"),
         (["--query", "SELECT FORM x"], 2, "--query: BigQuery refused: 400 "),
-        (
-            ["--query", "SELECT 1", "--dry_run"],
-            2,
-            "--plan: cannot be used with --query: the result of a query is known only after it has run",
-        ),
         (["--input", "bq://data.d.nested"], 3, "bq://data.d.nested: column 'a' of type list<item: int64> has no place"),
         (["--input", "bq://data.d.empty"], 3, "bq://data.d.empty: has no rows"),
         (["--input", "bq://data.d.large"], 3, "bq://data.d.large: column 'a' overflows float32"),

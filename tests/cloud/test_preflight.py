@@ -78,7 +78,7 @@ def test_all_faults_at_once(google_cloud: GoogleCloud):
     assert told.keys() == faults.keys()
     for name, text in faults.items():
         assert text in told[name]
-    assert f"{len(faults)} of 18 checks failed" in done.stderr
+    assert f"{len(faults)} of 19 checks failed" in done.stderr
     # Without --preflight the same in one line.
     done = run(google_cloud, "--no_wait", region=None, staging_location="gs://bucket")
     assert done.returncode == 2

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_taxi import flags
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import format_names, parse_names
+from beam_taxi.launch import stderr
 from beam_taxi.launch.command import parse
 from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
 from beam_taxi.run.typed_json import from_json
@@ -35,14 +37,14 @@ def dialects(draw: st.DrawFn) -> Dialect:
         encoding=draw(st.sampled_from(["utf-8", "latin-1", "utf-16"])),
         null_values=draw(_TUPLES | st.just(("",))),
         columns=tuple(dict.fromkeys(draw(_TUPLES))),
-        max_field_bytes=draw(_COUNTS),
+        max_field_bytes=draw(st.integers(1, 1 << 28)),
     )
 
 
 @st.composite
 def settings(draw: st.DrawFn) -> Settings:
     names = draw(st.lists(_NAMES, min_size=1, max_size=3, unique=True))
-    shards = draw(st.none() | _COUNTS)
+    shards = draw(st.none() | st.integers(1, 99_999))
     run_id = draw(_NAMES)
     return Settings(
         input=draw(st.lists(_TEXTS, min_size=1, max_size=3).map(tuple)),
@@ -54,7 +56,7 @@ def settings(draw: st.DrawFn) -> Settings:
         examples=draw(st.booleans()),
         splits=draw(
             st.sampled_from([(Split("train", 2), Split("eval", 1)), (Split("all", 1),)])
-            | st.just(tuple(Split(name, draw(_COUNTS)) for name in names))
+            | st.just(tuple(Split(name, draw(st.integers(1, 1 << 24))) for name in names))
         ),
         split_key=draw(st.none() | _TEXTS),
         schema=draw(st.none() | st.just("feature { name: 'a' type: INT }")),
@@ -63,10 +65,10 @@ def settings(draw: st.DrawFn) -> Settings:
         max_reject_ratio=draw(st.none() | st.floats(0, 1)),
         num_shards=shards,
         unit_bytes=draw(st.none() | _COUNTS) if shards is None else None,
-        batch_bytes=draw(_COUNTS),
+        batch_bytes=draw(st.integers(1, 1 << 30)),
         gzip_level=draw(st.integers(0, 3)),
         statistics=StatisticsSettings(
-            draw(_COUNTS), draw(_COUNTS), draw(_COUNTS), draw(st.none() | _TEXTS), draw(_TUPLES), draw(_TUPLES)
+            *(draw(st.integers(1, 10_000)) for _ in range(3)), draw(st.none() | _TEXTS), draw(_TUPLES), draw(_TUPLES)
         ),
     )
 
@@ -146,7 +148,6 @@ REFUSED = {
     "names": (["--null_values", "a\rb"], "must be names separated by commas"),
     "choice": (["--record_on", "moon"], "argument --record_on: invalid choice: 'moon'"),
     "value": (["--input", "a", "--output", "o", "--gzip_level", "4"], "--gzip_level 4: must be between 0 and 3"),
-    "query": (["--query", "q", "--output", "o", "--plan"], "--plan: cannot be used with --query"),
     "schema": (["--input", "a", "--output", "o", "--schema", "none"], "--schema none: cannot be read: "),
 }
 
@@ -156,3 +157,43 @@ def test_refused_arguments(words: list[str], message: str):
     with pytest.raises(UsageError) as error:
         parse(words)
     assert message in str(error.value)
+
+
+LIMITS = {
+    "max_rejects": (["-1", "1000000000001"], ["0", "1000000000000"]),
+    "max_reject_ratio": (["-0.1", "1.1", "nan", "inf", "-inf"], ["0", "0.29", "1"]),
+    "num_shards": (["0", "100000", "9" * 30], ["1", "99999"]),
+    "unit_bytes": (["0", "9" * 30], ["1"]),
+    "batch_bytes": (["0", "1073741825", "9" * 30], ["1073741824"]),
+    "max_field_bytes": (["0", "268435457", "9" * 30], ["268435456"]),
+    "histogram_buckets": (["0", "10001"], ["10000"]),
+    "quantile_buckets": (["0", "10001"], ["10000"]),
+    "top_k": (["0", "1000001"], ["1000000"]),
+    "gzip_level": (["-1", "4"], ["0", "3"]),
+    "run_id": (["x" * 201, "-x", ""], ["x" * 200]),
+    "pipeline_name": (["x" * 201, "a/b"], ["x" * 200]),
+    "splits": ([f"a:{2**24 + 1}", "a:0", ",".join(f"s{i}:1" for i in range(257))], [f"a:{2**24}"]),
+}
+
+
+@pytest.mark.parametrize("option", LIMITS)
+def test_limits_of_values(option: str):
+    refused, taken = LIMITS[option]
+    base = ["--input", "a.csv", "--output", "/out", "--metadata_store", "none"]
+    for value in taken:
+        parse([*base, f"--{option}={value}"])
+    for value in filter(None, refused):
+        with pytest.raises(UsageError, match=f"--{option}"):
+            parse([*base, f"--{option}={value}"])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "records", "allowed"),
+    [(0.29, 100, 29), (0.57, 100, 57), (0.1, 10, 1), (1e-7, 10**8, 10), (1.0, 7, 7), (0.0, 9, 0), (0.5, 3, 1)],
+)
+def test_a_ratio_is_that_of_decimal_numbers(ratio: float, records: int, allowed: int):
+    assert Settings(("a",), "/out/r", "r", max_reject_ratio=ratio).allowed_rejects(records) == allowed
+
+
+def test_the_option_for_traces_is_the_same_everywhere():
+    assert flags.VERBOSE == stderr.VERBOSE

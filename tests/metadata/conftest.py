@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from beam_taxi.metadata.recorder import init
 
 HOW_TO_GET_IT = "MariaDB is not here: apt-get install -y mariadb-server (Debian 12's is 10.11)"
 
@@ -53,6 +56,16 @@ class MariaDB:
             self._server.kill()
             self._server.communicate()
             self._server = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the server for the block: the kernel still accepts connections."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
     def sql(self, text: str) -> str:
         """Run SQL as the administrator."""
@@ -109,3 +122,16 @@ def mariadb_server() -> Iterator[MariaDB]:
 def mariadb(mariadb_server: MariaDB, monkeypatch: pytest.MonkeyPatch) -> MariaDB:
     monkeypatch.setenv("BEAM_TAXI_METADATA_PASSWORD", MariaDB.password)
     return mariadb_server
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/m.sqlite"
+        return
+    server: MariaDB = request.getfixturevalue("mariadb")
+    database = tmp_path.name.replace("-", "_")
+    uri = server.tcp(database)
+    init(uri)
+    yield uri
+    server.sql(f"DROP DATABASE {database}")

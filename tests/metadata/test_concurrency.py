@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from beam_taxi.metadata.recorder import init
 from tests.metadata import chaos, runs
-from tests.metadata.conftest import MariaDB
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/m.sqlite"
-        return
-    server: MariaDB = request.getfixturevalue("mariadb")
-    database = tmp_path.name.replace("-", "_")
-    uri = server.tcp(database)
-    init(uri)
-    yield uri
-    server.sql(f"DROP DATABASE {database}")
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["distinct", "same"])

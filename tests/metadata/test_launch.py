@@ -141,6 +141,18 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)
 
 
+def test_a_refused_run_succeeds_under_the_same_id(tmp_path: Path):
+    data, store = tmp_path / "x.csv", f"sqlite:///{tmp_path}/m.sqlite"
+    args = ["--input", data, "--output", tmp_path / "out", "--run_id", "r", "--metadata_store", store]
+    data.write_text("a,b\n1,2\n3\n")
+    run(*args, status=3)
+    data.write_text("a,b\n1,2\n3,4\n")
+    run(*args)
+    shown = ask("show", store, "r")
+    assert (shown["state"], shown["attempt"], "error" in shown["properties"]) == ("COMPLETE", 2, False)
+    assert verify(store, "r") == []
+
+
 def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path: Path):
     store = f"grpc://127.0.0.1:{free_port()}"
     _, err = run("--input", sample, "--output", tmp_path, "--metadata_store", store, "--run_id", "r", status=1)

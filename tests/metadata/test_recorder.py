@@ -123,8 +123,8 @@ def test_a_run_has_one_end(tmp_path: Path):
     assert states(store, "r1") == ({pb.Execution.FAILED}, {pb.Artifact.ABANDONED})
     assert {e.custom_properties["error"].string_value[:20] for e in store.get_executions()} == {"line 3: has 3 fields"}
     del store
-    with pytest.raises(BeamTaxiError, match="r1 is FAILED in the store already, and cannot become COMPLETE"):
-        record_run(uri, "r1")
+    with pytest.raises(BeamTaxiError, match="r1 is FAILED in the store already, and cannot become CANCELED"):
+        fail("r1", uri, "x", "CANCELED")
     record_run(uri, "r2")
     with pytest.raises(BeamTaxiError, match="r2 is COMPLETE"):
         fail("r2", uri, "x")

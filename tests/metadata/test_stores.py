@@ -202,7 +202,10 @@ def test_another_schema_and_a_half_made_one(mariadb: MariaDB):
     mariadb.sql("DELETE FROM versions.MLMDEnv")
     assert "its schema is incomplete" in fault(uri, password=MariaDB.password)
     mariadb.sql("DROP TABLE versions.MLMDEnv; DROP TABLE versions.Artifact")
-    assert "its schema is incomplete" in fault(uri, password=MariaDB.password)
+    refused = fault(uri, password=MariaDB.password)
+    assert "its schema is incomplete (present tables: type_table" in refused
+    assert "missing tables: artifact_table, mlmd_env_table): the first `python -m beam_taxi runs init`" in refused
+    assert f"restore or drop them, then run `python -m beam_taxi runs init --metadata_store '{uri}'`" in refused
 
 
 def test_mariadb_by_tcp_by_socket_and_by_a_password_file(
@@ -343,8 +346,10 @@ def served(store: str) -> Iterator[str]:
     args = [sys.executable, "-m", "beam_taxi.metadata.server", "--metadata_store", store, "--port", "0"]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().split()[-1]
-        server.terminate()
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
         assert server.wait() == 0
 
 

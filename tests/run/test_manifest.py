@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError, StorageError, UsageError
 from beam_taxi.run.folder import RunFolder, read_manifest
 from beam_taxi.run.manifest import (
     Artifact,
@@ -128,7 +128,8 @@ def test_parts_of_artifacts_are_merged_in_any_order():
 
 def test_a_run_whose_files_were_removed_gets_no_manifest(tmp_path: Path):
     folder = RunFolder(str(tmp_path / "r"))
-    file = folder.publish_bytes("schema", "schema.pbtxt", b"x")
+    folder.claim()
+    file, _ = folder.publish_bytes("schema", "schema.pbtxt", b"x")
     assert file == ArtifactFile("schema.pbtxt", 1, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")
     with pytest.raises(BeamTaxiError, match=r"examples/Split-train/x\.gz: was removed"):
         folder.write_manifest(MANIFEST)
@@ -136,3 +137,34 @@ def test_a_run_whose_files_were_removed_gets_no_manifest(tmp_path: Path):
     folder.write_manifest(RunManifest.from_json({**MANIFEST.to_json(), "artifacts": {}}))
     assert folder.is_whole()
     assert not (tmp_path / "r" / "_staging").exists()
+
+
+def test_a_folder_belongs_to_the_launch_that_claimed_it(tmp_path: Path):
+    folder = RunFolder(str(tmp_path / "out" / "r"))
+    token = folder.claim()
+    with pytest.raises(UsageError, match=r"--run_id r: .*/out/r exists; choose another --run_id"):
+        folder.claim()
+    folder.remove_claimed("that of another launch")
+    assert (tmp_path / "out" / "r").exists()
+    folder.remove_claimed(token)
+    assert not list((tmp_path / "out").iterdir())
+    folder.remove_claimed(token)
+    with pytest.raises(StorageError, match="r: was removed during the run"):
+        folder.publish_bytes("schema", "schema.pbtxt", b"x")
+    assert not (tmp_path / "out" / "r").exists()
+
+
+def test_a_run_that_is_complete_is_not_removed(tmp_path: Path):
+    folder = RunFolder(str(tmp_path / "r"))
+    token = folder.claim()
+    folder.write_manifest(RunManifest.from_json({**MANIFEST.to_json(), "artifacts": {}}))
+    folder.remove_claimed(token)
+    assert folder.is_whole()
+
+
+def test_the_small_files_of_the_first_execution_are_kept(tmp_path: Path):
+    folder = RunFolder(str(tmp_path / "r"))
+    folder.claim()
+    first = folder.publish_bytes("statistics", "x.pb", b"first")
+    assert folder.publish_bytes("statistics", "x.pb", b"second") == first
+    assert (tmp_path / "r" / "statistics" / "x.pb").read_bytes() == b"first"

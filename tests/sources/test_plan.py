@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_taxi.errors import DataError, UsageError
-from beam_taxi.settings import Settings
+from beam_taxi.settings import Dialect, Settings
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan, plan_input
@@ -168,6 +168,28 @@ def test_refused_with_file_and_line(tmp_path: Path, content: str | bytes, messag
         run(plan_of(path, part_bytes))
     assert str(path) in str(error.value)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter", "advised"),
+    [
+        ("a,b", "|", ","),
+        ('"a;b"|c', ";", "|"),
+        ('"a;b"', ",", ""),
+        ('"a;b|c"', ";", ""),
+        ('"a;b|c"', "|", ""),
+    ],
+)
+def test_a_delimiter_is_advised_only_if_it_helps(tmp_path: Path, header: str, delimiter: str, advised: str):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n1\n")
+    given = Settings((str(path),), str(tmp_path / "out"), "r", dialect=Dialect(delimiter=delimiter))
+    if not advised:
+        assert len(plan_input(given, {}).columns) == 1
+        return
+    with pytest.raises(DataError, match=re.escape(f"Try --delimiter {advised!r}")):
+        plan_input(given, {})
+    assert len(plan_input(replace(given, dialect=Dialect(delimiter=advised)), {}).columns) > 1
 
 
 def test_headers_that_differ_name_both_files(tmp_path: Path):

@@ -59,7 +59,7 @@ class NumbersFormat(FileFormat):
 
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> NumbersFile:
         file = sample.file
-        return NumbersFile(SourceInfo(file.uri, "numbers", file.size, ("n",)), file.modified)
+        return NumbersFile(SourceInfo(file.uri, "numbers", file.size, ("n",)), file.version)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class NumbersFile(StoredFile[int, Joined[int]]):
     """Positions are numbers of rows."""
 
     info: SourceInfo
-    modified: float
+    version: str
 
     def numbers(self) -> np.ndarray:
         return np.frombuffer(storage.read_bytes(self.info.uri)[4:], "<i8")

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError, UsageError
+from beam_taxi.errors import DataError, StorageError, UsageError
 from tests.storage.conftest import Place
 
 MANY_BYTES = random.Random(1).randbytes(9 << 20)
@@ -52,10 +52,45 @@ def test_a_file_does_not_appear_when_its_block_fails(place: Place):
     assert not storage.exists(storage.join(place.uri, "x.bin"))
 
 
-def test_publishing_again_replaces_the_file(place: Place):
+def test_nothing_is_overwritten(place: Place):
     uri = write(place, "x.bin", b"first")
-    assert write(place, "x.bin", b"second") == uri
-    assert storage.read_bytes(uri) == b"second"
+    assert write(place, "x.bin", b"first") == uri
+    for is_same in (None, lambda file: file.read() == b"other"):
+        with (
+            pytest.raises(StorageError, match=r"x\.bin: exists already with other content; nothing was overwritten"),
+            storage.publish(place.uri, "x.bin", is_same) as file,
+        ):
+            file.write(b"second")
+    with storage.publish(place.uri, "x.bin", lambda file: file.read() == b"first") as file:
+        file.write(b"accepted")
+    assert storage.read_bytes(uri) == b"first"
+
+
+def test_a_folder_is_claimed_once(place: Place):
+    run = storage.join(place.uri, "run")
+    storage.claim(run, "mine")
+    with pytest.raises(FileExistsError):
+        storage.claim(run, "other")
+    with storage.publish(run, "a/x.bin") as file:
+        file.write(b"x")
+    storage.remove_claimed(run)
+    assert not storage.exists(run)
+    storage.claim(run, "other")
+    assert storage.read_bytes(storage.join(run, storage.CLAIM)) == b"other"
+
+
+def test_a_folder_with_files_cannot_be_claimed(place: Place):
+    write(place, "run/x.bin")
+    with pytest.raises(FileExistsError):
+        storage.claim(storage.join(place.uri, "run"), "mine")
+    assert not storage.exists(storage.join(place.uri, "run", storage.CLAIM))
+
+
+def test_removed_files_are_noticed(place: Place):
+    uri = write(place, "a/x.bin")
+    place.remove(uri)
+    with pytest.raises(StorageError, match=r"a/x\.bin: was removed during the run"):
+        storage.check_published(place.uri, ["a/x.bin"])
 
 
 def test_nothing_of_failed_attempts_remains(place: Place):
@@ -68,7 +103,7 @@ def test_nothing_of_failed_attempts_remains(place: Place):
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
-        ("*.csv", ["a.csv", "b1.csv", "b2.csv"]),
+        ("*.csv", ["a.csv", "b1.csv", "b2.csv", "odd1.csv", "odd[1].csv"]),
         ("b?.csv", ["b1.csv", "b2.csv"]),
         ("b[12].csv", ["b1.csv", "b2.csv"]),
         ("b[!2].csv", ["b1.csv"]),
@@ -78,10 +113,13 @@ def test_nothing_of_failed_attempts_remains(place: Place):
         ("none.csv", []),
         ("none*", []),
         ("none/*", []),
+        ("odd[1].csv", ["odd[1].csv"]),
+        ("odd[[]1].csv", ["odd[1].csv"]),
+        ("odd?.csv", ["odd1.csv"]),
     ],
 )
 def test_match(place: Place, pattern: str, names: list[str]):
-    for name in ("b2.csv", "a.csv", "b1.csv", "c/d.csv", "c/e/f.csv", "b1.txt"):
+    for name in ("b2.csv", "a.csv", "b1.csv", "c/d.csv", "c/e/f.csv", "b1.txt", "odd[1].csv", "odd1.csv"):
         write(place, name)
     storage.remove_staging(place.uri)
     found = [file.uri for file in storage.match(storage.join(place.uri, pattern))]
@@ -148,20 +186,23 @@ def test_any_sequence_of_seeks_and_reads(place: Place):
 def test_a_changed_file_is_noticed(place: Place):
     uri = write(place, "x.bin", b"first")
     file = storage.match(uri)[0]
-    storage.check_unchanged(uri, file.size, file.modified)
+    storage.check_unchanged(file)
+    place.remove(uri)
     write(place, "x.bin", b"longer than first")
     with pytest.raises(DataError, match="x.bin: changed while it was being read"):
-        storage.check_unchanged(uri, file.size, file.modified)
+        storage.check_unchanged(file)
     place.remove(uri)
     with pytest.raises(DataError, match="x.bin: changed while it was being read"):
-        storage.check_unchanged(uri, file.size, file.modified)
+        storage.check_unchanged(file)
 
 
 def test_write_new_never_replaces_a_file(place: Place):
     uri = storage.join(place.uri, "report.html")
+    users = storage.join(place.uri, storage.STAGING, "of the user.txt")
+    storage.write_new(users, b"x")
     storage.write_new(uri, b"content")
     assert storage.read_bytes(uri) == b"content"
     with pytest.raises(UsageError, match=r"--out .*report\.html: exists already"):
         storage.write_new(uri, b"other")
     assert storage.read_bytes(uri) == b"content"
-    assert not storage.exists(storage.join(place.uri, storage.STAGING))
+    assert storage.exists(users)

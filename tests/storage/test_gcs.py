@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import email
 import gzip
+import json
 import threading
+from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from google.cloud import storage as google_storage
 
 from beam_taxi import storage
-from beam_taxi.errors import StorageError
+from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.launch import cloud_storage as bucket_checks
+from beam_taxi.settings import Settings
+from beam_taxi.sources.plan import plan_input
 from beam_taxi.storage import gcs
+from beam_taxi.storage.gcs_errors import advice
 from tests.cloud.answers import JsonHandler
 from tests.storage.conftest import Requests
 
 READ_AHEAD = 4 << 20
+HEAD = 64 << 10
 
 
 @pytest.fixture
@@ -68,6 +75,130 @@ def test_reading_the_start_again_fetches_it_once(large: bytes, requests: Request
             file.seek(0)
             assert file.read(size) == large[:size]
     assert lengths(requests, len(large)) == [READ_AHEAD]
+
+
+def test_looking_at_the_beginning_fetches_little(large: bytes, requests: Requests):
+    (file,) = storage.match("gs://bucket/gcs/large.bin")
+    requests.clear()
+    with storage.open_head(file) as head:
+        for size in (4, HEAD):
+            head.seek(0)
+            assert head.read(size) == large[:size]
+        assert lengths(requests, len(large)) == [HEAD]
+        assert head.read() == large[HEAD:]
+    # The size and the generation are those that were listed.
+    assert all("alt=media" in url for url in requests.urls)
+
+
+def test_a_plan_fetches_a_header_of_each_file_once(cloud_storage: google_storage.Bucket, requests: Requests):
+    content = b"a,b\n" + b"1,2\n" * (1 << 18)
+    for number in range(5):
+        cloud_storage.blob(f"many/{number}.csv").upload_from_string(content)
+    requests.clear()
+    assert len(plan_input(Settings(("gs://bucket/many/*.csv",), "out", "r"), {}).sources) == 5
+    assert lengths(requests, len(content)) == [HEAD] * 5
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("gs://bucket/places/in", "gs://bucket/places/in: is a folder; use gs://bucket/places/in/*.csv"),
+        ("gs://bucket/places/in/", "gs://bucket/places/in/: is a folder; use gs://bucket/places/in/*.csv"),
+        ("gs://bucket", "gs://bucket: is a bucket; use gs://bucket/*.csv"),
+        ("gs://bucket/", "gs://bucket/: is a bucket; use gs://bucket/*.csv"),
+    ],
+)
+def test_a_folder_is_no_file(cloud_storage: google_storage.Bucket, uri: str, message: str):
+    for name in ("places/in/", "places/in/x.csv"):
+        cloud_storage.blob(name).upload_from_string("")
+    assert [file.uri for file in storage.match("gs://bucket/places/in/*")] == ["gs://bucket/places/in/x.csv"]
+    with pytest.raises(UsageError) as caught:
+        storage.match(uri)
+    assert str(caught.value) == message
+
+
+def test_a_version_is_a_generation(cloud_storage: google_storage.Bucket):
+    blob = cloud_storage.blob("gcs/x.csv")
+    blob.upload_from_string("x")
+    assert storage.stat("gs://bucket/gcs/x.csv") == storage.InputFile("gs://bucket/gcs/x.csv", 1, str(blob.generation))
+    assert storage.stat("gs://bucket/gcs/none.csv") is None
+
+
+@pytest.fixture
+def losing_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """Yield the objects of a server that checks preconditions, and whose first answer to an upload is lost."""
+    objects: dict[str, bytes] = {}
+
+    class Objects(JsonHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            parts = email.message_from_bytes(b"Content-Type: " + self.headers["Content-Type"].encode() + b"\n\n" + body)
+            properties, content = (part.get_payload(decode=True) for part in parts.get_payload())
+            assert parse_qs(urlsplit(self.path).query)["ifGenerationMatch"] == ["0"]
+            name = json.loads(properties)["name"]
+            if name in objects:
+                self.answer({"error": {"code": 412, "message": "conditionNotMet"}}, 412)
+                return
+            objects[name] = content
+            self.answer({"error": {"code": 503, "message": "the answer is lost"}}, 503)
+
+        def do_GET(self) -> None:
+            name = unquote(urlsplit(self.path).path.rpartition("/o/")[2])
+            if urlsplit(self.path).path.endswith("/o"):
+                self.answer({"items": [{"name": name} for name in objects]})
+            elif name not in objects:
+                self.answer({"error": {"code": 404, "message": "not found"}}, 404)
+            elif "alt=media" in self.path:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(objects[name])))
+                self.end_headers()
+                self.wfile.write(objects[name])
+            else:
+                self.answer({"bucket": "bucket", "name": name, "size": str(len(objects[name])), "generation": "1"})
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Objects)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    gcs.client.cache_clear()
+    yield objects
+    server.shutdown()
+    server.server_close()
+    gcs.client.cache_clear()
+
+
+@pytest.mark.usefixtures("cloud_storage")
+def test_an_upload_whose_answer_was_lost_is_ours(losing_answers: dict[str, bytes]):
+    storage.claim("gs://bucket/run", "mine")
+    with storage.publish("gs://bucket/run", "x.bin") as file:
+        file.write(b"content")
+    assert losing_answers == {"run/_staging/claim": b"mine", "run/x.bin": b"content"}
+    with pytest.raises(FileExistsError):
+        storage.claim("gs://bucket/run", "other")
+
+
+DENIED = "worker@p.iam.gserviceaccount.com does not have storage.objects.get access to the Google Cloud Storage object."
+PERIMETER = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x"
+WORKER = "gs://b --member serviceAccount:worker@p.iam.gserviceaccount.com --role roles/storage.objectViewer`"
+ADVICE = {
+    "reading": (403, DENIED, WORKER),
+    "writing": (
+        403,
+        "me@x.com does not have storage.objects.create access",
+        "user:me@x.com --role roles/storage.objectU",
+    ),
+    "requester pays": (400, "Bucket is a requester pays bucket but no user project provided.", "--project PROJECT"),
+    "perimeter": (403, PERIMETER, "VPC Service Controls perimeter"),
+    "key": (403, "Permission denied on Cloud KMS key. Please ensure that …", "roles/cloudkms.cryptoKeyEncrypter"),
+    "billing": (403, "The billing account for the owning project is disabled in state absent", "gcloud billing"),
+    "retention": (403, "Object 'b/o' is subject to bucket's retention policy", "use another --output"),
+    "API": (403, "Cloud Storage JSON API has not been used in project 1 before or it is disabled.", "services enable"),
+    "rate": (429, "The object exceeded the rate limit for object mutation operations", "try again later"),
+}
+
+
+@pytest.mark.parametrize(("code", "message", "fix"), ADVICE.values(), ids=ADVICE)
+def test_the_repair_fits_the_reason(code: int, message: str, fix: str):
+    assert fix in advice(code, message, "b")
 
 
 @pytest.mark.parametrize("content", [b"", b"small"])

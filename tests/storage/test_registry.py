@@ -22,7 +22,7 @@ from beam_taxi import storage
 with storage.publish({str(tmp_path)!r}, "x.csv") as file:
     file.write(b"x")
 file = storage.match({str(tmp_path / "x.csv")!r})[0]
-storage.check_unchanged(file.uri, file.size, file.modified)
+storage.check_unchanged(file)
 storage.check_published({str(tmp_path)!r}, ["x.csv"])
 storage.remove_staging({str(tmp_path)!r})
 storage.write_new({str(tmp_path / "y.csv")!r}, storage.read_bytes(file.uri))
@@ -66,11 +66,64 @@ def test_join():
 
 
 @pytest.mark.parametrize("call", [storage.match, storage.exists, storage.read_bytes])
-def test_an_unknown_scheme_is_refused_in_one_line(call):
+def test_an_unknown_scheme_is_an_error_of_one_line(call):
     with pytest.raises(StorageError, match="nosuch://x/y: Unable to get filesystem from specified path") as caught:
         call("nosuch://x/y")
     assert len(str(caught.value).splitlines()) == 1
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("", "the path is empty"),
+        ("a\0b", "the path has a null character"),
+        (os.fsdecode(b"a\xffb.csv"), r"a\xffb.csv: the path is not valid UTF-8; rename it"),
+        ("gs:/bucket/x", "gs:/bucket/x: use gs://bucket/x"),
+        ("gs:bucket/x", "gs:bucket/x: use gs://bucket/x"),
+        ("GS://bucket/x", "GS://bucket/x: use gs://bucket/x"),
+        ("s3:/bucket/x", "s3:/bucket/x: use s3://bucket/x"),
+        ("gs://", "gs://: has no bucket; is a variable unset?"),
+        ("gs:///x", "gs:///x: has no bucket; is a variable unset?"),
+        ("gs://bucket//x", "gs://bucket//x: the name begins with a slash; is a variable unset?"),
+        ("gs://Bucket_/x", "gs://Bucket_/x: 'Bucket_' is not the name of a bucket"),
+        ("gs://bucket/a\nb", r"'gs://bucket/a\nb': the name has characters that cannot be printed"),
+        ("https://host/x.csv", "https://host/x.csv: https:// is not supported; use a local path, or gs://BUCKET/…"),
+        ("s3://bucket/x", "s3://bucket/x: s3:// needs another package: pip install 'apache-beam[aws]'"),
+        ("hdfs://x", "hdfs://x: Beam cannot use hdfs:// here: "),
+        ("hdfs://", "hdfs://: Beam cannot use hdfs:// here: "),
+        ("nosuch://x/y", "nosuch://x/y: Beam cannot use nosuch:// here: Unable to get filesystem from specified path"),
+    ],
+)
+def test_a_uri_that_can_name_nothing_is_refused(uri: str, message: str):
+    with pytest.raises(UsageError) as caught:
+        storage.check_uri(uri)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("uri", ["a.csv", "/a/b*.csv", "a:b", "gs://bucket", "gs://bucket/", "gs://bucket/a/*.csv"])
+def test_a_uri_that_can_name_something(uri: str):
+    storage.check_uri(uri)
+
+
+def test_a_full_disk_is_named(tmp_path: Path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = f"""
+import subprocess
+from beam_taxi import storage
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", {str(disk)!r}], check=True)
+storage.claim({str(disk / "run")!r}, "token")
+try:
+    with storage.publish({str(disk / "run")!r}, "x.bin") as file:
+        file.write(bytes(1 << 20))
+except OSError as error:
+    print(error)
+"""
+    words = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{disk}/run/_staging: No space left on device; use a disk with more free space\n"
 
 
 def test_what_is_no_input_file_is_refused(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +17,9 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_taxi.errors import DataError, RowConservationError
+from beam_taxi.errors import DataError, RowConservationError, StorageError
 from beam_taxi.pipeline import build
+from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
 from beam_taxi.settings import Settings, Split, StatisticsSettings
 from beam_taxi.sources.content import Content, TableContent
@@ -59,6 +62,7 @@ def settings(tmp_path: Path) -> Settings:
     for part in range(3):
         rows = "".join(f'{i},"line\n{i % 7}",{i / 4}\n' for i in range(part * 100, part * 100 + 100))
         (tmp_path / f"{part}.csv").write_text("id,note,x\n" + rows)
+    RunFolder(str(tmp_path / "run")).claim()
     return Settings((str(tmp_path / "*.csv"),), str(tmp_path / "run"), "run", num_shards=5)
 
 
@@ -136,6 +140,7 @@ def test_write_examples(settings: Settings, plan: TablePlan):
 
 def test_compute_statistics_by_slice(tmp_path: Path):
     batch = pa.RecordBatch.from_arrays([pa.array([[1], [2], None]), pa.array([["a"], ["b"], ["a"]])], names=["n", "s"])
+    RunFolder(str(tmp_path / "run")).claim()
     settings = Settings(
         ("x",),
         str(tmp_path / "run"),
@@ -225,21 +230,48 @@ def test_content_merges_in_any_order():
     assert found[0].overflows == {"x": (0, 2, 1)}
 
 
+def files(run: Path) -> dict[str, bytes]:
+    """Return the content of all files of a run that are not in its staging folder."""
+    found = (path for path in run.rglob("*") if path.is_file() and "_staging" not in path.parts)
+    return {str(path.relative_to(run)): path.read_bytes() for path in found}
+
+
 def test_units_run_twice_out_of_order_and_killed_give_the_same_files(settings: Settings, plan: TablePlan):
     data, units = plan_table(plan, settings)
     step = _WriteUnits(plan, settings)
     for unit in units:
         list(step.process((0, [(unit,)]), data))
     run = Path(settings.run_uri)
-    first = {p.relative_to(run): p.read_bytes() for p in run.rglob("*.gz")}
+    first = files(run)
     assert len(first) == 10
     for unit in reversed(units):
         killed = step.process((0, [(unit,)]), data)
         next(killed)
         killed.close()
-        assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
+        assert files(run) == first
         list(step.process((0, [(unit,)]), data))
-    assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == first
+    assert files(run) == first
+
+
+def test_a_shard_that_another_processor_has_compressed_is_kept(settings: Settings, plan: TablePlan):
+    data, units = plan_table(plan, settings)
+    step = _WriteUnits(plan, settings)
+
+    def execute() -> list[ArtifactFile]:
+        outputs = step.process((0, [(units[0],)]), data)
+        return [file for one in outputs if isinstance(one, Artifact) for file in one.files]
+
+    first = execute()
+    shard = Path(settings.run_uri, "examples", first[0].path)
+    shard.write_bytes(gzip.compress(gzip.decompress(shard.read_bytes()), mtime=0))
+    again = execute()
+    assert again[0] == replace(
+        first[0], bytes=shard.stat().st_size, sha256=hashlib.sha256(shard.read_bytes()).hexdigest()
+    )
+    assert again[1:] == first[1:]
+    shard.write_bytes(gzip.compress(b"other records"))
+    with pytest.raises(StorageError, match=r"00000-of-00005\.gz: exists already with other content"):
+        execute()
 
 
 @pytest.mark.parametrize("change", [lambda text: text + "9,y,0.5\n", lambda text: text[:200]], ids=["grown", "shrunk"])

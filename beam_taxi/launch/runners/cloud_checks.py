@@ -15,7 +15,7 @@ from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.dataflow_checks import LOCATIONS, REGION
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
-from beam_taxi.storage import gcs
+from beam_taxi.storage import credentials, gcs
 
 _READ = ("storage.objects.get", "storage.objects.list")
 _WRITE = (*_READ, "storage.objects.create", "storage.objects.delete")
@@ -26,17 +26,21 @@ _CALL_SECONDS = 10
 def cloud_checks(launch: Launch) -> Iterator[Check]:
     """Yield the results of the checks that ask Google Cloud; without credentials only that they are missing."""
     flags, settings = launch.beam, launch.settings
-    if not gcs.has_credentials():
+    if not credentials.has_credentials():
         yield Check(
             "credentials",
-            f"no Google Cloud credentials found: `{gcs.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
+            f"no Google Cloud credentials found: `{credentials.LOG_IN}`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
         )
         return
-    yield Check("credentials")
+    fault = credentials.fault()
+    yield Check("credentials", fault)
+    if fault:
+        return
     project, region = settings.project or "PROJECT", flags.get("region")
     for bucket, uses in _buckets(flags, settings).items():
         yield _check_bucket(bucket, uses, project, region)
         yield _check_permissions(bucket, _READ if uses == {"input"} else _WRITE)
+    yield _check_staging(flags.get("staging_location"))
     if settings.project:
         yield _check_apis(settings.project, _apis(flags, settings))
 
@@ -89,10 +93,21 @@ def _check_permissions(bucket: str, needed: tuple[str, ...]) -> Check:
         )
     if not missing:
         return Check(name)
-    role = "roles/storage.objectViewer" if needed == _READ else "roles/storage.objectAdmin"
+    role = "roles/storage.objectViewer" if needed == _READ else "roles/storage.objectUser"
     member = cloud_storage.member()
     grant = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
     return Check(name, f"gs://{bucket}: missing permissions: {', '.join(missing)}; `{grant}`")
+
+
+def _check_staging(folder: str) -> Check:
+    if not folder.startswith(gcs.SCHEME) or not gcs.split(folder)[0]:
+        return Check("staging")
+    try:
+        cloud_storage.try_write(folder)
+    except StorageError as error:
+        # A bucket that does not exist is the fault of another check.
+        return Check("staging", "" if error.code == 404 else f"--staging_location: cannot be written: {error}")
+    return Check("staging")
 
 
 def _apis(flags: BeamFlags, settings: Settings) -> list[str]:
@@ -105,7 +120,6 @@ def _apis(flags: BeamFlags, settings: Settings) -> list[str]:
 
 
 def _check_apis(project: str, needed: list[str]) -> Check:
-    from google.auth import default
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
     from requests import RequestException
@@ -114,8 +128,7 @@ def _check_apis(project: str, needed: list[str]) -> Check:
     query = "&".join(f"names={parent}/services/{name}" for name in needed)
     uri = f"https://serviceusage.googleapis.com/v1/{parent}/services:batchGet?{query}"
     try:
-        credentials, _ = default(scopes=["https://www.googleapis.com/auth/cloud-platform.read-only"])
-        session = AuthorizedSession(credentials, refresh_timeout=_CALL_SECONDS)
+        session = AuthorizedSession(credentials.credentials(), refresh_timeout=_CALL_SECONDS)
         answer = session.get(uri, timeout=_CALL_SECONDS, max_allowed_time=_CALL_SECONDS)
         answer.raise_for_status()
         services: list[dict[str, str]] = answer.json().get("services", [])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from beam_taxi.launch.beam_flags import BeamFlags
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.endpoints import is_here
+from beam_taxi.metadata.secrets import is_remote
+from beam_taxi.metadata.stores.base import PASSWORD_VARIABLE
 from beam_taxi.run.versions import NOT_ON_WORKERS
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
@@ -24,6 +28,19 @@ LOCATIONS = {"temp_location": ("temp", "tmp"), "staging_location": ("staging", "
 """The folders of a launch, and how their names end by convention."""
 
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+# https://cloud.google.com/dataflow/docs/resources/locations
+_REGIONS = (
+    *("africa-south1", "asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3"),
+    *("asia-south1", "asia-south2", "asia-southeast1", "asia-southeast2", "australia-southeast1"),
+    *("australia-southeast2", "europe-central2", "europe-north1", "europe-southwest1", "europe-west1"),
+    *("europe-west10", "europe-west12", "europe-west2", "europe-west3", "europe-west4", "europe-west6"),
+    *("europe-west8", "europe-west9", "me-central1", "me-central2", "me-west1", "northamerica-northeast1"),
+    *("northamerica-northeast2", "northamerica-south1", "southamerica-east1", "southamerica-west1"),
+    *("us-central1", "us-east1", "us-east4", "us-east5", "us-south1", "us-west1", "us-west2", "us-west3"),
+    "us-west4",
+)
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _JOB_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _FOLDER = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^/].*")
@@ -38,11 +55,13 @@ def launch_checks(launch: Launch) -> Iterator[Check]:
     """Yield the results of the checks that ask no service."""
     flags = launch.beam
     yield Check("project", _project_fault(launch.settings.project or ""))
-    yield Check("region", _region_fault(flags.get("region")))
+    yield _check_region(flags.get("region"))
     for name, endings in LOCATIONS.items():
         yield _check_location(name, flags.get(name), endings)
     yield Check("job name", _job_name_fault(flags.get("job_name")))
     yield Check("workers", "; ".join(_worker_faults(flags)))
+    yield Check("labels", "; ".join(_label_faults(flags.all("labels", "label"))))
+    yield Check("packages", "; ".join(_package_faults(flags)))
     image = flags.get("sdk_container_image")
     yield Check("setup file", _setup_file_fault(flags.get("setup_file"), image))
     yield _check_image(image)
@@ -64,7 +83,20 @@ def _region_fault(region: str) -> str:
         return f"--region is required; {fix}"
     if re.fullmatch(REGION.pattern + "-[a-z]", region):
         return f"--region {region}: is a zone; use --region {region[:-2]}"
-    return "" if REGION.fullmatch(region) else f"--region {region}: is not a valid region; {fix}"
+    if not REGION.fullmatch(region) or _without_number(region) not in map(_without_number, _REGIONS):
+        close = difflib.get_close_matches(region, _REGIONS, 1)
+        return f"--region {region}: is not a valid region; " + (f"did you mean {close[0]}?" if close else fix)
+    return ""
+
+
+def _check_region(region: str) -> Check:
+    fault = _region_fault(region)
+    is_new = not fault and region not in _REGIONS
+    return Check("region", fault, f"--region {region}: is not among the regions that this release knows" * is_new)
+
+
+def _without_number(region: str) -> str:
+    return region.rstrip("0123456789")
 
 
 def _check_location(name: str, uri: str, endings: tuple[str, str]) -> Check:
@@ -105,6 +137,24 @@ def _worker_faults(flags: BeamFlags) -> Iterator[str]:
     if account and not _ACCOUNT.fullmatch(account):
         fix = "use NAME@PROJECT.iam.gserviceaccount.com, one of `gcloud iam service-accounts list`"
         yield f"--service_account_email {account}: is not a service account; {fix}"
+
+
+def _label_faults(labels: Iterable[str]) -> Iterator[str]:
+    for text in labels:
+        try:
+            pairs = json.loads(text).items() if text.startswith("{") else [text.split("=", 1)]
+            is_valid = all(_LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value) for key, value in pairs)
+        except (ValueError, AttributeError, TypeError):
+            is_valid = False
+        if not is_valid:
+            yield f"--labels {text}: use KEY=VALUE, with lower-case letters, digits, hyphens and underscores"
+
+
+def _package_faults(flags: BeamFlags) -> Iterator[str]:
+    for name in ("requirements_file", "extra_package", "extra_packages"):
+        for path in flags.all(name):
+            if "://" not in path and not Path(path).is_file():
+                yield f"--{name} {path}: file not found"
 
 
 def _setup_file_fault(path: str, image: str) -> str:
@@ -177,6 +227,18 @@ def _local_files(settings: Settings) -> Iterator[str]:
         yield "--output: workers do not see local folders; use --output gs://BUCKET/out"
 
 
+def _password_fault(launch: Launch) -> str:
+    """Return why workers would not have the password of a database; empty if they have it, or need none."""
+    reference, store = launch.options.metadata_password_file, launch.store
+    if store is None or not store.uri.startswith("mysql") or (reference and is_remote(reference)):
+        return ""
+    place = f"the file {reference}" if reference else f"the variable {PASSWORD_VARIABLE}"
+    return (
+        f"--record_on worker: workers on other machines do not have {place}; pass --metadata_password_file "
+        "projects/PROJECT/secrets/SECRET/versions/latest, or gs://BUCKET/FILE"
+    )
+
+
 def _check_store(launch: Launch) -> Check:
     name, store = "metadata store", launch.store
     if store is None:
@@ -188,7 +250,7 @@ def _check_store(launch: Launch) -> Check:
         if is_here(store.host):
             fault = f"--metadata_store {store.uri}: on a worker, {store.host} is the worker itself"
             return Check(name, f"{fault}; use an address in the network of the workers (--network, --subnetwork)")
-        return Check(name)
+        return Check(name, _password_fault(launch))
     if launch.options.no_wait:
         return Check(name, note="no launcher waits for the job: record it later, or use --record_on worker")
     # An unreachable store never stops a run, which warns of it.

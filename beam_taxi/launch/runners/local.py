@@ -11,6 +11,7 @@ from beam_taxi.launch import interrupts
 from beam_taxi.launch.children import children, end_children
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.runners.base import Runner
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _MODE, _WORKERS = "direct_running_mode", "direct_num_workers"
 _MAX_THREADS = 4
-_WITHOUT_PROXY = "no_grpc_proxy"
 
 
 class LocalRunner(Runner):
@@ -53,9 +53,8 @@ class LocalRunner(Runner):
         # https://github.com/apache/beam/pull/10246; no issue about the halves is known. tests/runners/test_local.py
         # notices when it is harmless, or when the limit has no effect any more.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-        # The runner talks to its threads by gRPC, which would send that to a proxy (http_proxy).
-        excepted = os.environ.get(_WITHOUT_PROXY, os.environ.get("no_proxy", ""))
-        os.environ[_WITHOUT_PROXY] = f"{excepted},localhost,127.0.0.1".lstrip(",")
+        # The runner talks to its threads by gRPC.
+        except_loopback()
         # With processes for workers, Beam would wait until they have done what they are at.
         before = children()
         with interrupts.preceded_by(lambda: end_children(before)):

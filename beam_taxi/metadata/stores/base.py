@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,14 +13,17 @@ from typing import ClassVar
 from urllib.parse import SplitResult
 
 from beam_taxi.errors import UsageError
-from beam_taxi.metadata.mlmd import ConnectionConfig
+from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
+from beam_taxi.metadata.texts import shorten
 
 PASSWORD_VARIABLE = "BEAM_TAXI_METADATA_PASSWORD"
 OTHER_VERSION = (
     "the store has another schema version than this ml-metadata (10): use the ml-metadata that created it, or "
     "upgrade a copy of it"
 )
+_SECRET = re.compile(r"gs://|projects/[^/]+/secrets/[^/]+/versions/[^/]+$")
 _SECONDS = 3.0
+_MESSAGE_CHARACTERS = 1_000
 
 
 class StoreError(UsageError):
@@ -68,6 +72,12 @@ class StoreAddress(ABC):
     def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection for ml_metadata.MetadataStore."""
 
+    def open(self, write: bool) -> MetadataStore:
+        """Return an ml_metadata.MetadataStore, which may raise whatever ML Metadata raises."""
+        from ml_metadata import MetadataStore as Client
+
+        return Client(self.config(write))
+
     @contextmanager
     def lock(self, write: bool) -> Iterator[None]:
         """Keep other writers out during the block; most stores do that themselves. Raises StoreError."""
@@ -90,9 +100,17 @@ def connection_fault(uri: str, address: tuple[str, int] | str) -> str:
 
 
 def read_password(password_file: str | None) -> str:
-    """Return the password from a file, else from the environment, else an empty string. Raises UsageError."""
+    """Return the password from a file, else from the environment, else an empty string. Raises UsageError.
+
+    The file may be an object (gs://BUCKET/NAME) or a secret (projects/PROJECT/secrets/NAME/versions/VERSION), which
+    workers elsewhere can read too.
+    """
     if password_file is None:
         return os.environ.get(PASSWORD_VARIABLE, "")
+    if _SECRET.match(password_file):
+        from beam_taxi.metadata.secrets import read_secret
+
+        return read_secret(password_file)
     try:
         with open(password_file, encoding="utf-8") as file:
             return file.read().rstrip("\r\n")
@@ -102,5 +120,7 @@ def read_password(password_file: str | None) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """Return the text of an error as one line of at most 500 characters."""
-    return " ".join(str(error).split())[:500] or type(error).__name__
+    """Return the text of an error as one line; of a long one, such as a whole query, the beginning and the end."""
+    # For MySQL, ML Metadata's `errno` is the text again.
+    text = re.sub(r"errno: (.+), error: \1", r"\1", " ".join(str(error).split()))
+    return shorten(text, _MESSAGE_CHARACTERS) or type(error).__name__

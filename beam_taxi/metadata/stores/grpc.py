@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
 
-from beam_taxi.metadata.mlmd import ConnectionConfig
+from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
 from beam_taxi.metadata.stores.base import StoreAddress, StoreError, connection_fault, one_line
+
+_NO_PROXY = "no_grpc_proxy"
+"""Hosts that gRPC reaches without a proxy; if it is not set, gRPC reads `no_proxy`."""
 
 _PROBE_SECONDS = 4.0
 _CALL_SECONDS = 60.0
@@ -36,7 +43,7 @@ class GrpcStore(StoreAddress):
 
     def probe(self, write: bool) -> None:
         """Connect and make one call, both with a short time limit. Raises StoreError."""
-        from ml_metadata import MetadataStore, errors
+        from ml_metadata import errors
 
         try:
             socket.create_connection((self.host, self.port), _PROBE_SECONDS).close()
@@ -47,7 +54,7 @@ class GrpcStore(StoreAddress):
                 "ML Metadata running there?"
             ) from error
         try:
-            MetadataStore(self._config(_PROBE_SECONDS)).get_context_type("pipeline")
+            self._client(_PROBE_SECONDS).get_context_type("pipeline")
         except errors.NotFoundError:
             return
         except errors.StatusError as error:
@@ -60,6 +67,16 @@ class GrpcStore(StoreAddress):
         """Return the configuration of the client; calls have a time limit, messages have no size limit."""
         return self._config(_CALL_SECONDS)
 
+    def open(self, write: bool) -> MetadataStore:
+        """Return a client, which goes through a proxy of the environment only to another machine."""
+        return self._client(_CALL_SECONDS)
+
+    def _client(self, seconds: float) -> MetadataStore:
+        from ml_metadata import MetadataStore as Client
+
+        with _no_proxy_for(self.host) if _is_loopback(self.host) else nullcontext():
+            return Client(self._config(seconds))
+
     def _config(self, seconds: float) -> ConnectionConfig:
         from ml_metadata.proto import metadata_store_pb2
 
@@ -68,3 +85,28 @@ class GrpcStore(StoreAddress):
         config.host, config.port, config.client_timeout_sec = self.host, self.port, seconds
         config.channel_arguments.max_receive_message_length = -1
         return config
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _no_proxy_for(host: str) -> Iterator[None]:
+    """Let gRPC clients that are made in the block connect to a host directly; ML Metadata sets no such option.
+
+    https://github.com/grpc/grpc/blob/v1.62.0/doc/environment_variables.md
+    """
+    before = os.environ.get(_NO_PROXY)
+    others = os.environ.get("no_proxy", "") if before is None else before
+    os.environ[_NO_PROXY] = f"{others},{host}" if others else host
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_PROXY]
+        else:
+            os.environ[_NO_PROXY] = before

@@ -29,10 +29,10 @@ class _MySqlStore(StoreAddress):
         return connection_fault(self.uri, self.endpoint)
 
     def probe(self, write: bool) -> None:
-        """Log in and out. Raises StoreError."""
+        """Log in and out, and check that the server allows ML Metadata's tables. Raises StoreError."""
         from beam_taxi.metadata.stores.mysql_login import check_login
 
-        check_login(self.uri, self.endpoint, self.user, self.password)
+        check_login(self.uri, self.endpoint, self.user, self.password, self.database)
 
     def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymysql import InternalError, MySQLError
@@ -20,6 +22,16 @@ _SECONDS = 4.0
 _NATIVE = "mysql_native_password"
 _PROTOCOL = 10
 _NOT_MYSQL = "what answers there is not a MySQL server; check host and port"
+_LAST_TABLE = "MLMDEnv"
+_TABLES = {
+    *("Type", "ParentType", "TypeProperty", "Artifact", "ArtifactProperty", "Execution", "ExecutionProperty"),
+    *("Event", "EventPath", "Context", "ParentContext", "ContextProperty", "Association", "Attribution", _LAST_TABLE),
+}
+_PRIMARY_KEYS_DEMANDED = (
+    "SHOW VARIABLES WHERE Variable_name IN ('innodb_force_primary_key', 'sql_require_primary_key') AND Value = 'ON'"
+)
+"""MariaDB has the first, MySQL the second."""
+
 _ADVICE = {
     1045: "check the user, and the password in BEAM_TAXI_METADATA_PASSWORD or --metadata_password_file; "
     "and that the server does not require TLS, which this client does not support",
@@ -31,11 +43,21 @@ _ADVICE = {
 }
 
 
-def check_login(uri: str, endpoint: tuple[str, int] | str, user: str, password: str) -> None:
-    """Log in to the server at a host and port, or at a socket's path, and out again; `uri` is for messages.
+def check_login(
+    uri: str, endpoint: tuple[str, int] | str, user: str, password: str, database: str | None = None
+) -> None:
+    """Log in to a server and out again, and check that ML Metadata can create its tables in a database, if it is given.
 
-    Raises StoreError, which says what is wrong and what to do, within a few seconds.
+    `endpoint` is a host and port, or a socket's path; `uri` is for messages. Raises StoreError, which says what is
+    wrong and what to do, within a few seconds.
     """
+    with _logged_in(uri, endpoint, user, password) as connection:
+        if database is not None:
+            _check_tables(connection, uri, database)
+
+
+@contextmanager
+def _logged_in(uri: str, endpoint: tuple[str, int] | str, user: str, password: str) -> Iterator[Connection]:
     host, port = (None, 0) if isinstance(endpoint, str) else endpoint
     try:
         with _NativeConnection(
@@ -50,8 +72,8 @@ def check_login(uri: str, endpoint: tuple[str, int] | str, user: str, password: 
             connect_timeout=_SECONDS,
             read_timeout=_SECONDS,
             write_timeout=_SECONDS,
-        ):
-            pass
+        ) as connection:
+            yield connection
     except _OtherPluginError as error:
         raise StoreError(
             f"{uri}: user {user!r} logs in by {error.plugin}, and ML Metadata by {_NATIVE} alone: "
@@ -61,6 +83,24 @@ def check_login(uri: str, endpoint: tuple[str, int] | str, user: str, password: 
         raise StoreError(f"{uri}: {_explain(error, endpoint)}") from error
     except (struct.error, IndexError, ValueError) as error:
         raise StoreError(f"{uri}: {_NOT_MYSQL}") from error
+
+
+def _check_tables(connection: Connection, uri: str, database: str) -> None:
+    """Raise StoreError if the server would stop ML Metadata halfway while it creates its tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (database,))
+        present = _TABLES & {name for (name,) in cursor.fetchall()}
+        if _LAST_TABLE in present:
+            return
+        cursor.execute(_PRIMARY_KEYS_DEMANDED)
+        demand = cursor.fetchone()
+    if demand is None:
+        return
+    drop = f"drop what an earlier attempt has left ({', '.join(sorted(present))}), and " if present else ""
+    raise StoreError(
+        f"{uri}: the server demands primary keys ({demand[0]}=ON), and ML Metadata's table EventPath has none: {drop}"
+        f"set {demand[0]}=OFF until `python -m beam_taxi runs init` has created the tables"
+    )
 
 
 class _OtherPluginError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -16,15 +17,31 @@ from urllib.parse import SplitResult
 from beam_taxi.metadata.mlmd import ConnectionConfig
 from beam_taxi.metadata.stores import sqlite_probe
 from beam_taxi.metadata.stores.base import OTHER_VERSION, StoreAddress, StoreError
+from beam_taxi.metadata.texts import storable
 
+_FOLDER = "the folder must be writable for the file and its lock"
+_NO_LOCKS = "its file system has no locks, which SQLite needs; choose a path on another one, or a mysql:// store"
+_LOCK_ADVICE = {
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+    errno.EINVAL: _NO_LOCKS,
+    errno.ENOSPC: "free some space, or choose a path on another disk",
+    errno.EDQUOT: "free some space, or choose a path on another disk",
+    errno.EROFS: "choose a path that can be written",
+}
+_NOT_UTF8 = "the path is not UTF-8, as ML Metadata requires; choose another path"
 _PREFIX = "sqlite:///"
 _LOCK_SECONDS = 6.0
 _PROBE_SECONDS = 3.0
+_PROBE_LIMIT = 6.0
 _FAULTS = {
     "missing": "the file does not exist; a run with this --metadata_store, or `python -m beam_taxi runs init`, "
     "creates it",
     "empty": "the file has no ML Metadata in it",
     "readonly": "the file cannot be written; give yourself write permission, or choose another store",
+    "half-made": "its schema is incomplete, since what created it was killed or failed; remove the file, then run "
+    "`python -m beam_taxi runs init` with this --metadata_store",
     "foreign": "the SQLite file belongs to another program; choose another path",
     "version": OTHER_VERSION,
 }
@@ -52,6 +69,8 @@ class SqliteStore(StoreAddress):
 
     def fault(self) -> str:
         """Return why the file cannot be written or created; empty if it can."""
+        if storable(self.path) != self.path:
+            return f"--metadata_store {storable(self.uri)}: {_NOT_UTF8}"
         folder = os.path.dirname(self.path)
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
@@ -64,9 +83,7 @@ class SqliteStore(StoreAddress):
         if os.path.isdir(self.path):
             raise StoreError(f"{self.uri}: is a folder; a file is needed")
         mode = "write" if write else "read"
-        command = [sys.executable, "-I", "-S", sqlite_probe.__file__, self.path, mode, str(_PROBE_SECONDS)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        fault = done.stdout.strip()
+        fault = self._inspect([sys.executable, "-I", "-S", sqlite_probe.__file__, self.path, mode, str(_PROBE_SECONDS)])
         name = fault.split(" ")[0]
         if not fault or (name == "empty" and write):
             return
@@ -77,6 +94,23 @@ class SqliteStore(StoreAddress):
         else:
             advice = f"SQLite cannot use the file: {fault.removeprefix('error ')}; choose another path"
         raise StoreError(f"{self.uri}: {advice}")
+
+    def _inspect(self, command: list[str]) -> str:
+        """Return what the probe prints. Raises StoreError if it cannot run, or hangs."""
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        try:
+            process = subprocess.Popen(command, stdin=null, stdout=pipe, stderr=null)
+        except OSError as error:
+            raise StoreError(f"{self.uri}: cannot start a process to inspect it: {error.strerror}") from error
+        try:
+            out, _ = process.communicate(timeout=_PROBE_LIMIT)
+        except subprocess.TimeoutExpired as error:
+            # Without waiting for its end: a process that waits for a file system cannot be killed.
+            process.kill()
+            raise StoreError(
+                f"{self.uri}: cannot be read within {_PROBE_LIMIT:.0f} s: is its file system stuck?"
+            ) from error
+        return out.decode(errors="replace").strip()
 
     def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection; a reader never creates the file."""
@@ -91,6 +125,8 @@ class SqliteStore(StoreAddress):
     @contextmanager
     def lock(self, write: bool) -> Iterator[None]:
         """Hold the lock file beside the store, exclusively or with other readers. Raises StoreError."""
+        if storable(self.path) != self.path:
+            raise StoreError(f"{storable(self.uri)}: {_NOT_UTF8}")
         try:
             if write:
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
@@ -100,8 +136,8 @@ class SqliteStore(StoreAddress):
             if not write:
                 yield
                 return
-            advice = "the folder must be writable for the file and its lock"
-            raise StoreError(f"{self.uri}: {error.strerror}: {error.filename}; {advice}") from error
+            place = f"{error.strerror}: {error.filename}"
+            raise StoreError(f"{self.uri}: {place}; {_LOCK_ADVICE.get(error.errno or 0, _FOLDER)}") from error
         try:
             self._acquire(lock, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
             yield
@@ -127,3 +163,6 @@ class SqliteStore(StoreAddress):
                         f"(see `fuser {self.path}.lock`); try again when it is done"
                     ) from error
                 time.sleep(0.01)
+            except OSError as error:
+                advice = _LOCK_ADVICE.get(error.errno or 0, "choose another store")
+                raise StoreError(f"{self.uri}: cannot lock {self.path}.lock: {error.strerror}; {advice}") from error

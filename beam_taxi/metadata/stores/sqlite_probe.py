@@ -23,9 +23,13 @@ def probe(path: str, mode: str, seconds: float) -> str:
         file.isolation_level = None
         file.execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
         tables = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return "empty"
         if "MLMDEnv" not in tables:
-            return "empty" if not tables else "foreign"
+            return "half-made" if {"Type", "TypeProperty", "Artifact"} & tables else "foreign"
         versions = [str(row[0]) for row in file.execute("SELECT schema_version FROM MLMDEnv")]
+        if not versions:
+            return "half-made"
         return "" if versions == ["10"] else "version " + " ".join(versions)
     except sqlite3.Error as error:
         return f"error {error}"

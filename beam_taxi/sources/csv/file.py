@@ -42,10 +42,10 @@ class CsvFormat(FileFormat):
         )
         start = TextPosition(header.end, header.next_line)
         if decoding is None:
-            return CsvFile(info, file.modified, start, dialect, declared, settings.batch_bytes)
+            return CsvFile(info, file.version, start, dialect, declared, settings.batch_bytes)
         if decoding.encoding is not None:
             dialect = replace(dialect, encoding="utf-8")
-        return DecodedCsvFile(info, file.modified, start, dialect, declared, settings.batch_bytes, decoding)
+        return DecodedCsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, decoding)
 
 
 @dataclass(frozen=True)

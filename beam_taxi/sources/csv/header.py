@@ -16,7 +16,7 @@ from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.names import check_names
 
 MAX_HEADER_BYTES = 16 << 20
-_FIRST_READ = 64 << 10
+_FIRST_READ = 32 << 10
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
@@ -100,23 +100,31 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
     end = int(ends[0]) if len(ends) else len(text)
     encoding = "utf-8" if decoding and decoding.encoding else dialect.encoding
     try:
-        header = io.StringIO(text[:end].decode(encoding), newline="")
-        names = next(csv.reader(header, **dialect.csv_format))
+        header = text[:end].decode(encoding)
+        names = next(csv.reader(io.StringIO(header, newline=""), **dialect.csv_format))
     except UnicodeDecodeError as error:
         told = f"byte 0x{text[error.start]:02x} in the header is not {encoding.upper()}; see --encoding"
         raise DataError(f"{uri}: line {line}: {told}") from None
     except csv.Error as error:
         raise DataError(f"{uri}: line {line}: the header cannot be read: {error}") from None
+    if len(names) == 1:
+        _check_delimiter(uri, header, dialect)
     lines = int((scan.line_ends <= end).sum()) if len(ends) else 1
     return Header(tuple(names), start + end, line + lines, decoding)
 
 
+def _check_delimiter(uri: str, header: str, dialect: Dialect) -> None:
+    """Raise DataError if another delimiter would split a header that is one column. A quoted name is not split."""
+    for other in _OTHER_DELIMITERS:
+        if other in header and other not in (dialect.delimiter, dialect.quote):
+            split = csv.reader(io.StringIO(header, newline=""), **{**dialect.csv_format, "delimiter": other})
+            if len(next(split)) > 1:
+                raise DataError(
+                    f"{uri}: line 1: the header has one column and contains {other!r}. Try --delimiter {other!r}"
+                )
+
+
 def _check(uri: str, names: tuple[str, ...], dialect: Dialect, known_names: Collection[str]) -> None:
-    other = [d for d in _OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]]
-    if len(names) == 1 and other:
-        raise DataError(
-            f"{uri}: line 1: the header has one column and contains {other[0]!r}. Try --delimiter {other[0]!r}"
-        )
     check_names(uri, names)
     numbers = [name for name in names if _NUMBER.fullmatch(name) and name not in known_names]
     if numbers and not dialect.columns:

@@ -20,7 +20,7 @@ class CsvText(StoredFile[TextPosition, Joint]):
     """
 
     info: SourceInfo
-    modified: float
+    version: str
     start: TextPosition
     dialect: Dialect
     declared: Mapping[str, Kind]

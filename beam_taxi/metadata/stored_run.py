@@ -1,0 +1,274 @@
+"""The entries of one run in an open store, and how an attempt at it is written.
+
+Every attempt has executions and artifacts of its own, named after run and attempt. Names are unique, so the database
+itself decides which of several processes starts an attempt, and which of them ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from beam_taxi.errors import BeamTaxiError
+from beam_taxi.metadata import nodes
+from beam_taxi.metadata.mlmd import Artifact, Context, Edge, Event, EventType, Execution, MetadataStore, State
+from beam_taxi.metadata.names import artifact_named, context_named, own_context
+from beam_taxi.metadata.queries import Run
+from beam_taxi.metadata.texts import storable
+from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
+from beam_taxi.run.manifest import RunManifest
+
+
+class StoredRun:
+    """An attempt at a run, in an open store; `manifest` is needed to stage it."""
+
+    def __init__(
+        self, store: MetadataStore, run_id: str, attempt: int = 1, manifest: RunManifest | None = None
+    ) -> None:
+        from ml_metadata import errors
+        from ml_metadata.proto import metadata_store_pb2
+
+        self._pb: Any = metadata_store_pb2
+        self._exists: Any = errors.AlreadyExistsError
+        self._store = store
+        self._run_id = run_id
+        self.attempt = attempt
+        self._label = nodes.attempt_name(run_id, attempt)
+        self._types: Types = put_types(store, (entry.format for entry in manifest.inputs) if manifest else ())
+
+    def _executions(self) -> dict[str, Execution]:
+        """Return the executions of the attempt by name, read in one call; empty if it was not started."""
+        context = context_named(self._store, "pipeline_run", self._run_id)
+        found = self._store.get_executions_by_context(context.id) if context else []
+        return {one.name: one for one in found if nodes.attempt_of(one) == self.attempt}
+
+    def _artifacts(self) -> dict[str, Artifact]:
+        """Return the artifacts that the attempt itself has made or read, by name."""
+        context = context_named(self._store, "pipeline_run", self._run_id)
+        found = self._store.get_artifacts_by_context(context.id) if context else []
+        return {one.name: one for one in found if one.name.split(":")[1:2] == [self._label]}
+
+    @contextmanager
+    def ending(self, state: str) -> Iterator[bool]:
+        """Yield whether the attempt has not ended yet. Raises BeamTaxiError if it has ended in another state."""
+        first = artifact_named(self._store, RUN_END, self._label) is None
+        # If another process was first, the database has rejected this whole transaction.
+        with suppress(self._exists):
+            yield first
+        end = artifact_named(self._store, RUN_END, self._label)
+        found = end.custom_properties["state"].string_value if end else "no end"
+        if found != state:
+            raise BeamTaxiError(f"run {self._run_id} is {found} in the store already, and cannot become {state}")
+
+    def stage(
+        self, manifest: RunManifest, start: nodes.Properties, with_outputs: bool = True, is_start: bool = False
+    ) -> bool:
+        """Create what does not exist yet: RUNNING executions and PENDING artifacts, in the contexts of their nodes.
+
+        `start` has the execution properties that only a start sets. Return False, without a change, if `is_start` is
+        set and another process has created the attempt. Raises UsageError if the store takes the name of the run, or
+        of its pipeline, for another.
+        """
+        steps, pb, pipeline = nodes.steps(manifest), self._pb, manifest.pipeline_name
+        wanted = [*nodes.inputs(manifest), *(nodes.outputs(manifest) if with_outputs else [])]
+        self._own_contexts(pipeline)
+        # If another process writes the same first, look again at what exists.
+        for _ in range(2):
+            executions, artifacts = self._executions(), self._artifacts()
+            new_steps = [step for step in steps if self._name(pipeline, step.node) not in executions]
+            new_nodes = [node for node in wanted if self._name(pipeline, node.key) not in artifacts]
+            if is_start and executions:
+                return False
+            if not new_steps and not new_nodes:
+                break
+            try:
+                self._put(
+                    pipeline,
+                    [self._execution(manifest, step, pb.Execution.RUNNING, None, start) for step in new_steps],
+                    [self._artifact(pipeline, node, pb.Artifact.PENDING, None) for node in new_nodes],
+                    self._input_edges(new_steps, new_nodes),
+                )
+                break
+            except self._exists:
+                continue
+        self._join_nodes(pipeline, steps)
+        return True
+
+    def add_properties(self, properties: nodes.Properties) -> None:
+        """Add properties to the executions that are RUNNING, and change nothing else of them, in one transaction."""
+        running = [one for one in self._executions().values() if one.last_known_state == self._pb.Execution.RUNNING]
+        changes = [self._pb.Execution(id=one.id, type_id=one.type_id) for one in running]
+        for one in changes:
+            nodes.set_properties(one.custom_properties, properties)
+        if changes:
+            # With a mask, a process that ends the run meanwhile does not lose its end.
+            self._store.put_executions(changes, field_mask_paths=[f"custom_properties.{name}" for name in properties])
+
+    def _input_edges(self, new_steps: list[nodes.Step], new_nodes: list[nodes.Node]) -> list[Edge]:
+        """Return the events of the inputs, if the step that reads them is new."""
+        if not new_steps or new_steps[0].inputs != (nodes.INPUT,):
+            return []
+        read = [number for number, node in enumerate(new_nodes) if node.event_key == nodes.INPUT]
+        return [(0, number, self._event(self._pb.Event.INPUT, nodes.INPUT, i)) for i, number in enumerate(read)]
+
+    def complete(self, manifest: RunManifest, state: str = "COMPLETE", reused: Run | None = None) -> None:
+        """End the staged attempt, in one transaction: states, artifacts, events and the mark of the end."""
+        pb, steps, pipeline = self._pb, nodes.steps(manifest), manifest.pipeline_name
+        stored = self._executions()
+        end: nodes.Properties = {} if reused is None else {"cached_from": reused.run_id}
+        state_value = pb.Execution.State.Value(state)
+        executions = [
+            self._execution(manifest, step, state_value, stored[self._name(pipeline, step.node)], end) for step in steps
+        ]
+        artifacts = self._final_artifacts(manifest, reused)
+        events = self._store.get_events_by_execution_ids([one.id for one in executions])
+        known_events = {(event.execution_id, event.artifact_id) for event in events}
+        keys, edges = list(artifacts), []
+        for number, step in enumerate(steps):
+            for name, index, key, event_type in self._paths(step, keys):
+                if (executions[number].id, artifacts[key].id) not in known_events:
+                    edges.append((number, keys.index(key), self._event(event_type, name, index)))
+        self._put(pipeline, executions, [*artifacts.values(), self._end(state)], edges)
+
+    def _final_artifacts(self, manifest: RunManifest, reused: Run | None) -> dict[str, Artifact]:
+        """Return the LIVE artifacts of the run by key; the outputs are those of an earlier run if it is cached."""
+        stored, found, pipeline = self._artifacts(), {}, manifest.pipeline_name
+        for node in [*nodes.inputs(manifest), *([] if reused else nodes.outputs(manifest))]:
+            known = stored[self._name(pipeline, node.key)]
+            found[node.key] = self._artifact(pipeline, node, self._pb.Artifact.LIVE, known)
+        if reused is not None:
+            for key, artifact in manifest.artifacts.items():
+                name = nodes.artifact_name(pipeline, reused.run_id, reused.attempt, key)
+                found[key] = artifact_named(self._store, artifact.type, name)
+                if found[key] is None:
+                    raise BeamTaxiError(f"run {reused.run_id}: the store has no {key} to reuse")
+        return found
+
+    def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, EventType]]:
+        """Yield key and index of an event's path, the key of its artifact, and its type."""
+        for name in step.inputs:
+            for index, key in enumerate(key for key in keys if nodes.event_key(key) == name):
+                yield name, index, key, self._pb.Event.INPUT
+        for name in step.outputs:
+            yield name, 0, name, self._pb.Event.OUTPUT
+
+    def abandon(self, state: str, error: str) -> None:
+        """End the attempt without outputs, in one transaction. Raises BeamTaxiError if it was not started."""
+        executions = list(self._executions().values())
+        if not executions:
+            raise BeamTaxiError(f"run {self._run_id} was not started in this store")
+        for one in executions:
+            one.last_known_state = self._pb.Execution.State.Value(state)
+            nodes.set_properties(one.custom_properties, {"error": error})
+        pending = [one for one in self._artifacts().values() if one.state == self._pb.Artifact.PENDING]
+        for one in pending:
+            one.state = self._pb.Artifact.ABANDONED
+        pipeline = executions[0].custom_properties["pipeline_name"].string_value
+        self._put(pipeline, executions, [*pending, self._end(state)], [])
+
+    def ids(self) -> dict[str, int]:
+        """Return the ids of the executions by node, of their outputs by key, and of the run's context."""
+        executions = {nodes.key_of(one.name): one.id for one in self._executions().values()}
+        ids = {node: executions[node] for node in NODES if node in executions}
+        for event in self._store.get_events_by_execution_ids(list(ids.values())):
+            if event.type == self._pb.Event.OUTPUT:
+                ids[event.path.steps[0].key] = event.artifact_id
+        ids["pipeline_run"] = self._store.get_context_by_type_and_name("pipeline_run", self._run_id).id
+        return ids
+
+    def _name(self, pipeline: str, key: str) -> str:
+        return nodes.artifact_name(pipeline, self._run_id, self.attempt, key)
+
+    def _own_contexts(self, pipeline: str) -> tuple[Context | None, Context | None]:
+        """Return the contexts of the run and of its pipeline, if they exist. Raises UsageError."""
+        return (
+            own_context(self._store, "pipeline_run", self._run_id, "--run_id"),
+            own_context(self._store, "pipeline", pipeline, "--pipeline_name"),
+        )
+
+    def _put(self, pipeline: str, executions: list[Execution], artifacts: list[Artifact], edges: list[Edge]) -> None:
+        """Write everything in one call, which is one transaction, and attach it to the contexts of pipeline and run."""
+        contexts = [self._context("pipeline", pipeline), self._context("pipeline_run", self._run_id)]
+        self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
+
+    def _join_nodes(self, pipeline: str, steps: Iterable[nodes.Step]) -> None:
+        """Attach executions and artifacts to the contexts of their nodes, and the run to the pipeline. Idempotent.
+
+        A separate step before the end, since a lineage subgraph attaches everything in it to all of its contexts.
+        """
+        pb = self._pb
+        run_context, pipeline_context = self._own_contexts(pipeline)
+        assert run_context is not None
+        assert pipeline_context is not None
+        parents = self._store.get_parent_contexts_by_context(run_context.id)
+        if pipeline_context.id not in [one.id for one in parents]:
+            with suppress(self._exists):
+                self._store.put_parent_contexts(
+                    [pb.ParentContext(child_id=run_context.id, parent_id=pipeline_context.id)]
+                )
+        executions, artifacts = self._executions(), self._artifacts()
+        keys = {nodes.key_of(name): one.id for name, one in artifacts.items()}
+        attributions, associations = [], []
+        for step in steps:
+            node_id = self._node_id(f"{pipeline}.{step.node}")
+            execution_id = executions[self._name(pipeline, step.node)].id
+            associations.append(pb.Association(execution_id=execution_id, context_id=node_id))
+            mine = [id_ for key, id_ in keys.items() if nodes.event_key(key) in (*step.inputs, *step.outputs)]
+            attributions += [pb.Attribution(artifact_id=id_, context_id=node_id) for id_ in mine]
+        self._store.put_attributions_and_associations(attributions, associations)
+
+    def _node_id(self, name: str) -> int:
+        node = self._store.get_context_by_type_and_name("node", name)
+        if node is None:
+            try:
+                return int(self._store.put_contexts([self._context("node", name)])[0])
+            except self._exists:
+                node = self._store.get_context_by_type_and_name("node", name)
+        return int(node.id)
+
+    def _context(self, type_name: str, name: str) -> Context:
+        return self._pb.Context(type_id=self._types.contexts[type_name], name=name)
+
+    def _execution(
+        self,
+        manifest: RunManifest,
+        step: nodes.Step,
+        state: State,
+        known: Execution,
+        more: nodes.Properties,
+    ) -> Execution:
+        """Return an execution; a known one keeps its id and the properties of its start."""
+        execution = self._pb.Execution(
+            type_id=self._types.executions[NODES[step.node]], name=self._name(manifest.pipeline_name, step.node)
+        )
+        if known is not None:
+            execution.CopyFrom(known)
+        execution.last_known_state = state
+        values = {**step.parameters, **nodes.run_properties(manifest), "attempt": self.attempt, **more}
+        nodes.set_properties(execution.custom_properties, values)
+        return execution
+
+    def _artifact(self, pipeline: str, node: nodes.Node, state: State, known: Artifact) -> Artifact:
+        artifact = self._pb.Artifact(
+            type_id=self._types.artifacts[node.type_name],
+            name=self._name(pipeline, node.key),
+            uri=storable(node.uri),
+            state=state,
+        )
+        if known is not None:
+            artifact.id = known.id
+        nodes.set_properties(artifact.properties, node.properties)
+        nodes.set_properties(artifact.custom_properties, node.custom)
+        return artifact
+
+    def _end(self, state: str) -> Artifact:
+        end = self._pb.Artifact(type_id=self._types.artifacts[RUN_END], name=self._label, state=self._pb.Artifact.LIVE)
+        nodes.set_properties(end.custom_properties, {"state": state})
+        return end
+
+    def _event(self, event_type: EventType, key: str, index: int) -> Event:
+        event = self._pb.Event(type=event_type)
+        event.path.steps.add().key = key
+        event.path.steps.add().index = index
+        return event
