@@ -18,6 +18,7 @@ rm -rf "$root"
 mkdir -p "$root/home" "$root/artifacts"
 ln -s "$PWD/.engines/$engine" "$root/home/jars"
 
+export no_proxy=${no_proxy:+$no_proxy,}localhost,127.0.0.1
 pids=()
 trap 'trap - EXIT; kill "${pids[@]}" 2>/dev/null || true; wait' EXIT
 trap 'exit 0' INT TERM
@@ -46,7 +47,7 @@ answers() { (: >"/dev/tcp/127.0.0.1/$1"); }
 
 start_spark() {
     export SPARK_HOME=$root/home SPARK_SCALA_VERSION=2.12 SPARK_LOCAL_IP=127.0.0.1
-    local java=(java -Xmx1g -cp "$root/home/jars/*")
+    local java=(java -Xmx1g -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$root/home/jars/*")
     part master "${java[@]}" org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 7077 --webui-port 8080
     wait_until answers 7077
     part worker "${java[@]}" org.apache.spark.deploy.worker.Worker --host 127.0.0.1 --cores 2 --memory 2g \
@@ -58,7 +59,7 @@ start_spark() {
 # Memory is given in full, since Flink refuses to guess; 512m of network buffers are what a job of this size needs. The
 # last three make the cluster give up soon: a task that does not end when it is cancelled ends its task manager after 20 s.
 start_flink() {
-    local number java=(java -Xmx1g -cp "$root/home/jars/*")
+    local number java=(java -Xmx1g -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$root/home/jars/*")
     cat >"$root/config.yaml" <<'YAML'
 jobmanager.rpc.address: 127.0.0.1
 jobmanager.bind-host: 127.0.0.1
@@ -82,10 +83,16 @@ taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 256m
 taskmanager.memory.jvm-overhead.max: 256m
 classloader.resolve-order: parent-first
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 3
-restart-strategy.fixed-delay.delay: 1s
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 1 s
+restart-strategy.exponential-delay.backoff-multiplier: 2.0
+restart-strategy.exponential-delay.max-backoff: 4 s
+restart-strategy.exponential-delay.jitter-factor: 0.0
+restart-strategy.exponential-delay.attempts-before-reset-backoff: 4
+restart-strategy.exponential-delay.reset-backoff-threshold: 30 d
 heartbeat.interval: 1000
+heartbeat.rpc-failure-threshold: 2
+heartbeat.timeout: 20000
 task.cancellation.interval: 1000
 task.cancellation.timeout: 20000
 slot.request.timeout: 60000
@@ -116,6 +123,4 @@ wait_until answers "$POOL_PORT"
 wait_until answers "$JOB_PORT"
 printf 'cluster: %s is ready: --job_endpoint 127.0.0.1:%s --environment_type EXTERNAL --environment_config 127.0.0.1:%s\n' \
     "$engine" "$JOB_PORT" "$POOL_PORT"
-wait "${pids[-1]}" || true
-tail -n 20 "$root"/*.log >&2
-exit 1
+wait

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ RUNNERS = {"spark": ["SparkRunner"], "flink": ["FlinkRunner", "--flink_master", 
 
 
 class Cluster:
-    """All its processes are one process group, in a network that has the loopback alone."""
+    """All its processes are in a network that has the loopback alone."""
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
@@ -29,6 +32,7 @@ class Cluster:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert "is ready" in line, line
+        self._network = os.readlink(f"/proc/{self._process.pid}/ns/net")
 
     def command(self, *command: str | Path) -> list[str]:
         """Return a command as it is run in the cluster's network."""
@@ -50,25 +54,55 @@ class Cluster:
 
     def processes(self, words: str) -> list[int]:
         """Return the processes of the cluster whose command line has these words."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                group = int((folder / "stat").read_text().rpartition(")")[2].split()[2])
-                line = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if group == self._process.pid and words.encode() in line:
-                found.append(int(folder.name))
-        return sorted(found)
+        return processes_in(self._network, words)
+
+    def json(self, address: str) -> dict[str, Any]:
+        """Return what a page of the cluster holds."""
+        code = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())"
+        answer: dict[str, Any] = json.loads(subprocess.check_output(self.command(sys.executable, "-c", code, address)))
+        return answer
+
+    def respawn(self, pid: int) -> Callable[[], None]:
+        """Return what starts a process of the cluster again, with its command line and environment."""
+        folder = Path("/proc", str(pid))
+        command = [os.fsdecode(word) for word in (folder / "cmdline").read_bytes().split(b"\0")[:-1]]
+        variables = [os.fsdecode(one) for one in (folder / "environ").read_bytes().split(b"\0") if one]
+        environment = dict(one.split("=", 1) for one in variables)
+        log = open(os.readlink(folder / "fd" / "1"), "ab")  # noqa: SIM115
+
+        def start() -> None:
+            inside = self.command(*command)
+            subprocess.Popen(inside, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+        return start
 
     def stop(self) -> None:
         """End all processes of the cluster; print the ends of its logs, which pytest shows of a test that failed."""
         self._process.terminate()
         self._process.wait()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in self.processes(""):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for log in sorted(ROOT.glob(f".engines/{self.engine}-cluster/*.log")):
             print(log.name, *log.read_text(errors="replace").splitlines()[-15:], sep="\n")
+
+
+def processes_in(network: str, words: str) -> list[int]:
+    """Return the processes in a network namespace whose command line has these words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(folder / "ns" / "net") == network and words.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return sorted(found)
+
+
+def wait_until(found: Callable[[], bool]) -> None:
+    """Return when `found` is true."""
+    until = time.monotonic() + 120
+    while not found():
+        assert time.monotonic() < until, "waited for 120 s"
+        time.sleep(0.2)
 
 
 def wait_for_shard(job: subprocess.Popen[str], folder: Path) -> None:

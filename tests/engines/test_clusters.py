@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from beam_taxi.cli.runs import main as runs
-from tests.engines.cluster import Cluster, contents, wait_for_shard
+from tests.engines.chaos import trials
+from tests.engines.cluster import ROOT, Cluster, contents, wait_for_shard, wait_until
 
 SPARK = pytest.mark.parametrize("cluster", ["spark"], indirect=True)
 FLINK = pytest.mark.parametrize("cluster", ["flink"], indirect=True)
@@ -50,9 +52,8 @@ def test_an_interrupt_cancels_the_job(
     job.send_signal(signal.SIGINT)
     told, _ = job.communicate()
     assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
-    code = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8081/jobs/overview').read().decode())"
-    overview = subprocess.check_output(cluster.command(sys.executable, "-c", code))
-    assert [one["state"] for one in json.loads(overview)["jobs"]] == ["CANCELED"]
+    overview = cluster.json("http://127.0.0.1:8081/jobs/overview")
+    assert [one["state"] for one in overview["jobs"]] == ["CANCELED"]
     assert not (tmp_path / "there" / "manifest.json").exists()
     assert runs(["list", "--metadata_store", store]) == 0
     assert "  CANCELED  " in capsys.readouterr().out
@@ -71,9 +72,99 @@ def test_a_worker_of_python_is_killed(cluster: Cluster, files: list[str], local_
 
 
 @FLINK
-def test_a_task_manager_is_killed(cluster: Cluster, taxi: list[str], local_taxi: Path, tmp_path: Path):
-    # The slots of the one that is left.
-    job = run_with_a_kill(cluster, "TaskManagerRunner", *taxi, "--parallelism", "2", "--output", tmp_path)
+def test_task_managers_are_killed_at_any_moment(cluster: Cluster, taxi: list[str], local_taxi: Path, tmp_path: Path):
+    # The slots of the task manager that is left; another one is started after each job.
+    args = [*taxi, "--parallelism", "2"]
+    for trial in trials(cluster, args, local_taxi, tmp_path, ["executor"] * 2, seed=int(time.time())):
+        assert (trial.exit_status, trial.state, trial.files, trial.faults) == (0, "COMPLETE", "whole", ()), trial
+
+
+@FLINK
+def test_a_job_outlives_its_launcher_and_its_job_server(
+    cluster: Cluster, taxi: list[str], local_taxi: Path, tmp_path: Path
+):
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    args = [*taxi, "--output", tmp_path, "--metadata_store", store, "--run_id"]
+    job = cluster.start(*args, "left")
+    wait_for_job(cluster, job)
+    job.send_signal(signal.SIGTERM)
+    told, _ = job.communicate()
+    assert job.returncode == 143, told
+    assert told.startswith(
+        "beam_taxi: error: ended by SIGTERM; the job beam-taxi-left goes on: watch it at http://127."
+    )
+    assert "cancel it with: curl -X PATCH http://127.0.0.1:8081/jobs/" in told
+    assert f"beam-taxi runs reap --metadata_store {store}" in told
+    assert told.count("\n") == 1
+    assert reap(cluster, store) == {"left": "RUNNING"}
+
+    job = cluster.start(*args, "alone")
+    wait_for_job(cluster, job, 2)
+    os.kill(cluster.processes("job-server.jar")[-1], signal.SIGKILL)
     told, _ = job.communicate()
     assert job.returncode == 0, told
-    assert contents(tmp_path / "there") == contents(local_taxi)
+    assert reap(cluster, store) == {"left": "COMPLETE"}
+    assert contents(tmp_path / "left") == contents(tmp_path / "alone") == contents(local_taxi)
+
+
+@FLINK
+def test_refused_data_and_a_pool_that_is_gone_are_reported(cluster: Cluster, taxi: list[str], tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2,3\n")
+    start = time.monotonic()
+    refused = cluster.start("--input", tmp_path / "x.csv", "--output", tmp_path / "out", *taxi[-2:])
+    told, _ = refused.communicate()
+    assert (refused.returncode, told.count("\n")) == (3, 1), told
+    assert "x.csv: line 3: has 3 fields, the header has 2" in told
+    # 15 s of them are the delays between the attempts.
+    print(f"refused after {time.monotonic() - start:.0f} s")
+
+    job = cluster.start(*taxi, "--output", tmp_path / "out", "--run_id", "there")
+    wait_until((tmp_path / "out" / "there").exists)
+    for pid in [*cluster.processes("worker_pool_main"), *cluster.processes("SdkHarness")]:
+        os.kill(pid, signal.SIGKILL)
+    told, _ = job.communicate()
+    assert (job.returncode, told.count("\n")) == (1, 1), told
+    assert (
+        "the pool of workers is gone: no answer at 127.0.0.1:50000 (Connection refused): start the pool first" in told
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+@FLINK
+def test_workers_of_python_end_after_the_job(cluster: Cluster, taxi: list[str], tmp_path: Path):
+    cluster.run(*taxi, "--output", tmp_path, "--environment_cache_millis", "1000")
+    wait_until(lambda: not cluster.processes("SdkHarness"))
+
+
+@SPARK
+def test_a_second_job_is_refused_and_an_interrupt_cancels_the_first(cluster: Cluster, taxi: list[str], tmp_path: Path):
+    job = cluster.start(*taxi, "--output", tmp_path, "--run_id", "first")
+    wait_until(lambda: bool(cluster.processes("SdkHarness")))
+    second = cluster.start(*taxi, "--output", tmp_path, "--run_id", "second")
+    told, _ = second.communicate()
+    assert (second.returncode, told.count("\n")) == (1, 1), told
+    assert "the job server at 127.0.0.1:18099 already runs a job, and Spark allows one: wait for it to end" in told
+    assert job.poll() is None
+    job.send_signal(signal.SIGINT)
+    told, _ = job.communicate()
+    assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
+    wait_until(lambda: cluster.json("http://127.0.0.1:8080/json/")["activeapps"] == [])
+    assert not list(tmp_path.iterdir())
+
+
+def wait_for_job(cluster: Cluster, launcher: subprocess.Popen[str], number: int = 1) -> None:
+    """Return when Flink has so many jobs, the last of which is running."""
+
+    def is_running() -> bool:
+        assert launcher.poll() is None, launcher.communicate()
+        jobs = cluster.json("http://127.0.0.1:8081/jobs/overview")["jobs"]
+        return len(jobs) == number and "RUNNING" in {job["state"] for job in jobs}
+
+    wait_until(is_running)
+
+
+def reap(cluster: Cluster, store: str) -> dict[str, str]:
+    """Return the states that `runs reap` gives to the runs."""
+    command = [sys.executable, "-m", "beam_taxi", "runs", "reap", "--json", "--metadata_store", store]
+    told = subprocess.check_output(cluster.command(*command), cwd=ROOT)
+    return {run["run_id"]: run["state"] for run in json.loads(told)}

@@ -54,11 +54,27 @@ REFUSED = {
     ),
     "nobody waits": (
         "PortableRunner --job_endpoint {job} --no_wait",
-        ["--no_wait: cannot be used when the workers run in this process (LOOPBACK); remove it"],
+        ["--no_wait: cannot be used with PortableRunner, which ends with this process; remove it"],
+    ),
+    "nobody waits for a job server from here": (
+        "FlinkRunner --flink_master {flink} --environment_type EXTERNAL --environment_config {pool} --no_wait",
+        ["--no_wait requires --job_endpoint"],
+    ),
+    "no such command": (
+        """PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_config {{"command":"/nope"}}""",
+        ["--environment_config: /nope does not exist or cannot be executed"],
+    ),
+    "no such command, as an option": (
+        "PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_options process_command=/nope",
+        ["--environment_config: /nope does not exist or cannot be executed"],
+    ),
+    "no command": (
+        "PortableRunner --job_endpoint {job} --environment_type PROCESS --environment_config boot",
+        ["--environment_config: must be JSON with a command"],
     ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
-        ["--environment_config: no answer at {none}", "start it first: python -m apache_beam"],
+        ["--environment_config: no answer at {none}", "start the pool first: python -m apache_beam"],
     ),
     "pool: another": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {job}",
@@ -116,7 +132,7 @@ def test_a_launch_that_would_hang_or_fail_is_refused(
 PLANNED = {
     "loopback": (
         "PortableRunner --job_endpoint {job}",
-        ["service    {job}", "workers    LOOPBACK, kept for 300000 ms"],
+        ["service    {job}", "workers    LOOPBACK, kept for 3000 ms"],
     ),
     "pool": (
         "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {pool} "
@@ -127,7 +143,7 @@ PLANNED = {
     "parallelism": ("FlinkRunner --flink_master {flink} --parallelism 2", ["parallel   2"]),
     "shared": (
         "PortableRunner --job_endpoint {job} --environment_type DOCKER --shared_filesystem",
-        ["workers    DOCKER, kept for 300000 ms"],
+        ["workers    DOCKER, kept for 3000 ms"],
     ),
 }
 

@@ -47,6 +47,17 @@ def connect(address: str) -> None:
         raise UsageError(f"no answer at {host}:{port} ({error.strerror or error})") from error
 
 
+def refuses(address: str) -> bool:
+    """Return whether the host of `HOST:PORT` answers that nothing listens there."""
+    try:
+        socket.create_connection(host_and_port(address), SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def ask(address: str, method: str, what: str) -> bytes:
     """Return the answer of a gRPC method to an empty request. Raises UsageError if there is no such method."""
     connect(address)

@@ -3,28 +3,74 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from beam_taxi.launch.runners.endpoints import ask_rest
+from beam_taxi.launch.runners.endpoints import ask_rest, host_and_port
+from beam_taxi.launch.runners.engine_job import EngineJob
+from beam_taxi.launch.runners.flink_rest import FlinkJob
+from beam_taxi.launch.runners.job_service import JobState
 from beam_taxi.launch.runners.portable import JarRunner
 
 if TYPE_CHECKING:
-    from apache_beam.runners.runner import PipelineResult
+    from apache_beam.options.pipeline_options import PipelineOptions
 
     from beam_taxi.sources.plan import TablePlan
 
-_SECONDS_TO_CANCEL = 60.0
-"""By default Flink interrupts a task that does not react after 30 seconds."""
-_ENDED = ("FINISHED", "FAILED", "CANCELED")
+
+class _FlinkJob(EngineJob):
+    """A job that Flink's REST service is asked about too, if its address is known; what it says counts.
+
+    A job goes on if its job server is gone, and a job server that has lost Flink does not know how the job ends.
+    """
+
+    @property
+    def page(self) -> str:
+        return f"http://{self.cluster}" if self.cluster else ""
+
+    @property
+    def _job(self) -> FlinkJob:
+        return FlinkJob(self.cluster, self.name)
+
+    def state(self) -> JobState:
+        found = super().state()
+        if not self.cluster or found is JobState.RUNNING:
+            return found
+        in_flink = self._job.state()
+        # A job that the job server cannot translate never comes to Flink.
+        return found if in_flink is JobState.NOT_FOUND and found.has_ended else in_flink
+
+    def is_gone(self, state: JobState) -> bool:
+        return bool(self.cluster) and state is JobState.NOT_FOUND
+
+    def error(self) -> Exception:
+        text = self.service.errors(self.id) or (self._job.cause() if self.cluster else "")
+        return RuntimeError(text) if text else super().error()
+
+    def waits_for(self) -> str:
+        waits = self.cluster and self._job.waits_for_slots()
+        return f"free slots, or task managers, at http://{self.cluster}" if waits else ""
+
+    def ask_to_end(self) -> str:
+        """In a cluster by its REST service: there, a cancelled job service only stops waiting."""
+        fault = super().ask_to_end()
+        if not self.cluster:
+            return fault
+        self._job.cancel()
+        return ""
+
+    def how(self) -> str:
+        if not self.cluster:
+            return super().how()
+        return f"watch it at {self.page}, cancel it with: curl -X PATCH {self.page}/jobs/{self._job.id() or 'ID'}"
 
 
 class FlinkRunner(JarRunner):
     """Flink: by default inside its job server, else the cluster of the job server or of `--flink_master`."""
 
     master_flag, jar_flag = "flink_master", "flink_job_server_jar"
+    job_class = _FlinkJob
 
     def faults(self) -> Iterator[str]:
         """Yield also a cluster that does not answer or has too few slots: a job would wait for minutes."""
@@ -58,26 +104,19 @@ class FlinkRunner(JarRunner):
     @property
     def _cluster(self) -> str:
         """The address of a cluster's REST service, empty if it is not known."""
-        return "" if self._is_embedded(self._master) else self._master
+        if not self._master or self._is_embedded(self._master):
+            return ""
+        host, port = host_and_port(self._master)
+        return f"{host}:{port}"
+
+    @property
+    def _job_ends_with_server(self) -> bool:
+        return not self._cluster
 
     def _is_embedded(self, master: str) -> bool:
         return master in ("[local]", "[auto]")
 
-    def _cancel(self, result: PipelineResult) -> str:
-        """Cancel the job, in a cluster by its REST service: there, a cancelled job service only stops waiting."""
-        fault = super()._cancel(result)
-        if not self._cluster:
-            return fault
-        # The job service adds a random part to the name that the job has in Flink.
-        name = result._job_id.rpartition("_")[0]
-        limit = time.monotonic() + _SECONDS_TO_CANCEL
-        while time.monotonic() < limit:
-            jobs = ask_rest(self._cluster, "GET", "/jobs/overview").get("jobs")
-            if jobs is None:
-                return f"{self._cluster} does not answer"
-            running = [job for job in jobs if job["name"] == name and job["state"] not in _ENDED]
-            if not running:
-                return ""
-            ask_rest(self._cluster, "PATCH", f"/jobs/{running[0]['jid']}")
-            time.sleep(0.5)
-        return f"job {name} has not ended yet at {self._cluster}"
+    def _beam_server(self, options: PipelineOptions) -> Any:
+        from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+
+        return FlinkJarJobServer(options)

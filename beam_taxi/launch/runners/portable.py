@@ -3,200 +3,169 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import shutil
+import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, redirect_stderr
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam_taxi import storage
-from beam_taxi.errors import JobCancelled, UsageError
-from beam_taxi.launch.beam_flags import known_beam_flags, unknown_flags
-from beam_taxi.launch.options import known_flags
-from beam_taxi.launch.runners.base import Runner
-from beam_taxi.launch.runners.endpoints import ask, host_and_port, is_here
-from beam_taxi.run.versions import versions
+from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, UsageError
+from beam_taxi.launch import interrupts
+from beam_taxi.launch.children import children, end_children
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.outcome import Outcome
+from beam_taxi.launch.runners.engine_job import EngineJob, end_of, watch
+from beam_taxi.launch.runners.job_server import started
+from beam_taxi.launch.runners.portable_checks import NO_ENDPOINT, PortableChecks
+from beam_taxi.launch.traces import find_error
 
 if TYPE_CHECKING:
-    from apache_beam.runners.runner import PipelineResult
-
-    from beam_taxi.sources.plan import TablePlan
-
-# Both methods are called with an empty request, and an answer is searched for bytes: importing Beam's own messages
-# (beam_job_api_pb2) imports all of apache_beam, 1.7 s, and the checks take a tenth of that.
-_JOB_SERVICE = "/org.apache.beam.model.job_management.v1.JobService/DescribePipelineOptions"
-# StopWorker is a no-op for an unknown worker, so it serves as a ping.
-_WORKER_POOL = "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker"
+    from apache_beam import Pipeline
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 
-class PortableRunner(Runner):
+class PortableRunner(PortableChecks):
     """A Beam job service that is already running, at `--job_endpoint`.
 
     If it is on this machine, so are its workers: by default they run in this process (LOOPBACK).
     """
 
-    has_own_flags = True
-    # The job service's messages come through the root logger.
-    log_level = logging.CRITICAL
-    beam_log_level = logging.CRITICAL
-    master_flag: ClassVar[str] = ""
-    """The flag with the address of the cluster, without its dashes."""
-    jar_flag: ClassVar[str] = ""
-    """The flag with the jar of the job server."""
+    job_class: ClassVar[type[EngineJob]] = EngineJob
 
-    def faults(self) -> Iterator[str]:
-        """Yield what forbids a launch: servers that do not answer, storage that workers do not share."""
-        known = known_beam_flags() | known_flags()
-        try:
-            known |= self._options_of_server()
-        except UsageError as error:
-            yield str(error)
-        else:
-            yield from unknown_flags(self.flags.words, known)
-        if self.options.no_wait and self._worker_type == "LOOPBACK":
-            yield "--no_wait: cannot be used when the workers run in this process (LOOPBACK); remove it"
-        yield from self._worker_faults()
-        yield from self._storage_faults()
+    @property
+    def in_process(self) -> bool:
+        """Whether the job ends with this process, which holds its workers (LOOPBACK) or its engine."""
+        return self._worker_type == "LOOPBACK" or self._server_is_ours
 
-    def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
-        """Yield the runner, its job service, the workers and what else has a default here."""
-        yield from super().described(plan)
-        jar = self.flags.get(self.jar_flag, "Beam's own jar, from Maven Central")
-        yield "service", self._endpoint or f"started here: {jar}"
-        if self._master:
-            yield "master", self._master
-        kept = self.flags.get("environment_cache_millis", self._defaults["environment_cache_millis"])
-        where = f" {self._worker_config}" if self._worker_config else ""
-        yield "workers", f"{self._worker_type}{where}, kept for {kept} ms"
+    def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
+        """Run a pipeline; see Runner.run."""
+        with ExitStack() as stack:
+            show = self._show(stack, console)
+            if self.in_process:
+                before = children()
+                stack.enter_context(interrupts.preceded_by(lambda: end_children(before)))
+            address = self._endpoint or stack.enter_context(self._started_server(pipeline, show))
+            job = self.job_class(address, self._cluster, self._job_name)
+            try:
+                self._launch(pipeline, job, stack)
+                if not self.in_process:
+                    launched(job.launched(self.name))
+                if self.waits:
+                    watch(job, show, self.in_process)
+                else:
+                    console.tell("job", f"{job.name}: {job.how()}")
+            except KeyboardInterrupt as interrupt:
+                raise self._interrupted(job, interrupt, launched) from None
+            except Exception as error:
+                # Beam and gRPC may wrap what a signal raises.
+                interrupted = interrupts.received()
+                if interrupted is not None:
+                    raise self._interrupted(job, interrupted, launched) from error
+                if fault := self._fault_of_pool(error):
+                    raise BeamTaxiError(f"the job failed, and the pool of workers is gone: {fault}") from error
+                raise
 
-    def beam_args(self, plan: TablePlan) -> list[str]:
-        """Return Beam's options, with defaults that keep clusters from hanging and from restarting workers."""
-        return ["--runner", self.name, *self.flags.with_defaults(self._defaults)]
+    def _show(self, stack: ExitStack, console: Console) -> Callable[[str], None]:
+        """Return what shows a line of the status.
 
-    def worker_versions(self) -> Mapping[str, str]:
-        """Return the versions that decide the bytes; a worker may have another Python."""
-        return {name: found for name, found in versions().items() if name != "python"}
-
-    def wait(self, result: PipelineResult) -> None:
-        """Wait for the job; an interrupt cancels it.
-
-        Raises JobCancelled, or KeyboardInterrupt if the job may still be running.
+        Workers in this process print traces, which the failure of the job has too; their threads fail when it ends.
         """
-        if self.options.no_wait:
-            return
-        # Workers in this process print traces that the failure of the job has too; their threads fail when it ends.
-        threading.excepthook = lambda _: None
-        try:
-            with redirect_stderr(io.StringIO()):
-                result.wait_until_finish()
-        except KeyboardInterrupt:
-            fault = self._cancel(result)
-            if fault:
-                raise KeyboardInterrupt(f"interrupted; the job may still be running: {fault}") from None
-            raise JobCancelled("interrupted; the job was cancelled") from None
+        stack.callback(console.end_status)
+        terminal = sys.stderr
+        if self._worker_type == "LOOPBACK":
+            threading.excepthook = lambda _: None
+            stack.enter_context(redirect_stderr(io.StringIO()))
 
-    def _cancel(self, result: PipelineResult) -> str:
-        """Cancel the job; return why it may still be running, empty if it has ended."""
+        def show(line: str) -> None:
+            with redirect_stderr(terminal):
+                console.status(line)
+
+        return show
+
+    def _launch(self, pipeline: Pipeline, job: EngineJob, stack: ExitStack) -> None:
+        """Hand the pipeline to the job service. If its answer is lost, the job may exist, so it is watched anyway."""
         import grpc
 
         try:
-            result.cancel()
+            result = pipeline.run()
+            job.id = result._job_id
+            # Ends the workers in this process.
+            stack.callback(result._cleanup)
         except grpc.RpcError as error:
-            return f"the job service does not answer ({error.code().name})"
-        if self._endpoint and not self._master and b"flink_master" in self._described_options:
-            return "Flink's job service leaves it to the cluster: cancel it there, or pass --flink_master"
-        return ""
+            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                raise BeamTaxiError(
+                    f"the job service at {job.service.address} refuses the job: {error.details()}"
+                ) from error
+        except grpc.FutureTimeoutError as error:
+            raise BeamTaxiError(f"the job service at {job.service.address} does not answer: launch again") from error
 
-    @cached_property
-    def _defaults(self) -> dict[str, str]:
-        """Beam's options for what the user left open."""
-        return {"environment_cache_millis": "300000"} | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
-
-    @property
-    def _endpoint(self) -> str:
-        return self.flags.get("job_endpoint")
-
-    @property
-    def _master(self) -> str:
-        return self.flags.get(self.master_flag) if self.master_flag else ""
-
-    @property
-    def _worker_type(self) -> str:
-        return self.flags.get("environment_type", self._defaults.get("environment_type", "")).upper()
-
-    @property
-    def _worker_config(self) -> str:
-        option = self.flags.get("environment_option", self.flags.get("environment_options")).partition("=")
-        return self.flags.get("environment_config", option[2])
-
-    @property
-    def _elsewhere(self) -> str:
-        """The option by which workers are on other machines, empty if they are on this one."""
-        pool = self._worker_config if self.flags.get("environment_type").upper() == "EXTERNAL" else ""
-        named = ("job_endpoint", self._endpoint), (self.master_flag, self._master), ("environment_config", pool)
-        for flag, address in named:
-            if address and not is_here(host_and_port(address)[0]) and not self._is_embedded(address):
-                return f"--{flag} {address}"
-        return ""
-
-    def _is_embedded(self, master: str) -> bool:
-        """Return whether the engine runs inside its job server."""
-        return False
-
-    @cached_property
-    def _described_options(self) -> bytes:
-        """The options of the job service, as a serialized message. Raises UsageError if it does not answer."""
-        return ask(self._endpoint, _JOB_SERVICE, "Beam job service")
-
-    def _options_of_server(self) -> set[str]:
-        """Return those of the user's flags that the job service knows. Raises UsageError if it does not answer."""
-        if not self._endpoint:
-            return self._options_of_jar()
+    def _interrupted(
+        self, job: EngineJob, interrupt: KeyboardInterrupt, launched: Callable[[LaunchedJob], None]
+    ) -> BaseException:
+        """Return the error of a run that a signal has interrupted, after its job was cancelled if that is wanted."""
+        reason = str(interrupt) or "interrupted"
+        fault = ""
         try:
-            answer = self._described_options
-        except UsageError as error:
-            raise UsageError(f"--job_endpoint: {error}: start the job server first") from error
-        # A name in the message: field 1, length, text.
-        return {f"--{name}" for name in self.flags if bytes([10, len(name)]) + name.encode() in answer}
+            is_known = bool(job.id)
+            if not is_known and not self._server_is_ours and not job.exists():
+                return JobCancelled(f"{reason} before the job was launched")
+            if not self.in_process and not getattr(interrupt, "wants_cancel", True):
+                if not is_known:
+                    launched(job.launched(self.name))
+                return StillRunning(f"{reason}; the job {job.name} goes on: {job.how()}; {self._reaping}")
+            fault = self._cancel(job)
+        except KeyboardInterrupt:
+            fault = "interrupted while it was being cancelled"
+        if self.in_process or not fault:
+            return JobCancelled(f"{reason}; the job was cancelled")
+        return StillRunning(f"{reason}; the job may still be running: {fault}; {job.how()}; {self._reaping}")
 
-    def _options_of_jar(self) -> set[str]:
-        raise UsageError("--job_endpoint HOST:PORT of a Beam job service is required")
+    @property
+    def _server_is_ours(self) -> bool:
+        """Whether the job ends with a job server that this process has started."""
+        return not self._endpoint and self._job_ends_with_server
 
-    def _worker_faults(self) -> Iterator[str]:
-        if not self._worker_type:
-            yield (
-                f"--environment_type is required: {self._elsewhere} is not this machine; pass EXTERNAL with "
-                "--environment_config HOST:PORT of the worker pools, or DOCKER with an image, or PROCESS"
-            )
-        if self._worker_type != "EXTERNAL":
-            return
-        if not self._worker_config:
-            yield "--environment_config HOST:PORT of the worker pools is required"
-        # At a loopback address each machine of the cluster has its own pool, which cannot be reached from here.
-        elif not (self._elsewhere and is_here(host_and_port(self._worker_config)[0])):
-            try:
-                ask(self._worker_config, _WORKER_POOL, "worker pool")
-            except UsageError as error:
-                command = "python -m apache_beam.runners.worker.worker_pool_main --service_port PORT"
-                yield f"--environment_config: {error}: start it first: {command}"
+    def _cancel(self, job: EngineJob) -> str:
+        """Cancel the job; return why it may still be running, empty if it has ended."""
+        if self._server_is_ours:
+            return ""
+        fault = job.cancel()
+        if not fault and not self._cluster and b"flink_master" in self._described_options:
+            return "Flink's job service leaves it to the cluster: cancel it there, or pass --flink_master"
+        return fault
 
-    def _storage_faults(self) -> Iterator[str]:
-        elsewhere = self._elsewhere or ("--environment_type DOCKER" if self._worker_type == "DOCKER" else "")
-        if not elsewhere:
-            return
-        named = [*(("--input", pattern) for pattern in self.settings.input), ("--output", self.settings.run_uri)]
-        local = [f"{flag} {path}" for flag, path in named if not storage.is_remote(path)]
-        if local and not self.options.shared_filesystem:
-            yield (
-                f"{', '.join(local)}: a path on this machine, but with {elsewhere} the workers are on others: "
-                "use shared storage such as gs://, or pass --shared_filesystem if they see the same paths"
-            )
+    @property
+    def _reaping(self) -> str:
+        """What records the end of a job that is left running."""
         store = self.launch.store
-        if store is not None and store.is_local and self.options.records_on_worker:
-            yield f"--record_on worker: with {elsewhere} workers do not see {store.uri}: use mysql:// or grpc://"
+        command = "the run is complete once it has a manifest"
+        return command if store is None else f"record its end with: beam-taxi runs reap --metadata_store {store.uri}"
+
+    def _fault_of_pool(self, error: Exception) -> str:
+        """Return why the pool of workers does not answer, if that may be the cause of a failure, else an empty text."""
+        is_explained = find_error(f"{type(error).__name__}: {error}") is not None
+        return "" if is_explained or self._worker_type != "EXTERNAL" else self._pool_fault()
+
+    @classmethod
+    def end_of(cls, job: LaunchedJob) -> Outcome:
+        """Return how a job has ended; see Runner.end_of."""
+        return end_of(cls.job_class.from_launched(job), job)
+
+    @property
+    def _job_ends_with_server(self) -> bool:
+        """Whether the job ends with its job server."""
+        return True
+
+    @property
+    def _job_name(self) -> str:
+        return self.flags.get("job_name") or self._defaults["job_name"]
+
+    def _started_server(self, pipeline: Pipeline, show: Callable[[str], None]) -> AbstractContextManager[str]:
+        """Start a job server for the block, and yield its address."""
+        raise UsageError(NO_ENDPOINT)
 
 
 class JarRunner(PortableRunner):
@@ -210,3 +179,27 @@ class JarRunner(PortableRunner):
         if shutil.which(java) is None:
             raise UsageError(f"{java} not found: install Java 17, or pass --job_endpoint of a running job server")
         return set()
+
+    def _started_server(self, pipeline: Pipeline, show: Callable[[str], None]) -> AbstractContextManager[str]:
+        from apache_beam.options.pipeline_options import JobServerOptions, PortableOptions
+        from apache_beam.utils.subprocess_server import pick_port
+
+        options = pipeline.options
+        port = options.view_as(JobServerOptions).job_port or pick_port(None)[0]
+
+        if not self.flags.get(self.jar_flag):
+            show("fetching Beam's job server from Maven Central, unless it was fetched before")
+
+        def server(folder: str) -> Any:
+            chosen = options.view_as(JobServerOptions)
+            chosen.job_port = port
+            chosen.artifacts_dir = chosen.artifacts_dir or os.path.join(folder, "artifacts")
+            chosen.job_server_jvm_properties = [f"-Djava.io.tmpdir={folder}", *chosen.job_server_jvm_properties]
+            return self._beam_server(options)
+
+        options.view_as(PortableOptions).job_endpoint = f"localhost:{port}"
+        return started(server, show)
+
+    def _beam_server(self, options: PipelineOptions) -> Any:
+        """Return Beam's job server, which knows its command line."""
+        raise NotImplementedError
