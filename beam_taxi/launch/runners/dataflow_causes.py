@@ -29,7 +29,7 @@ _NO_CAUSE = re.compile(
     |The\ work\ item\ was\ attempted\ on
     |Worker\ ID:
     |[\w-]+-harness-\w+,?$
-    |Stopping\ |Stopped\ |Cleaning\ up|Cleaned\ up|Worker\ pool\ stopped|Finished\ operation|Executing\ (failure|success)
+    |Stopp(ing|ed)\ |Clean(ing|ed)\ up|Worker\ pool\ stopped|Finished\ operation|Executing\ (failure|success)
     |(Please\ )?see\ https?://\S+$
     """,
     re.X | re.I,
