@@ -6,15 +6,14 @@ import pytest
 
 from beam_taxi.launch.runners.dataflow_repairs import Names, failure_repair, refusal_repair
 
-NAMES = Names(
-    "p", "us-east1", "w@p.iam.gserviceaccount.com", "staged", "projects/p/locations/l/keyRings/r/cryptoKeys/k"
-)
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+ROBOT = "w@p.iam.gserviceaccount.com"
+NAMES = Names("p", "us-east1", "user:ann@x.com", ROBOT, "staged", KEY)
 DISABLED = (
     "Dataflow API has not been used in project 123 before or it is disabled. Enable it by visiting "
     "https://console.developers.google.com/apis/api/dataflow.googleapis.com/overview?project=123 then retry."
 )
 ACT_AS = "(1a2b): Current user cannot act as service account 123-compute@developer.gserviceaccount.com. Grant it."
-ROBOT = "w@p.iam.gserviceaccount.com"
 
 
 @pytest.mark.parametrize(
@@ -31,13 +30,13 @@ ROBOT = "w@p.iam.gserviceaccount.com"
             400,
             ACT_AS,
             "`gcloud iam service-accounts add-iam-policy-binding 123-compute@developer.gserviceaccount.com --project p "
-            "--member user:YOU --role roles/iam.serviceAccountUser`",
+            "--member user:ann@x.com --role roles/iam.serviceAccountUser`",
             id="cannot act as the account",
         ),
         pytest.param(
             403,
             "Current user cannot act as service account.",
-            f"`gcloud iam service-accounts add-iam-policy-binding {ROBOT} --project p --member user:YOU "
+            f"`gcloud iam service-accounts add-iam-policy-binding {ROBOT} --project p --member user:ann@x.com "
             "--role roles/iam.serviceAccountUser`",
             id="cannot act as an account that is not named",
         ),
@@ -70,7 +69,7 @@ ROBOT = "w@p.iam.gserviceaccount.com"
         pytest.param(
             400,
             "Cloud KMS key permission was denied for the service agent.",
-            f"`gcloud kms keys add-iam-policy-binding {NAMES.key} --member serviceAccount:ACCOUNT --role "
+            f"`gcloud kms keys add-iam-policy-binding {KEY} --member serviceAccount:ACCOUNT --role "
             "roles/cloudkms.cryptoKeyEncrypterDecrypter`, for the service agents of Dataflow and of Compute Engine: "
             "service-NUMBER@dataflow-service-producer-prod.iam.gserviceaccount.com and "
             "service-NUMBER@compute-system.iam.gserviceaccount.com",
@@ -117,7 +116,7 @@ ROBOT = "w@p.iam.gserviceaccount.com"
         pytest.param(
             403,
             "The caller does not have permission",
-            "`gcloud projects add-iam-policy-binding p --member user:YOU --role roles/dataflow.developer`",
+            "`gcloud projects add-iam-policy-binding p --member user:ann@x.com --role roles/dataflow.developer`",
             id="role",
         ),
         pytest.param(401, "Expired.", "log in with `gcloud auth application-default login`", id="credentials"),
@@ -149,7 +148,7 @@ def test_the_repair_of_a_refused_launch(status: int, reason: str, repair: str):
         pytest.param(
             "403 GET https://storage.googleapis.com/storage/v1/b/taxi/o/x: Permission 'storage.objects.list' denied",
             NAMES,
-            f"grant it to the workers' account, {ROBOT}: `gcloud storage buckets add-iam-policy-binding gs://in "
+            f"grant it to the workers' account, {ROBOT}: `gcloud storage buckets add-iam-policy-binding gs://taxi "
             f"--member serviceAccount:{ROBOT} --role roles/storage.objectViewer`",
             id="the account of the workers by the option",
         ),

@@ -38,7 +38,7 @@ _NO_CAUSE = re.compile(
 
 _BEFORE_TRACES = (
     r"RESOURCE_POOL_EXHAUSTED|does not have enough resources|\bstockout\b",
-    r"QUOTA_EXCEEDED|insufficient quota|quota\b.* exceeded|rateLimitExceeded",
+    r"QUOTA_EXCEEDED|insufficient quota|quota '.* exceeded|quota exceeded for|rateLimitExceeded",
     r"PERMISSION_DENIED|SERVICE_DISABLED|permission|does not have [\w.]+ access|\bforbidden\b|access denied",
     r"(pull\w*|fetch\w*) (the )?(container )?image|ImagePullBackOff|ErrImagePull|manifest unknown",
     r"out of memory|lack of memory|MemoryError|OutOfMemoryError|OOM[- ]?kill",

@@ -26,7 +26,7 @@ _REFUSALS: Sequence[tuple[str, str]] = (
     (r"vpcServiceControls|VPC Service Controls", "launch from inside the perimeter, or ask its administrator"),
     (
         r"act as service account|serviceAccounts\.actAs|serviceAccountUser",
-        "`gcloud iam service-accounts add-iam-policy-binding {worker} --project {project} --member user:YOU "
+        "`gcloud iam service-accounts add-iam-policy-binding {worker} --project {project} --member {launcher} "
         "--role roles/iam.serviceAccountUser`",
     ),
     (
@@ -65,7 +65,7 @@ _REFUSALS: Sequence[tuple[str, str]] = (
     ),
     (
         r"^403|PERMISSION_DENIED",
-        "`gcloud projects add-iam-policy-binding {project} --member user:YOU --role roles/dataflow.developer`",
+        "`gcloud projects add-iam-policy-binding {project} --member {launcher} --role roles/dataflow.developer`",
     ),
     (r"^404", "check --project {project} and --region {region}"),
     (r"^5\d\d", "try again later; https://status.cloud.google.com shows whether the service is down"),
@@ -107,10 +107,14 @@ _FAILURES: Sequence[tuple[str, str]] = (
 
 @dataclass(frozen=True)
 class Names:
-    """What a launch names: the words of its repairs. `worker` is the workers' account, `bucket` that of staging."""
+    """What a launch names: the words of its repairs.
+
+    `launcher` is the launcher's account as IAM names it, `worker` the workers' account, `bucket` that of staging.
+    """
 
     project: str = "PROJECT"
     region: str = "REGION"
+    launcher: str = "user:YOU"
     worker: str = ""
     bucket: str = "BUCKET"
     key: str = "KEY"
@@ -142,7 +146,8 @@ def _words(text: str, names: Names) -> dict[str, str]:
         "project": names.project,
         "region": names.region,
         "worker": account[0] if account and is_robot else names.worker or _DEFAULT_ACCOUNT,
-        "member": f"{'serviceAccount' if is_robot else 'user'}:{account[0]}" if account else "user:YOU",
+        "member": f"{'serviceAccount' if is_robot else 'user'}:{account[0]}" if account else names.launcher,
+        "launcher": names.launcher,
         "bucket": next(filter(None, bucket.groups())) if bucket else names.bucket,
         "key": names.key,
         "service": service[0] if service else "dataflow.googleapis.com",
