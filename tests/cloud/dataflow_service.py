@@ -46,6 +46,11 @@ class Dataflow:
         self.messages: list[dict[str, str]] = []
         self.counters: dict[str, int] = {}
         self.create_refusal: tuple[int, str] | None = None
+        self.create_answers = True
+        self.lists_jobs = True
+        self.refused_calls: list[tuple[int, str]] = []
+        self.raw_answers: list[bytes] = []
+        self.replaced_by = ""
         self.broken_calls = 0
         self.disabled_apis: set[str] = set()
 
@@ -88,6 +93,9 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"error": {"code": status, "message": message, "status": "REFUSED"}}, status)
                 return
             service.created.append(job)
+            if not service.create_answers:
+                self.close_connection = True
+                return
             self.answer({**job, "id": JOB_ID, "currentState": service.state})
 
         def do_PUT(self) -> None:
@@ -110,6 +118,15 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
             elif self.host == "storage.googleapis.com":
                 told = "Anonymous caller does not have storage.objects.list access to the bucket."
                 self.answer({"error": {"code": 401, "message": told}}, 401)
+            elif service.refused_calls:
+                status, message = service.refused_calls.pop()
+                self.answer({"error": {"code": status, "message": message}}, status)
+            elif service.raw_answers:
+                body = service.raw_answers.pop()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
             elif service.broken_calls:
                 service.broken_calls -= 1
                 if not service.broken_calls:
@@ -125,7 +142,11 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"metrics": service.metrics()})
             elif url.path == f"/v1b3/projects/project/locations/us-east1/jobs/{JOB_ID}":
                 service.watched.set()
-                self.answer({"id": JOB_ID, "currentState": service.state})
+                replaced = {"replacedByJobId": service.replaced_by} if service.replaced_by else {}
+                self.answer({"id": JOB_ID, "currentState": service.state, **replaced})
+            elif url.path == "/v1b3/projects/project/locations/us-east1/jobs":
+                jobs = [{**job, "id": JOB_ID} for job in service.created if job["name"] == query["name"][0]]
+                self.answer({"jobs": jobs} if service.lists_jobs else {})
             else:
                 # Google's clients ask for more than is needed, such as the regions that may use an account.
                 self.answer({"error": {"code": 404, "message": f"{self.host}{url.path}"}}, 404)

@@ -25,6 +25,7 @@ from beam_taxi.run.versions import versions
 if TYPE_CHECKING:
     from apache_beam import Pipeline
 
+    from beam_taxi.launch.runners.dataflow_submit import Submission
     from beam_taxi.sources.plan import TablePlan
 
 DEFAULTS = {
@@ -90,38 +91,41 @@ class DataflowRunner(Runner):
 
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Launch the job, and wait for it unless nobody is to wait; raises what `watch` raises."""
-        try:
-            job = self._submitted(pipeline, console)
-            if job is not None:
-                self._follow(job, console, launched)
-        except StillRunning:
-            raise
-        except BeamTaxiError:
-            staged = _staged(pipeline)
-            console.tell("staged", f"{staged} remains; remove it with: gcloud storage rm --recursive {staged}")
-            raise
-
-    def _submitted(self, pipeline: Pipeline, console: Console) -> Job | None:
-        """Return the job that was created, None if only a template was made."""
-        from beam_taxi.launch.runners.dataflow_submit import Submission, Unanswered, submit
+        from beam_taxi.launch.runners.dataflow_submit import Submission
 
         submission = Submission()
         try:
-            result = submit(pipeline, console, self._names, submission)
-        except Unanswered as error:
-            return self._created(pipeline, f"Dataflow did not answer the launch: {error}", console)
+            job = self._submitted(pipeline, console, submission)
+            if job is not None:
+                self._follow(job, console, launched)
         except KeyboardInterrupt as interrupt:
+            # Raised while Beam submits the job; `_follow` handles the others.
             if not submission.is_creating:
                 raise JobCancelled(f"{str(interrupt) or 'interrupted'}; no job was created") from None
-            job = self._created(pipeline, str(interrupt) or "interrupted", console)
-            end_interrupted(job, console, interrupt, self._names, self._later)
-            return None
+            job = self._created(pipeline, console, str(interrupt) or "interrupted")
+            self._interrupted(job, console, launched, interrupt)
+        except StillRunning:
+            raise
+        except BeamTaxiError:
+            if submission.has_staged:
+                staged = _staged(pipeline)
+                console.tell("staged", f"{staged} remains; remove it with: gcloud storage rm --recursive {staged}")
+            raise
+
+    def _submitted(self, pipeline: Pipeline, console: Console, submission: Submission) -> Job | None:
+        """Return the job that was created, None if only a template was made."""
+        from beam_taxi.launch.runners.dataflow_submit import Unanswered, submit
+
+        try:
+            result = submit(pipeline, console, self._names, submission)
+        except Unanswered as error:
+            return self._created(pipeline, console, f"Dataflow did not answer the launch: {error}")
         if not result.has_job:
             console.tell("template", self.flags.get("template_location"))
             return None
         return self._job(result.job_id())
 
-    def _created(self, pipeline: Pipeline, reason: str, console: Console) -> Job:
+    def _created(self, pipeline: Pipeline, console: Console, reason: str) -> Job:
         """Return the job that the service may have created without its answer being known.
 
         Raises BeamTaxiError if it has not, and StillRunning if it cannot be asked.
@@ -143,32 +147,37 @@ class DataflowRunner(Runner):
 
     def _follow(self, job: Job, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Record a job, show it, and watch it unless nobody is to wait: nothing here may lose a job that exists."""
-        record = LaunchedJob(self.name, job.job_id, job.service, job.page, cancel_command(job))
-        is_recorded = False
         try:
-            launched(record)
-            is_recorded = True
+            launched(self._launched(job))
             console.tell("job", f"{job.job_id}  {job.page}")
             if self.options.no_wait:
-                console.tell("cancel", record.cancel)
+                console.tell("cancel", cancel_command(job))
                 return
             watch(job, console, names=self._names, later=self._later)
         except KeyboardInterrupt as interrupt:
-            try:
-                if not is_recorded:
-                    launched(record)
-            finally:
-                end_interrupted(job, console, interrupt, self._names, self._later)
+            self._interrupted(job, console, launched, interrupt)
         except (OSError, ValueError) as error:
             if isinstance(error, BeamTaxiError):
                 raise
             # The terminal is gone, or the disk is full.
             reason = f"the launcher failed: {error}; the job is still running: {job.page}"
-            raise StillRunning(f"{reason}; cancel it with: {record.cancel}") from error
+            raise StillRunning(f"{reason}; cancel it with: {cancel_command(job)}") from error
+
+    def _interrupted(
+        self, job: Job, console: Console, launched: Callable[[LaunchedJob], None], interrupt: KeyboardInterrupt
+    ) -> None:
+        """Record a job whose launch was interrupted before it was watched, again if need be, and do as `watch` does."""
+        try:
+            launched(self._launched(job))
+        finally:
+            end_interrupted(job, console, interrupt, self._names, self._later)
+
+    def _launched(self, job: Job) -> LaunchedJob:
+        return LaunchedJob(self.name, job.job_id, job.service, job.page, cancel_command(job))
 
     @classmethod
     def end_of(cls, job: LaunchedJob) -> Outcome:
-        """Return how a job has ended; the caller looks for the manifest, without which a job that is done has failed."""
+        """Return how a job has ended, for a caller that has not found its manifest: a job that is done has failed."""
         try:
             asked = Job.of_service(job.service, job.id)
             state = asked.state()

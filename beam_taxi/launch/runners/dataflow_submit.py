@@ -47,6 +47,7 @@ class Submission(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.step = "building the package for the workers"
+        self.has_staged = False
         self.is_creating = False
         self.last_error = ""
         self._since = time.monotonic()
@@ -55,9 +56,11 @@ class Submission(logging.Handler):
         """Note a step, or raise the error of a call that is not worth repeating."""
         if record.msg.startswith("Starting GCS upload to") and record.args:
             self._begin(f"staging {str(_first(record)).rsplit('/', 1)[-1]}")
-        elif record.msg.startswith("Completed GCS upload to") and str(_first(record)).endswith(_PIPELINE):
-            self.is_creating = True
-            self._begin("creating the job")
+        elif record.msg.startswith("Completed GCS upload to"):
+            self.has_staged = True
+            if str(_first(record)).endswith(_PIPELINE):
+                self.is_creating = True
+                self._begin("creating the job")
         elif record.msg.startswith("Retry with exponential backoff"):
             error = sys.exc_info()[1]
             assert error is not None
@@ -98,8 +101,10 @@ def submit(pipeline: Pipeline, console: Console, names: Names, submission: Submi
             *(ApiError, GoogleAPIError, GoogleAuthError, InvalidResponse),
             *(HttpLib2Error, http.client.HTTPException, OSError),
         ) as error:
-            if submission.is_creating and not isinstance(error, GoogleAuthError) and not _is_final(error):
-                raise Unanswered(_reason(error)[1]) from error
+            status, reason = _reason(error)
+            is_sent = submission.is_creating and not isinstance(error, GoogleAuthError)
+            if is_sent and (status in (0, 408) or status >= 500):
+                raise Unanswered(f"{status or ''} {reason}".strip()) from error
             raise _refused(error, submission, names) from error
         except RuntimeError as error:
             # Beam's text of a subprocess that failed has its command and a trace, but not what it reported.
@@ -121,8 +126,8 @@ def _reason(error: BaseException) -> tuple[int, str]:
     answered = _answered(error)
     status, content = _status(answered), getattr(answered, "content", None)
     response = getattr(answered, "response", None)
-    if content is None and hasattr(response, "content"):
-        content = response.content
+    if content is None:
+        content = getattr(response, "content", None)
     text = str(getattr(answered, "message", "") or answered)
     try:
         text = json.loads(content)["error"]["message"] if content else text
