@@ -29,6 +29,7 @@ ACT_AS = "(1a2b): Current user cannot act as service account 123-compute@develop
         pytest.param(
             400,
             ACT_AS,
+            "grant yourself roles/iam.serviceAccountUser: "
             "`gcloud iam service-accounts add-iam-policy-binding 123-compute@developer.gserviceaccount.com --project p "
             "--member user:ann@x.com --role roles/iam.serviceAccountUser`",
             id="cannot act as the account",
@@ -36,6 +37,7 @@ ACT_AS = "(1a2b): Current user cannot act as service account 123-compute@develop
         pytest.param(
             403,
             "Current user cannot act as service account.",
+            "grant yourself roles/iam.serviceAccountUser: "
             f"`gcloud iam service-accounts add-iam-policy-binding {ROBOT} --project p --member user:ann@x.com "
             "--role roles/iam.serviceAccountUser`",
             id="cannot act as an account that is not named",
@@ -116,6 +118,7 @@ ACT_AS = "(1a2b): Current user cannot act as service account 123-compute@develop
         pytest.param(
             403,
             "The caller does not have permission",
+            "grant yourself roles/dataflow.developer: "
             "`gcloud projects add-iam-policy-binding p --member user:ann@x.com --role roles/dataflow.developer`",
             id="role",
         ),
@@ -132,6 +135,13 @@ ACT_AS = "(1a2b): Current user cannot act as service account 123-compute@develop
 )
 def test_the_repair_of_a_refused_launch(status: int, reason: str, repair: str):
     assert refusal_repair(status, reason, NAMES) == repair
+
+
+def test_the_repair_of_a_refused_upload():
+    assert refusal_repair(403, "Access denied.", NAMES, is_storage=True) == (
+        "`gcloud storage buckets add-iam-policy-binding gs://staged --member user:ann@x.com "
+        "--role roles/storage.objectUser`"
+    )
 
 
 @pytest.mark.parametrize(

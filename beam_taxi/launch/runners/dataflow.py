@@ -7,9 +7,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
+from beam_taxi.launch.cloud_storage import member
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
@@ -200,12 +202,13 @@ class DataflowRunner(Runner):
         account = self.flags.get("impersonate_service_account")
         return Job(project, region, job_id, self.flags.get("dataflow_endpoint"), account)
 
-    @property
+    @cached_property
     def _names(self) -> Names:
         """The words of a repair."""
         return Names(
             self.settings.project or "PROJECT",
             self.flags.get("region") or "REGION",
+            launcher=member(),
             worker=self.flags.get("service_account_email"),
             bucket=self.flags.get("staging_location").removeprefix("gs://").partition("/")[0] or "BUCKET",
             key=self.flags.get("dataflow_kms_key") or "KEY",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _DEFAULT_ACCOUNT = "the default Compute Engine service account"
+_DEFAULT_EMAIL = "NUMBER-compute@developer.gserviceaccount.com"
 _ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.[a-z]+")
 _BUCKET = re.compile(r"gs://([a-z0-9][\w.-]+[a-z0-9])|/b/([a-z0-9][\w.-]+[a-z0-9])|buckets/([a-z0-9][\w.-]+[a-z0-9])")
 _SERVICE = re.compile(r"[a-z]+\.googleapis\.com")
@@ -26,7 +27,8 @@ _REFUSALS: Sequence[tuple[str, str]] = (
     (r"vpcServiceControls|VPC Service Controls", "launch from inside the perimeter, or ask its administrator"),
     (
         r"act as service account|serviceAccounts\.actAs|serviceAccountUser",
-        "`gcloud iam service-accounts add-iam-policy-binding {worker} --project {project} --member {launcher} "
+        "grant yourself roles/iam.serviceAccountUser: "
+        "`gcloud iam service-accounts add-iam-policy-binding {email} --project {project} --member {launcher} "
         "--role roles/iam.serviceAccountUser`",
     ),
     (
@@ -50,7 +52,7 @@ _REFUSALS: Sequence[tuple[str, str]] = (
         "service-NUMBER@compute-system.iam.gserviceaccount.com",
     ),
     (
-        r"RESOURCE_EXHAUSTED|rateLimit|quota|too many (active|concurrent) jobs|^429",
+        r"RESOURCE_EXHAUSTED|rateLimit|quota|too many (active|concurrent) jobs|^(storage )?429",
         f"wait, or ask for more: {_QUOTAS}",
     ),
     (
@@ -58,17 +60,22 @@ _REFUSALS: Sequence[tuple[str, str]] = (
         r"|(invalid|unknown|unsupported|unexpected) (regional endpoint|region|location)",
         "--region {region}: choose one of `gcloud compute regions list --project {project}`",
     ),
-    (r"^401|UNAUTHENTICATED|invalid_grant|[Rr]eauth", "log in with `gcloud auth application-default login`"),
+    (r"^(storage )?401|UNAUTHENTICATED|invalid_grant|[Rr]eauth", "log in with `gcloud auth application-default login`"),
     (
         r"storage\.\w+\.\w+",
         "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}`",
     ),
     (
+        r"^storage 403",
+        "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role roles/storage.objectUser`",
+    ),
+    (
         r"^403|PERMISSION_DENIED",
-        "`gcloud projects add-iam-policy-binding {project} --member {launcher} --role roles/dataflow.developer`",
+        "grant yourself roles/dataflow.developer: `gcloud projects add-iam-policy-binding {project} "
+        "--member {launcher} --role roles/dataflow.developer`",
     ),
     (r"^404", "check --project {project} and --region {region}"),
-    (r"^5\d\d", "try again later; https://status.cloud.google.com shows whether the service is down"),
+    (r"^(storage )?5\d\d", "try again later; https://status.cloud.google.com shows whether the service is down"),
 )
 _FAILURES: Sequence[tuple[str, str]] = (
     (
@@ -78,13 +85,13 @@ _FAILURES: Sequence[tuple[str, str]] = (
     (r"QUOTA_EXCEEDED|insufficient quota|quota\b.* exceeded", f"lower --max_num_workers, or ask for more: {_QUOTAS}"),
     (
         r"roles/dataflow\.worker",
-        "`gcloud projects add-iam-policy-binding {project} --member serviceAccount:{worker} "
+        "`gcloud projects add-iam-policy-binding {project} --member serviceAccount:{email} "
         "--role roles/dataflow.worker`",
     ),
     (
         r"storage\.\w+\.\w+",
         "grant it to the workers' account, {worker}: `gcloud storage buckets add-iam-policy-binding gs://{bucket} "
-        "--member serviceAccount:{worker} --role {role}`",
+        "--member serviceAccount:{email} --role {role}`",
     ),
     (
         r"(pull\w*|fetch\w*) (the )?(container )?image|ImagePullBackOff|ErrImagePull|manifest unknown",
@@ -120,9 +127,10 @@ class Names:
     key: str = "KEY"
 
 
-def refusal_repair(status: int, reason: str, names: Names) -> str:
-    """Return how to fix that a launch was refused with an HTTP status and a reason."""
-    return _first(_REFUSALS, f"{status} {reason}", names) or "fix that, and launch again"
+def refusal_repair(status: int, reason: str, names: Names, is_storage: bool = False) -> str:
+    """Return how to fix that Dataflow, or Cloud Storage, refused a launch with an HTTP status and a reason."""
+    text = f"{'storage ' if is_storage else ''}{status} {reason}"
+    return _first(_REFUSALS, text, names) or "fix that, and launch again"
 
 
 def failure_repair(cause: str, names: Names) -> str:
@@ -142,10 +150,12 @@ def _words(text: str, names: Names) -> dict[str, str]:
     account, bucket, service = _ACCOUNT.search(text), _BUCKET.search(text), _SERVICE.search(text)
     constraint, denied = re.search(r"constraints/([\w.]+\w)", text), _DENIED.search(text)
     is_robot = account is not None and account[0].endswith("gserviceaccount.com")
+    worker = account[0] if account and is_robot else names.worker
     return {
         "project": names.project,
         "region": names.region,
-        "worker": account[0] if account and is_robot else names.worker or _DEFAULT_ACCOUNT,
+        "worker": worker or _DEFAULT_ACCOUNT,
+        "email": worker or _DEFAULT_EMAIL,
         "member": f"{'serviceAccount' if is_robot else 'user'}:{account[0]}" if account else names.launcher,
         "launcher": names.launcher,
         "bucket": next(filter(None, bucket.groups())) if bucket else names.bucket,

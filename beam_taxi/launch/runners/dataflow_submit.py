@@ -118,7 +118,8 @@ def submit(pipeline: Pipeline, console: Console, names: Names, submission: Submi
 def _refused(error: Exception, submission: Submission, names: Names) -> BeamTaxiError:
     status, reason = _reason(error)
     who = "Dataflow refused the job" if submission.is_creating else f"failed while {submission.step}"
-    return BeamTaxiError(f"{who}: {f'{status} ' if status else ''}{reason}; {refusal_repair(status, reason, names)}")
+    repair = refusal_repair(status, reason, names, is_storage=not submission.is_creating)
+    return BeamTaxiError(f"{who}: {f'{status} ' if status else ''}{reason}; {repair}")
 
 
 def _reason(error: BaseException) -> tuple[int, str]:
