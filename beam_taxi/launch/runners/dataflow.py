@@ -109,8 +109,8 @@ class DataflowRunner(Runner):
         except StillRunning:
             raise
         except BeamTaxiError:
-            if submission.has_staged:
-                staged = _staged(pipeline)
+            staged = submission.staged
+            if staged:
                 console.tell("staged", f"{staged} remains; remove it with: gcloud storage rm --recursive {staged}")
             raise
 
@@ -221,10 +221,3 @@ class DataflowRunner(Runner):
         if store is None or self.options.records_on_worker:
             return ""
         return f"record its end with: python -m beam_taxi runs reap --metadata_store '{store.uri}'"
-
-
-def _staged(pipeline: Pipeline) -> str:
-    """Return the folder of the files that Beam has staged for a job."""
-    from apache_beam.options.pipeline_options import GoogleCloudOptions
-
-    return str(pipeline.options.view_as(GoogleCloudOptions).staging_location)

@@ -141,7 +141,8 @@ def faults() -> tuple[type[Exception], ...]:
 
 def reason_of(error: Exception) -> str:
     """Return in one line why a call failed."""
-    from requests import HTTPError
+    from requests import ConnectionError as NoConnection
+    from requests import HTTPError, Timeout
 
     if isinstance(error, HTTPError) and error.response is not None:
         try:
@@ -149,6 +150,8 @@ def reason_of(error: Exception) -> str:
         except (ValueError, LookupError, TypeError):
             message = error.response.reason
         return f"{error.response.status_code} {' '.join(str(message).split())}"[:300]
+    if isinstance(error, NoConnection | Timeout) and error.request is not None:
+        return f"{type(error).__name__}: {urlsplit(error.request.url or '').netloc} does not answer"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 

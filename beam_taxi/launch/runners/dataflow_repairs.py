@@ -67,7 +67,8 @@ _REFUSALS: Sequence[tuple[str, str]] = (
     ),
     (
         r"^storage 403",
-        "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role roles/storage.objectUser`",
+        "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} "
+        "--role roles/storage.objectUser`",
     ),
     (
         r"^403|PERMISSION_DENIED",

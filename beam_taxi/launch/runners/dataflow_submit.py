@@ -47,7 +47,8 @@ class Submission(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.step = "building the package for the workers"
-        self.has_staged = False
+        self.staged = ""
+        """The folder of the files that have been staged."""
         self.is_creating = False
         self.last_error = ""
         self._since = time.monotonic()
@@ -57,7 +58,7 @@ class Submission(logging.Handler):
         if record.msg.startswith("Starting GCS upload to") and record.args:
             self._begin(f"staging {str(_first(record)).rsplit('/', 1)[-1]}")
         elif record.msg.startswith("Completed GCS upload to"):
-            self.has_staged = True
+            self.staged = str(_first(record)).rsplit("/", 1)[0]
             if str(_first(record)).endswith(_PIPELINE):
                 self.is_creating = True
                 self._begin("creating the job")
