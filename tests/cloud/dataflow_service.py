@@ -39,6 +39,7 @@ class Dataflow:
 
     def reset(self) -> None:
         self.created: list[dict[str, Any]] = []
+        self.requested = threading.Event()
         self.cancelled = threading.Event()
         self.watched = threading.Event()
         self.mended = threading.Event()
@@ -46,6 +47,13 @@ class Dataflow:
         self.messages: list[dict[str, str]] = []
         self.counters: dict[str, int] = {}
         self.create_refusal: tuple[int, str] | None = None
+        self.create_answers = True
+        self.lists_jobs = True
+        self.refused_calls: list[tuple[int, str]] = []
+        self.raw_answers: list[bytes] = []
+        self.replaced_by = ""
+        self.token_refusals: list[str] = []
+        self.cancel_refusals = 0
         self.broken_calls = 0
         self.disabled_apis: set[str] = set()
 
@@ -82,16 +90,30 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.wfile = socketserver._SocketWriter(self.connection)
 
         def do_POST(self) -> None:
+            if self.path == f"{ENDPOINT}/token":
+                self.rfile.read(int(self.headers["Content-Length"]))
+                refused = service.token_refusals.pop() if service.token_refusals else None
+                granted = {"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}
+                self.answer({"error": refused} if refused else granted, 400 if refused else 200)
+                return
             job = self.body()
             if service.create_refusal is not None:
                 status, message = service.create_refusal
                 self.answer({"error": {"code": status, "message": message, "status": "REFUSED"}}, status)
                 return
             service.created.append(job)
+            service.requested.set()
+            if not service.create_answers:
+                self.close_connection = True
+                return
             self.answer({**job, "id": JOB_ID, "currentState": service.state})
 
         def do_PUT(self) -> None:
             assert self.body() == {"requestedState": "JOB_STATE_CANCELLED"}
+            if service.cancel_refusals:
+                service.cancel_refusals -= 1
+                self.answer({"error": {"code": 403, "message": "No."}}, 403)
+                return
             service.state = "JOB_STATE_CANCELLED"
             service.cancelled.set()
             self.answer({"id": JOB_ID})
@@ -110,6 +132,15 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
             elif self.host == "storage.googleapis.com":
                 told = "Anonymous caller does not have storage.objects.list access to the bucket."
                 self.answer({"error": {"code": 401, "message": told}}, 401)
+            elif service.refused_calls and self.path.startswith(ENDPOINT):
+                status, message = service.refused_calls.pop()
+                self.answer({"error": {"code": status, "message": message}}, status)
+            elif service.raw_answers and self.path.startswith(ENDPOINT):
+                body = service.raw_answers.pop()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
             elif service.broken_calls:
                 service.broken_calls -= 1
                 if not service.broken_calls:
@@ -125,7 +156,11 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"metrics": service.metrics()})
             elif url.path == f"/v1b3/projects/project/locations/us-east1/jobs/{JOB_ID}":
                 service.watched.set()
-                self.answer({"id": JOB_ID, "currentState": service.state})
+                replaced = {"replacedByJobId": service.replaced_by} if service.replaced_by else {}
+                self.answer({"id": JOB_ID, "currentState": service.state, **replaced})
+            elif url.path == "/v1b3/projects/project/locations/us-east1/jobs":
+                jobs = [{**job, "id": JOB_ID} for job in service.created if job["name"] == query["name"][0]]
+                self.answer({"jobs": jobs} if service.lists_jobs else {})
             else:
                 # Google's clients ask for more than is needed, such as the regions that may use an account.
                 self.answer({"error": {"code": 404, "message": f"{self.host}{url.path}"}}, 404)
@@ -192,6 +227,7 @@ class StorageFaults:
         self.permissions: dict[str, set[str]] = {}
         self.refused = ""
         self.away = ""
+        self.uploading = threading.Event()
         self.failed: set[str] = set()
 
 
@@ -203,6 +239,8 @@ def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length) if length else None
             call = f"{self.command} {self.path}"
+            if "/upload/" in call and "staging" in call:
+                faults.uploading.set()
             if faults.away and re.search(faults.away, call) and call not in faults.failed:
                 faults.failed.add(call)
                 self.refuse(503, "Backend error")

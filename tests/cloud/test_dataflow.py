@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tarfile
 import termios
 import threading
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,11 @@ from google.cloud import storage
 from ml_metadata.proto import metadata_store_pb2
 
 from beam_taxi.cli.terminal import TerminalConsole
-from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
+from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, StorageError
+from beam_taxi.launch.interrupts import Interrupt
+from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
+from beam_taxi.launch.runners.dataflow import DataflowRunner
 from beam_taxi.launch.runners.dataflow_job import Job, watch
 from beam_taxi.metadata.store import open_store
 from beam_taxi.run.manifest import RunManifest
@@ -161,6 +167,99 @@ def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
     assert states(store) == {"FAILED"}
 
 
+def test_uploads_that_are_refused(google_cloud: GoogleCloud):
+    google_cloud.storage.refused = "^(POST|PUT) /upload/"
+    done = run(google_cloud, run_id="forbidden", metadata_store="none")
+    assert done.returncode == 1
+    *status, error = done.stderr.splitlines()
+    assert all(line.startswith(("building the package", "staging ")) for line in status)
+    assert re.fullmatch(
+        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; `gcloud storage buckets "
+        "add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com --role "
+        "roles/storage.objectUser`",
+        error,
+    )
+    assert google_cloud.dataflow.created == []
+
+
+def test_a_package_that_cannot_be_built(google_cloud: GoogleCloud, tmp_path: Path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("./nowhere.tar.gz\n")
+    done = run(google_cloud, run_id="pip", metadata_store="none", requirements_file=str(requirements))
+    assert done.returncode == 1
+    assert re.search(
+        "failed while building the package for the workers: .*nowhere.tar.gz", done.stderr.splitlines()[-1]
+    )
+
+
+def test_more_workers_than_the_input_has_work_for(google_cloud: GoogleCloud):
+    google_cloud.dataflow.state = "JOB_STATE_CANCELLED"
+    run(google_cloud, "--num_workers", "5", "--autoscaling_algorithm", "NONE", run_id="five", metadata_store="none")
+    ((pool,),) = [job["environment"]["workerPools"] for job in google_cloud.dataflow.created]
+    assert (pool["numWorkers"], pool["autoscalingSettings"]["maxNumWorkers"]) == (5, 5)
+
+
+def test_an_answer_that_is_lost(google_cloud: GoogleCloud):
+    """The service creates the job, and the launcher does not hear of it."""
+    google_cloud.dataflow.create_answers = False
+    google_cloud.dataflow.state = "JOB_STATE_CANCELLED"
+    done = run(google_cloud, run_id="lost", metadata_store="none")
+    assert f"job        {JOB_ID}  https://console.cloud.google.com" in done.stdout
+    assert "creating the job, " in done.stderr
+    assert "the job was cancelled: https://console" in done.stderr.splitlines()[-1]
+    assert re.search(r"staged     gs://bucket/staging/beam-taxi-lost\.\S+ remains; remove it with: gcloud", done.stdout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_job_is_created(google_cloud: GoogleCloud, tmp_path: Path, number: signal.Signals):
+    google_cloud.dataflow.create_answers = False
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    words = command(run_id=f"signal-{number.name.lower()}", metadata_store=store)
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=google_cloud.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert google_cloud.dataflow.requested.wait(120)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
+    said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert re.search(
+        f"error: {said}; the job is still running; cancel it with: gcloud dataflow jobs cancel {JOB_ID} .*; see "
+        f"https://console.*; record its end with: python -m beam_taxi runs reap --metadata_store '{store}'$",
+        told,
+        re.M,
+    )
+    assert states(store) == {"RUNNING"}
+    google_cloud.dataflow.state = "JOB_STATE_CANCELLED"
+    reap = [sys.executable, "-m", "beam_taxi", "runs", "reap", "--metadata_store", store]
+    subprocess.run(reap, check=True, capture_output=True, env=google_cloud.environment)
+    assert states(store) == {"CANCELED"}
+
+
+def test_a_signal_before_a_job_is_created(google_cloud: GoogleCloud, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    process = subprocess.Popen(
+        command(run_id="early", metadata_store=store),
+        cwd=ROOT,
+        env=google_cloud.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert google_cloud.storage.uploading.wait(120)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert told.splitlines()[-1] == "beam_taxi: error: ended by SIGTERM; no job was created"
+    assert states(store) == {"CANCELED"}
+    assert google_cloud.dataflow.created == []
+
+
 def test_nobody_waits(google_cloud: GoogleCloud, tmp_path: Path):
     store = f"sqlite:///{tmp_path}/m.sqlite"
     done = run(google_cloud, "--no_wait", run_id="alone", metadata_store=store)
@@ -212,9 +311,13 @@ def read_until(terminal: int, text: str) -> str:
 
 
 @pytest.fixture
-def job(google_cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(google_cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Job:
     for name, value in google_cloud.variables.items():
         monkeypatch.setenv(name, value)
+    credentials = json.loads(Path(google_cloud.variables["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    own = tmp_path / "credentials.json"
+    own.write_text(json.dumps({**credentials, "token_uri": f"{ENDPOINT}/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(own))
     return Job("project", "us-east1", JOB_ID, ENDPOINT)
 
 
@@ -234,22 +337,209 @@ def test_an_interrupt_without_a_terminal_leaves_the_job(google_cloud: GoogleClou
 
 
 def test_other_ends_of_the_wait(google_cloud: GoogleCloud, job: Job):
-    google_cloud.dataflow.state = "JOB_STATE_CANCELLED"
-    with pytest.raises(JobCancelled, match="the job was cancelled: https://console"):
-        watch(job, QUIET)
     google_cloud.dataflow.state = "JOB_STATE_FAILED"
     with pytest.raises(BeamTaxiError, match="the job failed: no reason given; see https://console"):
         watch(job, QUIET)
     google_cloud.dataflow.message("ERROR", "Quota exceeded.\nNo machines in us-east1.\n")
     with pytest.raises(BeamTaxiError, match=r"the job failed: No machines in us-east1\.; see https://console"):
         watch(job, QUIET)
-    google_cloud.dataflow.broken_calls = 9
-    with pytest.raises(StillRunning, match="the job cannot be watched: .* it may still be running: https://console"):
-        watch(job, QUIET, lost_seconds=0)
-    google_cloud.dataflow.broken_calls = 0
     unknown = Job("project", "us-east1", "unknown", ENDPOINT)
     with pytest.raises(StillRunning, match="the job cannot be watched: 404"):
         watch(unknown, QUIET, lost_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "message"),
+    [
+        ("CANCELLED", JobCancelled, "the job was cancelled: https://console"),
+        ("DRAINED", JobCancelled, "the job was drained, which ends it before all is read: https://console"),
+        (
+            "UPDATED",
+            StillRunning,
+            "the job was replaced by other-1, which may still be running: https://console.*other-1",
+        ),
+    ],
+)
+def test_states_in_which_a_job_stays(
+    google_cloud: GoogleCloud, job: Job, state: str, kind: type[BeamTaxiError], message: str
+):
+    google_cloud.dataflow.state = f"JOB_STATE_{state}"
+    google_cloud.dataflow.replaced_by = "other-1"
+    with pytest.raises(kind, match=message):
+        watch(job, QUIET)
+
+
+class Statuses(TerminalConsole):
+    """A console that acts when a status contains a text, and keeps the statuses."""
+
+    def __init__(self, text: str, action: Callable[[], None], answer: bool = False) -> None:
+        super().__init__(as_json=True)
+        self.seen: list[str] = []
+        self._text = text
+        self._action = action
+        self._answer = answer
+
+    def status(self, line: str) -> None:
+        self.seen.append(line)
+        if self._text in line:
+            self._action()
+
+    def ask(self, question: str) -> bool:
+        return self._answer
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "PAUSED", "DRAINING", "CANCELLING", "QUEUED", "RESOURCE_CLEANING_UP"])
+def test_states_in_which_a_job_goes_on(google_cloud: GoogleCloud, job: Job, state: str):
+    google_cloud.dataflow.state = f"JOB_STATE_{state}"
+
+    def end() -> None:
+        google_cloud.dataflow.state = "JOB_STATE_DONE"
+
+    console = Statuses(state.lower(), end)
+    watch(job, console)
+    assert console.seen[-1].startswith("done ")
+
+
+def refuse(status: int, message: str, times: int = 1) -> Callable[[GoogleCloud], None]:
+    return lambda cloud: cloud.dataflow.refused_calls.extend([(status, message)] * times)
+
+
+def answer(body: bytes) -> Callable[[GoogleCloud], None]:
+    return lambda cloud: cloud.dataflow.raw_answers.append(body)
+
+
+def close(cloud: GoogleCloud) -> None:
+    cloud.dataflow.broken_calls = 2
+
+
+def lose_credentials(cloud: GoogleCloud) -> None:
+    cloud.dataflow.token_refusals.append("invalid_grant")
+
+
+LAUNCHER_FAULTS = [
+    pytest.param(lose_credentials, "RefreshError: .*invalid_grant", id="invalid_grant"),
+    pytest.param(refuse(401, "Expired.", times=3), "401 Expired", id="401"),
+    pytest.param(refuse(403, "No permission."), "403 No permission", id="403"),
+    pytest.param(refuse(503, "Backend error"), "503 Backend error", id="503"),
+    pytest.param(answer(b"<html>"), "JSONDecodeError", id="no JSON"),
+    pytest.param(answer(b"[]"), "ValueError: not an object", id="a list"),
+    pytest.param(answer(b"{}"), "ValueError: the answer has no currentState", id="no state"),
+    pytest.param(close, "ProxyError: dataflow.test does not answer", id="no connection"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), LAUNCHER_FAULTS)
+def test_a_fault_of_the_launcher_is_retried(
+    google_cloud: GoogleCloud, job: Job, fault: Callable[[GoogleCloud], None], reason: str
+):
+    fault(google_cloud)
+
+    def end() -> None:
+        google_cloud.dataflow.state = "JOB_STATE_DONE"
+
+    console = Statuses("retrying", end)
+    watch(job, console)
+    assert re.match(f"no connection to Dataflow, retrying: ({reason})", console.seen[0])
+    assert console.seen[-1].startswith("done ")
+
+
+@pytest.mark.parametrize(("fault", "reason"), LAUNCHER_FAULTS)
+def test_a_fault_of_the_launcher_leaves_the_job(
+    google_cloud: GoogleCloud, job: Job, fault: Callable[[GoogleCloud], None], reason: str
+):
+    fault(google_cloud)
+    command = f"cancel it with: gcloud dataflow jobs cancel {JOB_ID} --region us-east1 --project project; later$"
+    told = f"the job cannot be watched: ({reason}).*; it may still be running: https://console.*; {command}"
+    with pytest.raises(StillRunning, match=told):
+        watch(job, QUIET, lost_seconds=0, later="later")
+
+
+def test_credentials_that_are_gone_leave_the_job(job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    unseen = Job("project", "us-east1", JOB_ID, ENDPOINT)
+    with pytest.raises(StillRunning, match="the job cannot be watched: .*it may still be running"):
+        watch(unseen, QUIET, lost_seconds=0)
+
+
+def test_a_job_that_cannot_be_cancelled_is_left(google_cloud: GoogleCloud, job: Job):
+    google_cloud.dataflow.cancel_refusals = 1
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    console = Statuses("running", interrupt, answer=True)
+    told = "the job cannot be cancelled: 403 No.; it may still be running: https://console.*; cancel it with: gcloud"
+    with pytest.raises(StillRunning, match=told):
+        watch(job, console, lost_seconds=0)
+    google_cloud.dataflow.cancel_refusals = 1
+    with pytest.raises(JobCancelled):
+        watch(job, Statuses("running", interrupt, answer=True))
+    assert google_cloud.dataflow.cancelled.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_host_that_shuts_down_leaves_the_job(google_cloud: GoogleCloud, job: Job, number: signal.Signals):
+    def interrupt() -> None:
+        raise Interrupt(number)
+
+    told = f"ended by {number.name}; the job is still running; cancel it with: gcloud .*; see https://console.*; later"
+    with pytest.raises(StillRunning, match=told):
+        watch(job, Statuses("running", interrupt, answer=True), later="later")
+    assert not google_cloud.dataflow.cancelled.is_set()
+
+
+def test_the_messages_of_a_failed_job_are_asked_for_again(google_cloud: GoogleCloud, job: Job):
+    google_cloud.dataflow.state = "JOB_STATE_FAILED"
+    google_cloud.dataflow.message("ERROR", "ZONE_RESOURCE_POOL_EXHAUSTED: no machines")
+    google_cloud.dataflow.message("ERROR", "Workflow failed.")
+    console = Statuses("", lambda: google_cloud.dataflow.raw_answers.extend([b"[]"] * (len(console.seen) == 1)))
+    told = r"the job failed: ZONE_RESOURCE_POOL_EXHAUSTED: no machines; try another --region .*; see https://console"
+    with pytest.raises(BeamTaxiError, match=told):
+        watch(job, console)
+    assert "the job failed; its messages cannot be read: ValueError: not an object: [], retrying" in console.seen
+
+
+def test_a_workers_refused_access_names_its_account(google_cloud: GoogleCloud, job: Job):
+    error = (
+        "StorageError: gs://taxi/x.csv: 403 w@p.iam.gserviceaccount.com does not have storage.objects.get access to it"
+    )
+    google_cloud.dataflow.state = "JOB_STATE_FAILED"
+    google_cloud.dataflow.message("ERROR", f"beam_taxi.errors.{error}; grant access to user:YOU")
+    told = (
+        "403 w@p.iam.gserviceaccount.com does not have storage.objects.get access to it; grant it to the workers' "
+        "account, w@p.iam.gserviceaccount.com: `gcloud storage buckets add-iam-policy-binding gs://taxi --member "
+        "serviceAccount:w@p.iam.gserviceaccount.com --role roles/storage.objectViewer`; see https://console"
+    )
+    with pytest.raises(StorageError, match=told):
+        watch(job, QUIET)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        ("FAILED", Failed),
+        ("CANCELLED", Cancelled),
+        ("DRAINED", Cancelled),
+        ("DONE", Failed),
+        ("RUNNING", Unknown),
+        ("UPDATED", Unknown),
+    ],
+)
+def test_the_end_of_a_job_that_another_process_launched(
+    google_cloud: GoogleCloud, job: Job, state: str, outcome: type[Outcome]
+):
+    google_cloud.dataflow.state = f"JOB_STATE_{state}"
+    google_cloud.dataflow.replaced_by = "other-1"
+    launched = LaunchedJob("DataflowRunner", JOB_ID, job.service, job.page)
+    ended = DataflowRunner.end_of(LaunchedJob.from_properties(launched.to_properties()) or launched)
+    assert type(ended) is outcome
+
+
+def test_a_job_that_cannot_be_asked_for_has_no_end(google_cloud: GoogleCloud, job: Job):
+    google_cloud.dataflow.refused_calls = [(403, "No permission.")]
+    ended = DataflowRunner.end_of(LaunchedJob("DataflowRunner", JOB_ID, job.service, job.page))
+    assert ended == Unknown(f"cannot ask Dataflow for the job {JOB_ID}: 403 No permission.; see {job.page}")
+    assert isinstance(DataflowRunner.end_of(LaunchedJob("DataflowRunner", JOB_ID, "project/us-east1")), Unknown)
 
 
 def test_the_notebook_looks_at_a_run_in_cloud_storage(cloud: dict[str, str], bucket: storage.Bucket, tmp_path: Path):

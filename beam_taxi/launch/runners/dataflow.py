@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from beam_taxi.errors import BeamTaxiError
+from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
+from beam_taxi.launch.cloud_storage import member
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
-from beam_taxi.launch.quiet import silenced
+from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.cloud_checks import cloud_checks
+from beam_taxi.launch.runners.dataflow_api import Job, cancel_command, faults, reason_of
 from beam_taxi.launch.runners.dataflow_checks import launch_checks
+from beam_taxi.launch.runners.dataflow_job import end_interrupted, raise_end, watch
+from beam_taxi.launch.runners.dataflow_repairs import Names
 from beam_taxi.launch.runners.estimate import Estimate, vcpus_of
+from beam_taxi.run.versions import versions
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
-    from apitools.base.py.exceptions import HttpError
 
+    from beam_taxi.launch.runners.dataflow_submit import Submission
     from beam_taxi.sources.plan import TablePlan
 
 DEFAULTS = {
@@ -31,6 +38,8 @@ DEFAULTS = {
     "number_of_worker_harness_threads": "2",
 }
 _MOST_WORKERS = 20
+_LOOK_SECONDS = (1.0, 2.0, 4.0, 0.0)
+"""Pauses between looks for a job; a service that has just created it may not list it yet."""
 
 
 class DataflowRunner(Runner):
@@ -66,49 +75,149 @@ class DataflowRunner(Runner):
         return self.flags.get(name) or self.flags.get(f"worker_{name}") or default
 
     def _defaults(self, plan: TablePlan) -> dict[str, str]:
-        """Return Beam's options for what the user left open: no more workers than have a unit for each vCPU."""
+        """Return Beam's options for what the user left open: no more workers than have a unit for each vCPU.
+
+        The service refuses a maximum below `--num_workers`.
+        """
         workers = -(-plan.n_units // vcpus_of(self._chosen("machine_type", DEFAULTS["machine_type"])))
         name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.settings.run_id}".lower())
         return {
             **DEFAULTS,
-            "max_num_workers": str(min(workers, _MOST_WORKERS)),
+            "max_num_workers": str(max(min(workers, _MOST_WORKERS), int(self.flags.get("num_workers", "1")))),
             "job_name": name[:63].rstrip("-"),
         }
 
+    def worker_versions(self) -> Mapping[str, str]:
+        """Return the versions that decide the bytes; a worker may have another patch version of Python."""
+        return {name: found for name, found in versions().items() if name != "python"}
+
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Launch the job, and wait for it unless nobody is to wait; raises what `watch` raises."""
-        from apitools.base.py.exceptions import HttpError
+        from beam_taxi.launch.runners.dataflow_submit import Submission
+
+        submission = Submission()
+        try:
+            job = self._submitted(pipeline, console, submission)
+            if job is not None:
+                self._follow(job, console, launched)
+        except KeyboardInterrupt as interrupt:
+            # Raised while Beam submits the job; `_follow` handles the others.
+            if not submission.is_creating:
+                raise JobCancelled(f"{str(interrupt) or 'interrupted'}; no job was created") from None
+            job = self._created(pipeline, console, str(interrupt) or "interrupted")
+            self._interrupted(job, console, launched, interrupt)
+        except StillRunning:
+            raise
+        except BeamTaxiError:
+            staged = submission.staged
+            if staged:
+                console.tell("staged", f"{staged} remains; remove it with: gcloud storage rm --recursive {staged}")
+            raise
+
+    def _submitted(self, pipeline: Pipeline, console: Console, submission: Submission) -> Job | None:
+        """Return the job that was created, None if only a template was made."""
+        from beam_taxi.launch.runners.dataflow_submit import Unanswered, submit
 
         try:
-            # Beam has subprocesses build the package for the workers.
-            with silenced():
-                result = pipeline.run()
-        except HttpError as error:
-            raise BeamTaxiError(_refusal(error, self.settings.project or "PROJECT")) from error
+            result = submit(pipeline, console, self._names, submission)
+        except Unanswered as error:
+            return self._created(pipeline, console, f"Dataflow did not answer the launch: {error}")
         if not result.has_job:
             console.tell("template", self.flags.get("template_location"))
-            return
-        from beam_taxi.launch.runners.dataflow_job import Job, cancel_command, watch
+            return None
+        return self._job(result.job_id())
 
+    def _created(self, pipeline: Pipeline, console: Console, reason: str) -> Job:
+        """Return the job that the service may have created without its answer being known.
+
+        Raises BeamTaxiError if it has not, and StillRunning if it cannot be asked.
+        """
+        described = pipeline.runner.job.proto
+        job = self._job("")
+        for pause in _LOOK_SECONDS:
+            console.status("looking for the job")
+            try:
+                found = job.active_id(described.name, described.clientRequestId)
+            except faults() as error:
+                reason = f"{reason}; whether there is a job is not known: {reason_of(error)}"
+                command = f"gcloud dataflow jobs list --project {job.project} --region {job.region} --status active"
+                raise StillRunning(f"{reason}; look for {described.name} with: {command}") from error
+            if found:
+                return job.with_id(found)
+            time.sleep(pause)
+        raise BeamTaxiError(f"{reason}; no job was created; launch again")
+
+    def _follow(self, job: Job, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
+        """Record a job, show it, and watch it unless nobody is to wait: nothing here may lose a job that exists."""
+        try:
+            launched(self._launched(job))
+            console.tell("job", f"{job.job_id}  {job.page}")
+            if self.options.no_wait:
+                console.tell("cancel", cancel_command(job))
+                return
+            watch(job, console, names=self._names, later=self._later)
+        except KeyboardInterrupt as interrupt:
+            self._interrupted(job, console, launched, interrupt)
+        except (OSError, ValueError) as error:
+            if isinstance(error, BeamTaxiError):
+                raise
+            # The terminal is gone, or the disk is full.
+            reason = f"the launcher failed: {error}; the job is still running: {job.page}"
+            raise StillRunning(f"{reason}; cancel it with: {cancel_command(job)}") from error
+
+    def _interrupted(
+        self, job: Job, console: Console, launched: Callable[[LaunchedJob], None], interrupt: KeyboardInterrupt
+    ) -> None:
+        """Record a job whose launch was interrupted before it was watched, again if need be, and do as `watch` does."""
+        try:
+            launched(self._launched(job))
+        finally:
+            end_interrupted(job, console, interrupt, self._names, self._later)
+
+    def _launched(self, job: Job) -> LaunchedJob:
+        return LaunchedJob(self.name, job.job_id, job.service, job.page, cancel_command(job))
+
+    @classmethod
+    def end_of(cls, job: LaunchedJob) -> Outcome:
+        """Return how a job has ended, for a caller that has not found its manifest: a job that is done has failed."""
+        try:
+            asked = Job.of_service(job.service, job.id)
+            state = asked.state()
+            if state == "UPDATED":
+                return cls.end_of(replace(job, id=asked.replaced_by()))
+        except faults() as error:
+            return Unknown(f"cannot ask Dataflow for the job {job.id}: {reason_of(error)}; see {job.page}")
+        try:
+            raise_end(asked, state, Names(asked.project, asked.region))
+        except JobCancelled as error:
+            return Cancelled(str(error))
+        except BeamTaxiError as error:
+            return Failed(error)
+        if state == "DONE":
+            return Failed(BeamTaxiError(f"the job is done, but the run has no manifest; see {asked.page}"))
+        return Unknown(f"the job is {state.lower()}: {asked.page}")
+
+    def _job(self, job_id: str) -> Job:
         project, region = self.settings.project or "", self.flags.get("region")
-        job = Job(project, region, result.job_id(), self.flags.get("dataflow_endpoint"))
-        console.tell("job", f"{job.job_id}  {job.page}")
-        launched(LaunchedJob(self.name, job.job_id, f"{project}/{region}", job.page, cancel_command(job)))
-        if self.options.no_wait:
-            console.tell("cancel", cancel_command(job))
-            return
-        watch(job, console)
+        account = self.flags.get("impersonate_service_account")
+        return Job(project, region, job_id, self.flags.get("dataflow_endpoint"), account)
 
+    @cached_property
+    def _names(self) -> Names:
+        """The words of a repair."""
+        return Names(
+            self.settings.project or "PROJECT",
+            self.flags.get("region") or "REGION",
+            launcher=member(),
+            worker=self.flags.get("service_account_email"),
+            bucket=self.flags.get("staging_location").removeprefix("gs://").partition("/")[0] or "BUCKET",
+            key=self.flags.get("dataflow_kms_key") or "KEY",
+        )
 
-def _refusal(error: HttpError, project: str) -> str:
-    """Return in one line why the service refused a job, from an HttpError of apitools."""
-    try:
-        reason = json.loads(error.content)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        reason = str(error.content)[:300]
-    fix = {
-        403: f"grant yourself roles/dataflow.developer: `gcloud projects add-iam-policy-binding {project} "
-        "--member user:YOU --role roles/dataflow.developer`",
-        404: f"check the region; `gcloud services enable dataflow.googleapis.com --project {project}`",
-    }.get(error.status_code, "fix that, and launch again")
-    return f"Dataflow refused the job: {error.status_code} {' '.join(reason.split())}; {fix}"
+    @property
+    def _later(self) -> str:
+        """How to record the end of a job that is left running, empty if nobody is to record it, or a worker does."""
+        store = self.launch.store
+        if store is None or self.options.records_on_worker:
+            return ""
+        return f"record its end with: python -m beam_taxi runs reap --metadata_store '{store.uri}'"

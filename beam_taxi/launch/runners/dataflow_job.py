@@ -1,134 +1,115 @@
-"""A job on Dataflow, which is watched through the service's REST API (v1b3) until it ends."""
+"""A job on Dataflow, which is watched until it ends."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
 from beam_taxi import counters
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.interrupts import Interrupt
+from beam_taxi.launch.runners.dataflow_api import Job, cancel_command, faults, reason_of
+from beam_taxi.launch.runners.dataflow_causes import cause_of_messages
+from beam_taxi.launch.runners.dataflow_repairs import Names, failure_repair
 from beam_taxi.launch.traces import find_error
 
-ENDPOINT = "https://dataflow.googleapis.com"
-_POLL_SECONDS = (0.5, 5.0)
-_CALL_SECONDS = 30
+__all__ = ["Job", "end_interrupted", "raise_end", "watch"]
+
 LOST_SECONDS = 600.0
+"""How long a job is watched without an answer."""
+_REASON_SECONDS = 60.0
+_POLL_SECONDS = (0.5, 5.0)
 _STAGE = re.compile(r"Executing operation ([^+]+)")
+_ENDS = ("DONE", "FAILED", "CANCELLED", "DRAINED", "UPDATED")
+"""The states in which a job stays. https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.jobs#jobstate"""
+T = TypeVar("T")
 
 
-class Job:
-    """A job, by project, region and id."""
-
-    def __init__(self, project: str, region: str, job_id: str, endpoint: str = "") -> None:
-        from google.auth import default
-        from google.auth.transport.requests import AuthorizedSession
-
-        self.project = project
-        self.region = region
-        self.job_id = job_id
-        self._uri = f"{endpoint or ENDPOINT}/v1b3/projects/{project}/locations/{region}/jobs/{job_id}"
-        credentials, _ = default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-        self._session = AuthorizedSession(credentials)
-
-    @property
-    def page(self) -> str:
-        """The page of the job in Google Cloud's console."""
-        return f"https://console.cloud.google.com/dataflow/jobs/{self.region}/{self.job_id}?project={self.project}"
-
-    def state(self) -> str:
-        """Return the state without its prefix: RUNNING, DONE, …"""
-        return str(self._get("")["currentState"]).removeprefix("JOB_STATE_")
-
-    def messages(self, least: str, since: str = "") -> list[Mapping[str, Any]]:
-        """Return the messages from JOB_MESSAGE_`least` up, oldest first; `since` is the `time` of a message."""
-        found, token = list[Mapping[str, Any]](), ""
-        start = f"&startTime={since}" if since else ""
-        while True:
-            page = self._get(f"/messages?minimumImportance=JOB_MESSAGE_{least}&pageToken={token}{start}")
-            found += page.get("jobMessages", [])
-            token = page.get("nextPageToken", "")
-            if not token:
-                return sorted(found, key=lambda message: str(message.get("time", "")))
-
-    def counted(self) -> dict[str, int]:
-        """Return our committed counters, summed over the steps."""
-        found: dict[str, int] = {}
-        for metric in self._get("/metrics").get("metrics", []):
-            name = metric["name"]
-            context = name.get("context", {})
-            if context.get("namespace") == counters.NAMESPACE and "tentative" not in context:
-                found[name["name"]] = found.get(name["name"], 0) + int(metric["scalar"])
-        return found
-
-    def cancel(self) -> None:
-        """Ask the service to cancel the job."""
-        wanted = {"requestedState": "JOB_STATE_CANCELLED"}
-        self._session.put(self._uri, json=wanted, timeout=_CALL_SECONDS).raise_for_status()
-
-    def _get(self, path: str) -> dict[str, Any]:
-        answer = self._session.get(self._uri + path, timeout=_CALL_SECONDS)
-        answer.raise_for_status()
-        content: dict[str, Any] = answer.json()
-        return content
-
-
-def cancel_command(job: Job) -> str:
-    """Return the command that cancels a job."""
-    return f"gcloud dataflow jobs cancel {job.job_id} --region {job.region} --project {job.project}"
-
-
-def watch(job: Job, console: Console, lost_seconds: float = LOST_SECONDS) -> None:
+def watch(
+    job: Job, console: Console, lost_seconds: float = LOST_SECONDS, names: Names | None = None, later: str = ""
+) -> None:
     """Return when the job is done; meanwhile show its state, stage and counters.
 
-    Ctrl-C asks whether to cancel the job. Raises the error of ours that a worker raised, BeamTaxiError if the job
-    failed otherwise, JobCancelled, and StillRunning if the job is left running or cannot be watched.
+    Ctrl-C asks whether to cancel the job; other signals leave it running. `later` says how to record its end, and
+    `names` are the words of a repair.
+
+    Raises the error of ours that a worker raised, BeamTaxiError if the job failed otherwise, JobCancelled, and
+    StillRunning if the job is left running or cannot be watched.
     """
+    watched = _Watched(job, console, lost_seconds, names or Names(job.project, job.region), later)
     try:
-        _watch(job, console, lost_seconds)
-    except KeyboardInterrupt:
-        console.end_status()
-        if not console.ask(f"Cancel the job {job.job_id} too?"):
-            raise StillRunning(
-                f"interrupted; the job is still running; cancel it with: {cancel_command(job)}"
-            ) from None
-        try:
-            job.cancel()
-            _watch(job, console, lost_seconds)
-        except KeyboardInterrupt:
-            raise StillRunning(f"interrupted while the job was being cancelled; see {job.page}") from None
-        except OSError as error:
-            raise StillRunning(f"cannot cancel the job: {error}; try: {cancel_command(job)}") from error
+        watched.wait()
+    except KeyboardInterrupt as interrupt:
+        watched.interrupted(interrupt)
     finally:
         console.end_status()
 
 
-def _watch(job: Job, console: Console, lost_seconds: float) -> None:
-    from google.auth.exceptions import TransportError
-    from requests import HTTPError, RequestException
+def end_interrupted(job: Job, console: Console, interrupt: KeyboardInterrupt, names: Names, later: str) -> None:
+    """Do as `watch` does if a signal comes before it has begun."""
+    try:
+        _Watched(job, console, LOST_SECONDS, names, later).interrupted(interrupt)
+    finally:
+        console.end_status()
 
-    progress = _Progress(job)
-    pause, most = _POLL_SECONDS
-    answered = time.monotonic()
-    while True:
+
+class _Watched:
+    """A job that is being watched."""
+
+    def __init__(self, job: Job, console: Console, lost_seconds: float, names: Names, later: str) -> None:
+        self._job = job
+        self._console = console
+        self._lost_seconds = lost_seconds
+        self._names = names
+        self._later = [later] if later else []
+
+    def wait(self) -> None:
+        """Return when the job is done; raises what `watch` raises, and KeyboardInterrupt."""
+        progress = _Progress(self._job)
+        pause, most = _POLL_SECONDS
+        while True:
+            state = self._answer(self._job.state)
+            self._console.status(progress.described(state))
+            if state in _ENDS:
+                return raise_end(self._job, state, self._names, self._console)
+            time.sleep(pause)
+            pause = min(pause * 1.5, most)
+
+    def interrupted(self, interrupt: KeyboardInterrupt) -> None:
+        """Cancel the job and wait for its end if a user wants it; raises what `watch` raises."""
+        self._console.end_status()
+        wants_cancel = not isinstance(interrupt, Interrupt) or interrupt.wants_cancel
+        if not wants_cancel or not self._console.ask(f"Cancel the job {self._job.job_id} too?"):
+            reason = f"{str(interrupt) or 'interrupted'}; the job is still running"
+            raise self._left(reason, f"see {self._job.page}") from None
         try:
-            state = job.state()
-            answered = time.monotonic()
-            console.status(progress.described(state))
-            if state in ("DONE", "FAILED", "CANCELLED"):
-                return _end(job, state)
-        except (RequestException, TransportError) as error:
-            status = error.response.status_code if isinstance(error, HTTPError) and error.response is not None else 0
-            # Just after the launch the service may answer that the job does not exist.
-            refused = 400 <= status < 500 and status not in (404, 408, 429)
-            if refused or time.monotonic() - answered > lost_seconds:
-                reason = f"the job cannot be watched: {error}; it may still be running: {job.page}; cancel it with: "
-                raise StillRunning(reason + cancel_command(job)) from error
-            console.status(f"no connection to Dataflow, retrying: {type(error).__name__}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, most)
+            self._answer(self._job.cancel, "cancelled")
+            self.wait()
+        except KeyboardInterrupt:
+            reason = f"interrupted while the job was being cancelled; see {self._job.page}"
+            raise self._left(reason) from None
+
+    def _answer(self, call: Callable[[], T], done: str = "watched") -> T:
+        """Return the answer to a call, which is repeated until there is one. Raises StillRunning."""
+        pause, most = _POLL_SECONDS
+        since = time.monotonic()
+        while True:
+            try:
+                return call()
+            except faults() as error:
+                if time.monotonic() - since > self._lost_seconds:
+                    reason = f"the job cannot be {done}: {reason_of(error)}; it may still be running: "
+                    raise self._left(reason + self._job.page) from error
+                self._console.status(f"no connection to Dataflow, retrying: {reason_of(error)}")
+            time.sleep(pause)
+            pause = min(pause * 1.5, most)
+
+    def _left(self, reason: str, *more: str) -> StillRunning:
+        """Return the error of a job that is left running, with what a user can do about it."""
+        return StillRunning("; ".join([reason, f"cancel it with: {cancel_command(self._job)}", *more, *self._later]))
 
 
 class _Progress:
@@ -140,16 +121,14 @@ class _Progress:
         self._since = ""
 
     def described(self, state: str) -> str:
-        """Return one line; only the state if the service refuses the rest."""
-        from requests import HTTPError
-
+        """Return one line; only the state if the service does not answer the rest."""
         try:
             for message in self._job.messages("BASIC", self._since):
                 self._since = str(message.get("time", self._since))
                 started = _STAGE.match(str(message.get("messageText", "")))
                 self._stage = started[1] if started else self._stage
             count = self._job.counted()
-        except HTTPError:
+        except faults():
             return state.lower()
         return (
             f"{state.lower():<10} {self._stage}  {count.get(counters.READ_BYTES, 0):,} bytes read, "
@@ -157,14 +136,54 @@ class _Progress:
         )
 
 
-def _end(job: Job, state: str) -> None:
-    """Raise the error of a job that has ended without success."""
+def raise_end(job: Job, state: str, names: Names, console: Console | None = None) -> None:
+    """Raise the end of a job in one of the states in which it stays, unless it is done."""
     if state == "CANCELLED":
         raise JobCancelled(f"the job was cancelled: {job.page}")
+    if state == "DRAINED":
+        raise JobCancelled(f"the job was drained, which ends it before all is read: {job.page}")
+    if state == "UPDATED":
+        _raise_replaced(job)
     if state == "FAILED":
-        texts = [str(message.get("messageText", "")) for message in job.messages("ERROR")]
-        known = find_error("\n".join(texts))
-        if known is not None:
-            raise known
-        lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
-        raise BeamTaxiError(f"the job failed: {lines[-1][:500] if lines else 'no reason given'}; see {job.page}")
+        _raise_failure(job, names, console)
+
+
+def _raise_replaced(job: Job) -> NoReturn:
+    try:
+        other = job.with_id(job.replaced_by())
+    except faults():
+        raise StillRunning(f"the job was replaced by another, which may still be running; see {job.page}") from None
+    raise StillRunning(
+        f"the job was replaced by {other.job_id}, which may still be running: {other.page}; cancel it with: "
+        f"{cancel_command(other)}"
+    )
+
+
+def _raise_failure(job: Job, names: Names, console: Console | None) -> NoReturn:
+    """Raise the error of ours that a worker raised, else BeamTaxiError with the cause and the page."""
+    texts, unread = _error_texts(job, console)
+    known = find_error("\n".join(texts))
+    cause = cause_of_messages(texts)
+    repair = failure_repair(cause, names)
+    if known is not None:
+        # A worker does not know whose account it has, and advises to grant access to a user.
+        denied = repair and re.match(r"(.*?does not have [\w.]+ access[^;]*)", cause)
+        raise type(known)(f"{denied[1]}; {repair}; see {job.page}") if denied else known
+    reason = cause or unread or "no reason given"
+    raise BeamTaxiError(f"the job failed: {reason}{f'; {repair}' if repair else ''}; see {job.page}")
+
+
+def _error_texts(job: Job, console: Console | None) -> tuple[list[str], str]:
+    """Return the error messages of a job, oldest first, and why they cannot be read; only a `console` waits for it."""
+    pause, most = _POLL_SECONDS
+    since = time.monotonic()
+    while True:
+        try:
+            return [str(message.get("messageText", "")) for message in job.messages("ERROR")], ""
+        except faults() as error:
+            unread = f"its messages cannot be read: {reason_of(error)}"
+            if console is None or time.monotonic() - since > _REASON_SECONDS:
+                return [], unread
+            console.status(f"the job failed; {unread}, retrying")
+        time.sleep(pause)
+        pause = min(pause * 1.5, most)
