@@ -20,7 +20,9 @@ GIVEN_SCHEMA = "given_schema.pbtxt"
 """The file that `command_line` names as `--schema`: the settings have the text of the schema, not its path."""
 
 # File systems allow 255 bytes in a name.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+"""The names of runs, pipelines and splits."""
+
 _NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
 # What `tfexample.split` can assign: 2**32 shares of all splits together.
 _MOST_SPLITS = 256
@@ -185,10 +187,10 @@ class Settings:
         if not self.input and self.query is None:
             yield "--input or --query is required"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 yield f"{option} {name!r}: {_NAME_RULE}"
         names = [split.name for split in self.splits]
-        if not names or len(set(names)) < len(names) or not all(_NAME.fullmatch(n) for n in names):
+        if not names or len(set(names)) < len(names) or not all(NAME.fullmatch(n) for n in names):
             yield f"--splits: names {names} must be unique, and each {_NAME_RULE}"
         if len(names) > _MOST_SPLITS:
             yield f"--splits: {len(names)} splits; there must be no more than {_MOST_SPLITS}"

@@ -28,8 +28,13 @@ def use(impersonated: str, project: str | None) -> None:
 
     `impersonated` is the value of Beam's `--impersonate_service_account`: an account, or a chain `DELEGATE,…,ACCOUNT`.
     """
-    _Chosen.impersonated = tuple(name.strip() for name in impersonated.split(",") if name.strip())
+    _Chosen.impersonated = chain(impersonated)
     _Chosen.project = project
+
+
+def chain(impersonated: str) -> tuple[str, ...]:
+    """Return the accounts of `DELEGATE,…,ACCOUNT`."""
+    return tuple(name.strip() for name in impersonated.split(",") if name.strip())
 
 
 def bill(project: str | None) -> None:
@@ -47,17 +52,22 @@ def project() -> str | None:
     return _Chosen.project or os.environ.get("GOOGLE_CLOUD_PROJECT")
 
 
-def credentials(scopes: Sequence[str] = (SCOPE,)) -> Credentials:
-    """Return the credentials to use. Raises GoogleAuthError if there are none."""
+def credentials() -> Credentials:
+    """Return the credentials that the launch has chosen. Raises GoogleAuthError if there are none."""
+    return credentials_of(_Chosen.impersonated)
+
+
+def credentials_of(impersonated: Sequence[str]) -> Credentials:
+    """Return the credentials of the last account of a chain of impersonations, which may be empty."""
     import google.auth
 
-    found, _ = google.auth.default(scopes=list(scopes))
-    if not _Chosen.impersonated:
+    found, _ = google.auth.default(scopes=[SCOPE])
+    if not impersonated:
         return cast("Credentials", found)
     from google.auth.impersonated_credentials import Credentials as Impersonated
 
-    *delegates, account = _Chosen.impersonated
-    return cast("Credentials", Impersonated(found, account, list(scopes), delegates))
+    *delegates, account = impersonated
+    return cast("Credentials", Impersonated(found, account, [SCOPE], delegates))
 
 
 def account() -> str:

@@ -7,6 +7,7 @@ in which the launcher itself runs, BEAM_TAXI_IMAGE.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,10 @@ from beam_taxi.launch.options import options
 
 
 def arguments(argv: Sequence[str], image: str) -> list[str]:
-    """Return the arguments for the run: without empty parameters, and without flags that a newer launcher may add."""
+    """Return the arguments for the run: without empty parameters, and without flags that a newer launcher may add.
+
+    Several inputs are separated by commas. An empty quote means that no field is quoted.
+    """
     ours = {text: option for option in options() for text in option.strings}
     known = {*ours, *known_beam_flags()}
     kept = []
@@ -26,7 +30,9 @@ def arguments(argv: Sequence[str], image: str) -> list[str]:
             print(f"beam_taxi: warning: ignored {flag}, an unknown flag of the launcher", file=sys.stderr)
         elif flag in ours and ours[flag].is_switch and value:
             kept += [flag] if value.lower() == "true" else []
-        elif value or "=" not in word:
+        elif flag == "--input":
+            kept += [f"{flag}={uri}" for uri in re.split(r",(?=gs://|bq://)", value) if uri]
+        elif value or "=" not in word or flag == "--quote":
             kept.append(word)
     given = {word.partition("=")[0] for word in kept}
     if "--metadata_store" in given:

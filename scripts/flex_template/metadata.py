@@ -7,23 +7,45 @@ from pathlib import Path
 
 from beam_taxi.flags import INTEGER, Group, Option
 from beam_taxi.launch.options import DESCRIPTION, options
+from beam_taxi.settings import NAME
 
 FILE = Path(__file__).with_name("metadata.json")
 # What the launcher or the script of the template decides, and what launches no job.
 _LEFT_OUT = {
-    *("runner", "project", "record_on", "log_format"),
+    *("runner", "project", "record_on", "log_format", "shared_filesystem"),
     *("plan", "preflight", "no_wait", "cache", "explain_cache"),
 }
 _KINDS = {"input": "GCS_READ_FILE", "schema": "GCS_READ_FILE", "output": "GCS_WRITE_FOLDER"}
 _REQUIRED = {"output"}
-_REGEXES = {
-    "input": r"^(gs|bq)://.+$",
-    "output": r"^gs://[^/]+/.+$",
-    "schema": r"^gs://[^/]+/.+$",
-    "run_id": r"^[A-Za-z0-9._-]+$",
-    "splits": r"^[^:,]+:[0-9]+(,[^:,]+:[0-9]+)*$",
-    "max_reject_ratio": r"^(0(\.[0-9]+)?|1(\.0+)?)$",
+_HELP = {
+    "input": "CSV or Parquet files, gs://BUCKET/PATTERN, or tables, bq://PROJECT.DATASET.TABLE; several are separated "
+    "by commas",
+    "output": "folder in which each run creates its own, gs://BUCKET/FOLDER",
+    "schema": "file with a Schema proto, which gives the types instead of the data, gs://BUCKET/FILE",
+    "metadata_store": "mysql://USER@HOST:PORT/DB or grpc://HOST:PORT, which the workers can reach, or none",
+    "metadata_password_file": "the password of the store: projects/PROJECT/secrets/SECRET/versions/latest, or "
+    "gs://BUCKET/FILE",
 }
+"""Help for options of which a template takes only some values."""
+_NAME_PATTERN = NAME.pattern
+_OBJECT = r"gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?/[^/].*"
+_CHARACTER = r"[\x01-\x09\x0b\x0c\x0e-\x7f]"
+_REGEXES = {
+    "input": r"^(gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?|bq://.+)$",
+    "output": r"^gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?$",
+    "schema": f"^{_OBJECT}$",
+    "run_id": f"^{_NAME_PATTERN}$",
+    "pipeline_name": f"^{_NAME_PATTERN}$",
+    "splits": f"^{_NAME_PATTERN}:0*[1-9][0-9]*(,{_NAME_PATTERN}:0*[1-9][0-9]*)*$",
+    "max_rejects": "^[0-9]+$",
+    "max_reject_ratio": r"^(0+(\.[0-9]*)?|\.[0-9]+|0*1(\.0*)?|[0-9]+(\.[0-9]*)?[eE]-[0-9]+)$",
+    "gzip_level": "^0*[0-3]$",
+    "delimiter": f"^{_CHARACTER}$",
+    "quote": f"^{_CHARACTER}?$",
+    "metadata_store": r"^((mysql|grpc)://.+|none)$",
+    "metadata_password_file": f"^({_OBJECT}|projects/[^/]+/secrets/[^/]+/versions/[^/]+)$",
+}
+"""What the flag takes, as far as it can work in a template."""
 
 
 def metadata() -> dict[str, object]:
@@ -42,12 +64,12 @@ def _parameter(option: Option) -> dict[str, object]:
     found: dict[str, object] = {
         "name": option.name,
         "label": option.name.replace("_", " ").capitalize(),
-        "helpText": option.help,
+        "helpText": _HELP.get(option.name, option.help),
         "groupName": option.flag.group.value,
         "paramType": kind,
         "isOptional": option.name not in _REQUIRED,
     }
-    regex = _REGEXES.get(option.name, {"NUMBER": "^[0-9]+$", "BOOLEAN": "^(true|false)$"}.get(kind))
+    regex = _REGEXES.get(option.name, {"NUMBER": "^0*[1-9][0-9]*$", "BOOLEAN": "^(true|false)$"}.get(kind))
     if regex:
         found["regexes"] = [regex]
     # A default that depends on other options is not one of the parameter, which would be passed with every launch.

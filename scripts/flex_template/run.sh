@@ -7,12 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source scripts/cloud/common.sh
 
 take_options "$@"
-parameters="^|^output=gs://$bucket/out"
+# Values may have any character, so gcloud is told of a separator that none has.
+separator='|beam_taxi|'
+parameters="^$separator^output=gs://$bucket/out"
 flags=()
 for argument in "${rest[@]}"; do
     case "$argument" in
         --*) flags+=("$argument") ;;
-        *=*) parameters+="|$argument" ;;
+        *=*) parameters+="$separator$argument" ;;
         *) die "'$argument' is no NAME=VALUE; write flags of gcloud as --FLAG=VALUE" ;;
     esac
 done

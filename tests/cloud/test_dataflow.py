@@ -174,9 +174,9 @@ def test_uploads_that_are_refused(google_cloud: GoogleCloud):
     *status, error = done.stderr.splitlines()
     assert all(line.startswith(("building the package", "staging ")) for line in status)
     assert re.fullmatch(
-        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; `gcloud storage buckets "
-        "add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com --role "
-        "roles/storage.objectUser`",
+        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; `gcloud storage "
+        "buckets add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com "
+        "--role roles/storage.objectUser`",
         error,
     )
     assert google_cloud.dataflow.created == []

@@ -19,6 +19,8 @@ from apache_beam.runners.dataflow.internal.clients.dataflow import dataflow_v1b3
 from apitools.base.py import encoding
 from google.cloud import storage
 
+from beam_taxi.errors import UsageError
+from beam_taxi.launch.command import parse
 from scripts.flex_template import launch, metadata
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.launch import ROOT
@@ -47,6 +49,31 @@ def test_the_metadata_is_what_the_api_reads():
     assert [one.name for one in read.parameters if not one.isOptional] == ["output"]
 
 
+TEXTS = (
+    *("", "0", "1", "2", "3", "4", "007", "-1", "+1", "1_0", " 1", "1.5", "0.29", ".5", "1.0", "1.1", "1e-3", "nan"),
+    *("a", "a:1", "a:0", "a:1,b:2", "a:1,", "a b:1", "a/b", ".", "A_b-1.x", "\t", "|", ";", "'", "''", "é", "\n"),
+    *("gs://b", "gs://b/", "gs://b/x", "gs://b/x,1", "gs://b//x", "gs:///x", "gs://", "s3://b/x", "bq://p.d.t"),
+)
+
+
+@pytest.mark.parametrize("name", [name for name in metadata._REGEXES if not name.startswith("metadata_")])
+def test_a_regex_takes_what_the_flag_takes(name: str):
+    given = {"input": "gs://b/x", "output": "gs://b/out", "project": "project"}
+    (regex,) = [one["regexes"][0] for one in metadata.metadata()["parameters"] if one["name"] == name]
+    for text in TEXTS:
+        is_elsewhere = name in ("input", "output") and not text.startswith(("gs:", "bq:" if name == "input" else "gs:"))
+        # The launcher drops empty parameters, and reads the schema.
+        if is_elsewhere or name == "schema" or (not text and name != "quote"):
+            continue
+        try:
+            words = [f"--{key}={value}" for key, value in {**given, name: text}.items()]
+            parse(words)
+            is_taken = True
+        except UsageError:
+            is_taken = False
+        assert bool(re.fullmatch(regex, text)) == is_taken, (name, text)
+
+
 def test_the_images_versions_are_those_of_the_lock():
     (beam,) = re.findall(r"^apache-beam==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M)
     assert f"FROM apache/beam_python3.11_sdk:{beam}\n" in DOCKERFILE
@@ -62,6 +89,8 @@ def test_the_launchers_arguments():
     given = ["--runner=DataflowRunner", "--no_use_public_ips", "--no_examples=false", "--query=", "--input=gs://b/x"]
     kept = ["--runner=DataflowRunner", "--no_use_public_ips", "--input=gs://b/x"]
     assert launch.arguments(given, "") == kept
+    several = launch.arguments(["--input=gs://b/x,1.csv,bq://p.d.t,gs://b/y", "--quote=", "--delimiter=|"], "")
+    assert several == ["--input=gs://b/x,1.csv", "--input=bq://p.d.t", "--input=gs://b/y", "--quote=", "--delimiter=|"]
     assert launch.arguments([*given, "--no_examples=True"], "i:1")[3:] == [
         *("--no_examples", "--sdk_container_image=i:1", "--sdk_location=container")
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from beam_taxi import counters
+from beam_taxi.storage import credentials
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -104,15 +106,9 @@ class Job:
     @cached_property
     def _session(self) -> AuthorizedSession:
         """The session, made by the first call: credentials that are gone must not fail a launch."""
-        from google.auth import default, impersonated_credentials
         from google.auth.transport.requests import AuthorizedSession
 
-        scopes = ["https://www.googleapis.com/auth/cloud-platform"]
-        credentials, _ = default(scopes=scopes)
-        if self._account:
-            *delegates, target = self._account.split(",")
-            credentials = impersonated_credentials.Credentials(credentials, target, scopes, delegates or None)
-        return AuthorizedSession(credentials)
+        return AuthorizedSession(credentials.credentials_of(credentials.chain(self._account)))
 
     def _get(self, uri: str) -> dict[str, Any]:
         answer = self._session.get(uri, timeout=_CALL_SECONDS)
@@ -145,10 +141,9 @@ def reason_of(error: Exception) -> str:
     from requests import HTTPError, Timeout
 
     if isinstance(error, HTTPError) and error.response is not None:
-        try:
+        message = error.response.reason
+        with suppress(ValueError, LookupError, TypeError):
             message = error.response.json()["error"]["message"]
-        except (ValueError, LookupError, TypeError):
-            message = error.response.reason
         return f"{error.response.status_code} {' '.join(str(message).split())}"[:300]
     if isinstance(error, NoConnection | Timeout) and error.request is not None:
         return f"{type(error).__name__}: {urlsplit(error.request.url or '').netloc} does not answer"
