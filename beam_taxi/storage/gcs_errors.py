@@ -89,7 +89,7 @@ def _reason(error: BaseException, bucket: str) -> str:
 
     if isinstance(error, GoogleAuthError):
         no_credentials = "it is not public, and there are no Google Cloud credentials here"
-        reported = _one_line(error) if has_credentials() else no_credentials
+        reported = _one_line(error.args[0] if error.args else error) if has_credentials() else no_credentials
         return f"{reported}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
     code = _code(error)
