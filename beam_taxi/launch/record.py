@@ -31,6 +31,8 @@ class RunRecord:
         self._console = console
         self._is_started: bool | None = False
         """None after an interrupt that came before or after the transaction."""
+        self.job: LaunchedJob | None = None
+        """The job outside this process, once it exists."""
 
     def start(self, runner: str, in_process: bool) -> None:
         """Record RUNNING executions. Raises UsageError if the store already has a run with this id.
@@ -55,6 +57,7 @@ class RunRecord:
 
     def launched(self, job: LaunchedJob) -> None:
         """Record which job outside this process the run is, so that its end can be asked for later."""
+        self.job = job
         if self._store is None or not self._is_started:
             return
         from beam_taxi.metadata import recorder

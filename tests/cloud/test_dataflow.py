@@ -174,8 +174,8 @@ def test_uploads_that_are_refused(google_cloud: GoogleCloud):
     *status, error = done.stderr.splitlines()
     assert all(line.startswith(("building the package", "staging ")) for line in status)
     assert re.fullmatch(
-        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; `gcloud storage buckets "
-        "add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com --role "
+        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; "
+        "`gcloud storage buckets add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com --role "
         "roles/storage.objectUser`",
         error,
     )
@@ -275,6 +275,20 @@ def test_nobody_waits(google_cloud: GoogleCloud, tmp_path: Path):
         f"--metadata_store '{store}'",
     ]
     assert states(store) == {"RUNNING"}
+
+
+def test_nobody_waits_for_json(google_cloud: GoogleCloud):
+    done = run(google_cloud, "--no_wait", "--log_format", "json", run_id="alone-json", metadata_store="none")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["state"]) == (0, "RUNNING")
+    assert told["manifest_uri"] == "gs://bucket/out/alone-json/manifest.json"
+    assert told["job"] == {
+        "runner": "DataflowRunner",
+        "id": JOB_ID,
+        "service": f"{ENDPOINT}/v1b3/projects/project/locations/us-east1",
+        "page": f"https://console.cloud.google.com/dataflow/jobs/us-east1/{JOB_ID}?project=project",
+        "cancel": f"gcloud dataflow jobs cancel {JOB_ID} --region us-east1 --project project",
+    }
 
 
 def test_an_interrupt_cancels_if_so_answered(google_cloud: GoogleCloud, tmp_path: Path):

@@ -110,7 +110,8 @@ def submit(pipeline: Pipeline, console: Console, names: Names, submission: Submi
         except RuntimeError as error:
             # Beam's text of a subprocess that failed has its command and a trace, but not what it reported.
             reported.seek(0)
-            lines = _ERROR_LINE.findall(reported.read())
+            output = getattr(error.__cause__, "output", None) or b""
+            lines = _ERROR_LINE.findall(reported.read() + output.decode(errors="replace"))
             if not lines:
                 raise
             raise BeamTaxiError(f"failed while {submission.step}: {lines[-1][:300]}") from error
