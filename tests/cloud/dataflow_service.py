@@ -157,7 +157,7 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"services": services})
             elif self.host == "storage.googleapis.com" and url.path.endswith("/b/public/o/x.csv"):
                 assert "Authorization" not in self.headers
-                self.answer({"name": "x.csv", "size": "4", "updated": "2026-01-01T00:00:00Z"})
+                self.answer({"name": "x.csv", "size": "4", "generation": "7", "updated": "2026-01-01T00:00:00Z"})
             elif self.host == "storage.googleapis.com":
                 told = "Anonymous caller does not have storage.objects.list access to the bucket."
                 self.answer({"error": {"code": 401, "message": told}}, 401)

@@ -147,7 +147,8 @@ def test_the_image_and_the_template(cloud_scripts: Cloud):
     started = cloud_scripts.run("flex_template/run.sh", "input=gs://b/*.csv", "splits=a:1,b:2", "--max-workers=3")
     assert started.returncode == 0, started.stderr
     (call,) = cloud_scripts.calls
-    assert call.endswith("--parameters ^|^output=gs://b/out|input=gs://b/*.csv|splits=a:1,b:2 --max-workers=3")
+    parameters = "|beam_taxi|".join(["output=gs://b/out", "input=gs://b/*.csv", "splits=a:1,b:2"])
+    assert call.endswith(f"--parameters ^|beam_taxi|^{parameters} --max-workers=3")
     assert cloud_scripts.run("flex_template/run.sh", "input").returncode == 2
 
 
