@@ -173,6 +173,11 @@ def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
 def test_uploads_that_are_refused(google_cloud: GoogleCloud):
     google_cloud.storage.refused = "^(POST|PUT) /upload/"
     done = run(google_cloud, run_id="forbidden", metadata_store="none")
+    assert done.returncode == 2
+    assert done.stderr.startswith("beam_taxi: error: --staging_location: cannot be written: gs://bucket/staging: 403 ")
+    # As when only the key of some objects is out of reach.
+    google_cloud.storage.refused = "^(POST|PUT) /upload/.*uploadType=resumable"
+    done = run(google_cloud, run_id="forbidden", metadata_store="none")
     assert done.returncode == 1
     *status, error = done.stderr.splitlines()
     assert all(line.startswith(("building the package", "staging ")) for line in status)

@@ -66,7 +66,7 @@ def test_the_whole_job_while_the_service_is_away_at_times(
             {},
             "GET .*/in",
             2,
-            "gs://bucket/in/*.csv: 403 tester does not have storage access.; grant access with `gcloud storage ",
+            "gs://bucket/in/x.csv: 403 tester does not have storage access.; grant access with `gcloud storage ",
         ),
         ({}, "POST /upload", 1, "403 tester does not have storage access.; grant access with `gcloud storage "),
     ],
