@@ -113,11 +113,11 @@ def test_set_up_again_makes_nothing_and_tear_down_removes_all(cloud_scripts: Clo
     roles = [re.findall(r"serviceAccount:(\S+)@taxi-1\S+ --role (\S+)", call) for call in cloud_scripts.calls]
     assert {role for found in roles for role in found} == {
         ("beam-taxi-worker", "roles/dataflow.worker"),
-        ("beam-taxi-worker", "roles/storage.objectAdmin"),
+        ("beam-taxi-worker", "roles/storage.objectUser"),
         ("beam-taxi-worker", "roles/artifactregistry.reader"),
         ("beam-taxi-launcher", "roles/dataflow.developer"),
         ("beam-taxi-launcher", "roles/serviceusage.serviceUsageViewer"),
-        ("beam-taxi-launcher", "roles/storage.objectAdmin"),
+        ("beam-taxi-launcher", "roles/storage.objectUser"),
         ("beam-taxi-launcher", "roles/storage.legacyBucketReader"),
         ("beam-taxi-launcher", "roles/iam.serviceAccountUser"),
         ("beam-taxi-launcher", "roles/cloudsql.client"),
