@@ -64,7 +64,7 @@ def test_a_worker_of_python_is_killed(cluster: Cluster, files: list[str], local_
     job = run_with_a_kill(cluster, "SdkHarness", *files, "--output", tmp_path)
     told, _ = job.communicate()
     if job.returncode != 0:
-        assert told.startswith("beam_taxi: error: the run failed: ")
+        assert told.startswith("beam_taxi: error: the job failed: a Python worker died")
         assert told.count("\n") == 1
         assert not (tmp_path / "there").exists()
         cluster.run(*files, "--output", tmp_path, "--run_id", "there")
