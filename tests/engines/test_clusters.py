@@ -120,7 +120,7 @@ def test_refused_data_and_a_pool_that_is_gone_are_reported(cluster: Cluster, tax
 
     job = cluster.start(*taxi, "--output", tmp_path / "out", "--run_id", "there")
     wait_until((tmp_path / "out" / "there").exists)
-    for pid in [*cluster.processes("worker_pool_main"), *cluster.processes("SdkHarness")]:
+    for pid in [*cluster.processes("launch.worker_pool"), *cluster.processes("SdkHarness")]:
         os.kill(pid, signal.SIGKILL)
     told, _ = job.communicate()
     assert (job.returncode, told.count("\n")) == (1, 1), told
