@@ -4,7 +4,7 @@
 # Usage: scripts/engines/cluster.sh spark|flink        Logs are in .engines/ENGINE-cluster.
 # Then: python -m beam_taxi.main --runner SparkRunner --job_endpoint 127.0.0.1:18099 --environment_type EXTERNAL
 #     --environment_config 127.0.0.1:50000 --input ... (FlinkRunner: and --flink_master 127.0.0.1:8081)
-# The job server and the pool listen on all interfaces, without authentication: see scripts/engines/loopback.sh.
+# The job server listens on all interfaces, without authentication: see scripts/engines/loopback.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -116,7 +116,7 @@ case "$engine" in
     flink) start_flink ;;
     *) printf 'cluster: %s has no cluster\n' "$engine" >&2; exit 2 ;;
 esac
-PATH=$PWD/.venv/bin:$PATH part pool python -m apache_beam.runners.worker.worker_pool_main --service_port "$POOL_PORT"
+part pool .venv/bin/python -m beam_taxi.launch.worker_pool --port "$POOL_PORT"
 part server java "${server[@]}" -Xmx2g -jar "$root/home/jars/job-server.jar" "${arguments[@]}" \
     --job-host=127.0.0.1 "--job-port=$JOB_PORT" --artifact-port=0 --expansion-port=0 "--artifacts-dir=$root/artifacts"
 wait_until answers "$POOL_PORT"

@@ -106,7 +106,7 @@ class _Trial:
         words = {
             "executor": EXECUTORS[self._cluster.engine],
             "Python worker": "SdkHarness",
-            "pool": "worker_pool_main",
+            "pool": "launch.worker_pool",
             "job server": "job-server.jar",
         }.get(kind)
         time.sleep(seconds)

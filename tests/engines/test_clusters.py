@@ -64,7 +64,7 @@ def test_a_worker_of_python_is_killed(cluster: Cluster, files: list[str], local_
     job = run_with_a_kill(cluster, "SdkHarness", *files, "--output", tmp_path)
     told, _ = job.communicate()
     if job.returncode != 0:
-        assert told.startswith("beam_taxi: error: the run failed: ")
+        assert told.startswith("beam_taxi: error: the job failed: a Python worker died")
         assert told.count("\n") == 1
         assert not (tmp_path / "there").exists()
         cluster.run(*files, "--output", tmp_path, "--run_id", "there")
@@ -120,7 +120,7 @@ def test_refused_data_and_a_pool_that_is_gone_are_reported(cluster: Cluster, tax
 
     job = cluster.start(*taxi, "--output", tmp_path / "out", "--run_id", "there")
     wait_until((tmp_path / "out" / "there").exists)
-    for pid in [*cluster.processes("worker_pool_main"), *cluster.processes("SdkHarness")]:
+    for pid in [*cluster.processes("launch.worker_pool"), *cluster.processes("SdkHarness")]:
         os.kill(pid, signal.SIGKILL)
     told, _ = job.communicate()
     assert (job.returncode, told.count("\n")) == (1, 1), told

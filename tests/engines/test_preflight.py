@@ -14,6 +14,7 @@ from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPool
 
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError
+from beam_taxi.launch.worker_pool import serve
 from beam_taxi.main import main
 from beam_taxi.run.versions import check_versions, versions
 from tests.cloud.answers import JsonHandler
@@ -30,14 +31,18 @@ def servers() -> Iterator[dict[str, str]]:
     service = LocalJobServicer()
     job = service.start_grpc_server()
     pool, pool_server = BeamFnExternalWorkerPoolServicer.start()
+    _, our_server, our_port = serve("127.0.0.1", 0)
     flink = ThreadingHTTPServer(("127.0.0.1", 0), _Overview)
     threading.Thread(target=flink.serve_forever, daemon=True).start()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         none = f"127.0.0.1:{free.getsockname()[1]}"
-        yield {"job": f"localhost:{job}", "pool": pool, "flink": f"127.0.0.1:{flink.server_port}", "none": none}
+        yield {"job": f"localhost:{job}", "pool": pool, "flink": f"127.0.0.1:{flink.server_port}", "none": none} | {
+            "ours": f"127.0.0.1:{our_port}"
+        }
     flink.shutdown()
     pool_server.stop(0)
+    our_server.stop(0)
     service.stop()
 
 
@@ -74,7 +79,7 @@ REFUSED = {
     ),
     "pool: nobody": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {none}",
-        ["--environment_config: no answer at {none}", "start the pool first: python -m apache_beam"],
+        ["--environment_config: no answer at {none}", "start the pool first: python -m beam_taxi.launch.worker_pool"],
     ),
     "pool: another": (
         "PortableRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {job}",
@@ -138,6 +143,14 @@ PLANNED = {
         "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {pool} "
         "--environment_cache_millis 5",
         ["workers    EXTERNAL {pool}, kept for 5 ms"],
+    ),
+    "our pool": (
+        "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {ours}",
+        ["workers    EXTERNAL {ours}, kept for 3000 ms"],
+    ),
+    "Beam's pool": (
+        "SparkRunner --job_endpoint {job} --environment_type EXTERNAL --environment_config {pool}",
+        ["workers    EXTERNAL {pool}, kept for 300000 ms"],
     ),
     "slots": ("FlinkRunner --job_endpoint {job} --flink_master {flink}", ["master     {flink}", "parallel   3"]),
     "parallelism": ("FlinkRunner --flink_master {flink} --parallelism 2", ["parallel   2"]),

@@ -26,6 +26,7 @@ from tests.cloud.answers import JsonHandler
 
 NAME = "beam-taxi-run"
 TRACE = "java.lang.RuntimeException: Error received from SDK harness\nbeam_taxi.errors.DataError: x.csv: line 3: bad"
+LOST = "io.grpc.StatusRuntimeException: CANCELLED: call already cancelled. Use ServerCallStreamObserver.setOnCancel…"
 ONE_CONTEXT = "org.apache.spark.SparkException: Only one SparkContext should be running in this JVM (see SPARK-2243)."
 
 
@@ -142,6 +143,15 @@ def test_a_job_that_is_done(job: Callable[..., EngineJob], runner: str, states: 
 FAILED: dict[str, tuple[str, list[str], list[str] | None, bool, str, type[BeamTaxiError], str]] = {
     "failed": ("SparkRunner", ["RUNNING", "FAILED"], None, False, TRACE, DataError, "x.csv: line 3: bad"),
     "without a reason": ("SparkRunner", ["FAILED"], None, False, "", BeamTaxiError, "gives no reason"),
+    "a lost worker": (
+        "SparkRunner",
+        ["FAILED"],
+        None,
+        False,
+        LOST,
+        BeamTaxiError,
+        "a Python worker died, or was killed",
+    ),
     "never in Flink": ("FlinkRunner", ["FAILED"], ["ABSENT"], False, TRACE, DataError, "x.csv: line 3: bad"),
     "failed in Flink": ("FlinkRunner", [], ["RUNNING", "FAILED"], False, "", DataError, "x.csv: line 3: bad"),
     "cancelled": ("SparkRunner", ["CANCELLED"], None, False, "", JobCancelled, "the job was cancelled"),

@@ -14,7 +14,7 @@ from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
 from beam_taxi.launch.quiet import quieten
 from beam_taxi.launch.runners.endpoints import host_and_port, is_here
 from beam_taxi.launch.runners.job_service import JobService, JobState
-from beam_taxi.launch.traces import explain
+from beam_taxi.launch.traces import explain, find_error
 
 LOST_SECONDS = 60.0
 """After so long without an answer the launcher gives up watching."""
@@ -23,6 +23,8 @@ GONE_SECONDS = 10.0
 CANCEL_SECONDS = 60.0
 """By default Flink interrupts a task that does not react after 30 seconds."""
 _WAITING_SECONDS = 20.0
+_WORKER_LOST = "call already cancelled"
+"""What Beam says of a worker that is gone, whose connections it still uses."""
 _POLL_SECONDS = (0.2, 1.0)
 
 
@@ -58,7 +60,7 @@ class EngineJob:
 
     def error(self) -> Exception:
         """Return the error of a job that has failed."""
-        return RuntimeError(self.service.errors(self.id) or "the job failed; the job service gives no reason")
+        return failure(self.service.errors(self.id))
 
     def waits_for(self) -> str:
         """Return what the job needs before it can do anything, empty if it is at work or that is not known."""
@@ -103,6 +105,13 @@ class EngineJob:
         """Return a job that `launched` has described; None if it can be asked for only on another machine."""
         address, cluster, name, job_id, here = json.loads(launched.service)
         return cls(address, cluster, name, job_id) if here == _here(address, cluster) else None
+
+
+def failure(text: str) -> Exception:
+    """Return the error of a job that failed with this text."""
+    if _WORKER_LOST in text and find_error(text) is None:
+        return BeamTaxiError("the job failed: a Python worker died, or was killed for lack of memory: launch again")
+    return RuntimeError(text or "the job failed; the job service gives no reason")
 
 
 def watch(job: EngineJob, show: Callable[[str], None], in_process: bool) -> None:

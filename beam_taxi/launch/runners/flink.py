@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from beam_taxi.launch.runners.endpoints import ask_rest, host_and_port
-from beam_taxi.launch.runners.engine_job import EngineJob
+from beam_taxi.launch.runners.engine_job import EngineJob, failure
 from beam_taxi.launch.runners.flink_rest import FlinkJob
 from beam_taxi.launch.runners.job_service import JobState
 from beam_taxi.launch.runners.portable import JarRunner
@@ -45,8 +45,7 @@ class _FlinkJob(EngineJob):
         return bool(self.cluster) and state is JobState.NOT_FOUND
 
     def error(self) -> Exception:
-        text = self.service.errors(self.id) or (self._job.cause() if self.cluster else "")
-        return RuntimeError(text) if text else super().error()
+        return failure(self.service.errors(self.id) or (self._job.cause() if self.cluster else ""))
 
     def waits_for(self) -> str:
         waits = self.cluster and self._job.waits_for_slots()

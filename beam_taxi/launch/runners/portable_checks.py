@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _JOB_SERVICE = "/org.apache.beam.model.job_management.v1.JobService/DescribePipelineOptions"
 # StopWorker is a no-op for an unknown worker, so it serves as a ping.
 _WORKER_POOL = "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker"
+OUR_POOL = "beam_taxi worker pool"
+"""How a pool of ours, beam_taxi.launch.worker_pool, answers the ping."""
 NO_ENDPOINT = "--job_endpoint HOST:PORT of a Beam job service is required"
 
 
@@ -84,7 +86,8 @@ class PortableChecks(Runner):
         """Beam's options for what the user left open."""
         name = re.sub(r"[^a-z0-9]+", "-", f"beam-taxi-{self.settings.run_id}".lower()).rstrip("-")
         # By default a job service that hangs is waited for 300 s at each call.
-        always = {"environment_cache_millis": "3000", "job_name": name, "job_server_timeout": "60"}
+        kept = "300000" if self._pool_mixes_workers_up else "3000"
+        always = {"environment_cache_millis": kept, "job_name": name, "job_server_timeout": "60"}
         return always | ({} if self._elsewhere else {"environment_type": "LOOPBACK"})
 
     @property
@@ -162,9 +165,18 @@ class PortableChecks(Runner):
         try:
             ask(self._worker_config, _WORKER_POOL, "worker pool")
         except UsageError as error:
-            command = "python -m apache_beam.runners.worker.worker_pool_main --service_port PORT"
-            return f"{error}: start the pool first: {command}"
+            return f"{error}: start the pool first: python -m beam_taxi.launch.worker_pool --port PORT"
         return ""
+
+    @cached_property
+    def _pool_mixes_workers_up(self) -> bool:
+        """Whether workers are in a pool of Beam's own, which may end the worker of another executor."""
+        if self.flags.get("environment_type").upper() != "EXTERNAL":
+            return False
+        try:
+            return OUR_POOL.encode() not in ask(self._worker_config, _WORKER_POOL, "worker pool")
+        except UsageError:
+            return True
 
     def _command_faults(self) -> Iterator[str]:
         """Yield a missing command of `--environment_type PROCESS`: the engine would try to start it again and again."""
