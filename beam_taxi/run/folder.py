@@ -112,7 +112,6 @@ class RunFolder:
         removes its files.
         """
         storage.check_published(self.uri, manifest.named_files())
-        self.remove_staging()
         with self.publish(MANIFEST) as file:
             file.write(manifest.to_json_text().encode())
         self.remove_staging()
