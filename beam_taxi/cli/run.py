@@ -88,7 +88,7 @@ def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) 
     if isinstance(outcome, Done):
         summary.print_end(launch, outcome.manifest, ids, timings)
     elif isinstance(outcome, Unknown) and outcome.is_expected:
-        summary.print_left(launch)
+        summary.print_left(launch, record.job)
     else:
         interrupt = interrupts.received()
         status = interrupt.exit_status if interrupt else follows.exit_status

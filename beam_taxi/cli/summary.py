@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.cli import streams
 from beam_taxi.cli.terminal import print_warning
+from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.preflight import QUERY
 from beam_taxi.run.folder import MANIFEST, REPORT
@@ -43,9 +45,12 @@ def print_lookup(found: Lookup) -> None:
         print(f"cache      missed: {reason}")
 
 
-def print_left(launch: Launch) -> None:
+def print_left(launch: Launch, job: LaunchedJob | None) -> None:
     """Print where the manifest of a job that is still running will be, and how it is recorded."""
     manifest = f"{launch.settings.run_uri}/{MANIFEST}"
+    if launch.options.is_json:
+        print(json.dumps({"state": "RUNNING", "job": None if job is None else asdict(job), "manifest_uri": manifest}))
+        return
     print(f"The job is still running; its manifest will be {manifest}")
     if launch.store is not None and launch.options.records_on_worker:
         print(f"A worker records it in {launch.store.uri}")

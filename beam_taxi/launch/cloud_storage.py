@@ -42,7 +42,7 @@ def try_write(folder: str) -> None:
     """
     bucket, name = split(folder)
     path = f"{name.strip('/')}/beam_taxi-check-{secrets.token_hex(8)}".lstrip("/")
-    with translated_errors(folder):
+    with translated_errors(folder, writes=True):
         blob = bucket_of(bucket).blob(path)
         blob.upload_from_string(b"", timeout=_WRITE_SECONDS, retry=None)
     # A bucket may keep its objects for a time.

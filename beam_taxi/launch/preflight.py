@@ -97,7 +97,7 @@ def refuse(checks: Iterable[Check]) -> None:
     found = [check for check in checks if check.fault]
     if found:
         kind = DataError if any(check.is_data for check in found) else UsageError
-        raise kind("; ".join(check.fault for check in found))
+        raise kind("; ".join(dict.fromkeys(check.fault for check in found)))
 
 
 def _check(name: str, look: Callable[[], str | None]) -> Check:

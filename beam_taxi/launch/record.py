@@ -31,6 +31,8 @@ class RunRecord:
         self._console = console
         self._attempt: int | None = None
         self._may_be_started = False
+        self.job: LaunchedJob | None = None
+        """The job outside this process, once it exists."""
 
     def start(self, runner: str, in_process: bool, claim: str) -> None:
         """Record RUNNING executions. Raises UsageError if the store has a run with this id that runs or has a result.
@@ -55,6 +57,7 @@ class RunRecord:
 
     def launched(self, job: LaunchedJob) -> None:
         """Record which job outside this process the run is, so that its end can be asked for later."""
+        self.job = job
         if self._store is None or self._attempt is None:
             return
         from beam_taxi.metadata import recorder

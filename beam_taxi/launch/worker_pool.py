@@ -1,8 +1,9 @@
 """A pool of Python workers for the executors of this machine: `python -m beam_taxi.launch.worker_pool --port 50000`.
 
 Beam's own pool, apache_beam.runners.worker.worker_pool_main, knows a worker by the id that its executor gave it. Each
-executor, and each job, counts its workers from 1. If two of them share a pool, one that ends its worker ends that of
-the other, which then waits without end, and its own worker stays. Beam's pool also listens on all interfaces.
+executor counts its workers from 1, and so does each job. With two executors on a machine, one that stops its worker
+stops the worker of the other, which then waits forever, while its own worker stays. That pool also listens on all
+interfaces.
 """
 
 from __future__ import annotations

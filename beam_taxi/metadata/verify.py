@@ -80,6 +80,9 @@ def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
         ended = ("CANCELED", f"process {run.properties['process_pid']} is gone") if gone else end_of(run.properties)
+        # A job may complete between the two looks.
+        if ended is not None and storage.exists(run.manifest):
+            return _reap(store, run, named, end_of)
         if ended is None and not named:
             place = run.properties.get("process_host", run.properties.get("job_page") or run.properties.get("runner"))
             reason = f"runs on {place or 'another host'}; if it does not, name the run to cancel it"

@@ -68,7 +68,7 @@ def dry_run_bytes(settings: Settings) -> int:
         job = _queries(settings.project).query(
             settings.query, config, retry=_retry(), job_retry=None, timeout=_CALL_SECONDS
         )
-        return int(job.total_bytes_processed)
+        return int(job.total_bytes_processed or 0)
 
 
 def _queries(project: str | None) -> Client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import CompressionTypes, FileMetadata
@@ -15,8 +14,6 @@ from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.storage.base import InputFile, RemoteFileSystem
 
 _CHUNK_BYTES = 1 << 20
-_EXTRAS = {"s3": ("apache-beam[aws]", "boto3"), "azfs": ("apache-beam[azure]", "azure.storage")}
-"""The package that a scheme needs, and a module of it, by scheme."""
 
 
 class BeamFileSystem(RemoteFileSystem):
@@ -25,9 +22,6 @@ class BeamFileSystem(RemoteFileSystem):
     def check_uri(self, uri: str) -> None:
         """Raise UsageError if Beam has no file system for the scheme, or not the settings that it needs."""
         scheme, _, path = uri.partition("://")
-        extra, module = _EXTRAS.get(scheme, ("", ""))
-        if module and find_spec(module) is None:
-            raise UsageError(f"{uri}: {scheme}:// needs another package: pip install '{extra}'")
         try:
             FileSystems.get_filesystem(uri)
         except Exception as error:

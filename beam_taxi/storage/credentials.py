@@ -93,7 +93,7 @@ def fault() -> str:
         request = Request()
         found.refresh(lambda *args, **kwargs: request(*args, **{**kwargs, "timeout": _SECONDS}))
     except RefreshError as error:
-        said = " ".join(str(error).split())[:300]
+        said = " ".join(str(error.args[0] if error.args else error).split())[:300]
         if not _Chosen.impersonated:
             return f"the Google Cloud credentials were refused: {said}; `{LOG_IN}`"
         target = _Chosen.impersonated[-1]
@@ -103,7 +103,7 @@ def fault() -> str:
             f"`{grant} --role roles/iam.serviceAccountTokenCreator`"
         )
     except (GoogleAuthError, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:300]
+        said = " ".join(str(error.args[0] if error.args else error).split())[:300]
         return f"the Google Cloud credentials cannot be used: {said}; `{LOG_IN}`"
     return ""
 

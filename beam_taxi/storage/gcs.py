@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from beam_taxi.errors import StorageError, UsageError
@@ -46,12 +47,19 @@ class CloudStorage(RemoteFileSystem):
 
     def match(self, pattern: str) -> list[InputFile]:
         """Return the objects that match `pattern`. The placeholder of a folder, whose name ends in /, is none."""
+        from google.api_core.exceptions import Forbidden
+
         bucket, name = split(pattern)
         with translated_errors(pattern):
-            exact = _get_blob(bucket, name) if name and not name.endswith("/") else None
+            is_pattern = bool(_WILDCARD.search(name))
+            exact = None
+            if name and not name.endswith("/"):
+                # Without permission to list, a missing object is forbidden, not missing.
+                with suppress(Forbidden) if is_pattern else nullcontext():
+                    exact = _get_blob(bucket, name)
             if exact is not None:
                 return [_input_file(exact)]
-            if not _WILDCARD.search(name):
+            if not is_pattern:
                 self._refuse_folder(pattern)
                 return []
             is_match = re.compile(_regular_expression(name)).fullmatch
@@ -113,7 +121,7 @@ class CloudStorage(RemoteFileSystem):
             raise FileExistsError(uri)
         bucket, name = split(uri)
         size = file.seek(0, os.SEEK_END)
-        with translated_errors(uri):
+        with translated_errors(uri, writes=True):
             try:
                 bucket_of(bucket).blob(name).upload_from_file(
                     file, rewind=True, size=size, if_generation_match=0, retry=DEFAULT_RETRY
@@ -125,7 +133,7 @@ class CloudStorage(RemoteFileSystem):
         from google.api_core.exceptions import NotFound
 
         bucket, name = split(uri)
-        with translated_errors(uri):
+        with translated_errors(uri, writes=True):
             try:
                 bucket_of(bucket).blob(name).delete(retry=lookup_retry())
             except NotFound:

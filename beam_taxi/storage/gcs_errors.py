@@ -42,8 +42,11 @@ _STATUSES = {
 
 
 @contextmanager
-def translated_errors(uri: str) -> Iterator[None]:
-    """Turn what Google's client raises into a StorageError with the HTTP status, if any, as its `code`."""
+def translated_errors(uri: str, writes: bool = False) -> Iterator[None]:
+    """Turn what Google's client raises into a StorageError with the HTTP status, if any, as its `code`.
+
+    `writes` means that the block needs permission to write.
+    """
     import requests
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -51,19 +54,19 @@ def translated_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (GoogleAPIError, GoogleAuthError, requests.RequestException, ValueError, re.error) as error:
-        translated = StorageError(f"{uri}: {_reason(error, uri.removeprefix(SCHEME).partition('/')[0])}")
+        translated = StorageError(f"{uri}: {_reason(error, uri.removeprefix(SCHEME).partition('/')[0], writes)}")
         translated.code = _code(error)
         raise translated from error
 
 
-def advice(code: int | None, message: str, bucket: str) -> str:
+def advice(code: int | None, message: str, bucket: str, writes: bool = False) -> str:
     """Return how to fix what the service reports, by its reason rather than by the status alone."""
     for pattern, fix in _REASONS.items():
         if re.search(pattern, message, re.IGNORECASE):
             return fix
     if code == 403:
         member, permission = _denied(message)
-        role = _ROLES.get(permission, "roles/storage.objectUser")
+        role = _ROLES.get(permission, f"roles/storage.{'objectUser' if writes else 'objectViewer'}")
         command = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
         return f"grant access with `{command}`"
     return _STATUSES.get(code or 0, "try again").format(bucket=bucket)
@@ -83,13 +86,13 @@ def _code(error: BaseException) -> int | None:
     return int(code) if isinstance(code, int) else None
 
 
-def _reason(error: BaseException, bucket: str) -> str:
+def _reason(error: BaseException, bucket: str, writes: bool) -> str:
     """Return in one line what the client reports, and how to fix it."""
     from google.auth.exceptions import GoogleAuthError
 
     if isinstance(error, GoogleAuthError):
         no_credentials = "it is not public, and there are no Google Cloud credentials here"
-        reported = _one_line(error) if has_credentials() else no_credentials
+        reported = _one_line(error.args[0] if error.args else error) if has_credentials() else no_credentials
         return f"{reported}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
     code = _code(error)
@@ -98,7 +101,7 @@ def _reason(error: BaseException, bucket: str) -> str:
     answer = re.search(r'"message": ?"([^"]+)"', str(cause))
     message = details[0].get("message") if details else answer[1] if answer else getattr(cause, "message", None)
     text = f"{code or ''} {_one_line(message or cause)}".strip()
-    return f"{text}; {advice(code, f'{message} {cause} {details}', bucket)}"
+    return f"{text}; {advice(code, f'{message} {cause} {details}', bucket, writes)}"
 
 
 def _one_line(message: object) -> str:

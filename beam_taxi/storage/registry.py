@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 
 from beam_taxi.errors import UsageError
 from beam_taxi.storage.base import FileSystem
 
 _LOCAL = ""
+_EXTRAS = {
+    "s3": ("apache-beam[aws]", "boto3"),
+    "hdfs": ("apache-beam[hadoop]", "hdfs"),
+    "azfs": ("apache-beam[azure]", "azure"),
+}
+"""The package that a scheme needs, and a module of it, by scheme."""
 
 
 def file_system(uri: str) -> FileSystem:
@@ -28,12 +35,16 @@ def join(folder: str, *parts: str) -> str:
 
 
 def check_scheme(uri: str) -> None:
-    """Raise UsageError if a URI lacks a slash, which would make it a local path."""
+    """Raise UsageError if a URI lacks a slash, which would make it a local path, or if its scheme cannot be used."""
     found = re.match(r"(gs|s3|hdfs|bq|https?|file|azfs):/*", uri, re.IGNORECASE)
     if found and not uri.startswith(f"{found[1].lower()}://"):
         raise UsageError(f"{uri}: use {found[1].lower()}://{uri[found.end() :]}")
     if found and found[1] in ("http", "https", "file"):
         raise UsageError(f"{uri}: {found[1]}:// is not supported; use a local path, or gs://BUCKET/…")
+
+    package, module = _EXTRAS.get(_scheme(uri), ("", ""))
+    if module and find_spec(module) is None:
+        raise UsageError(f"{uri}: {_scheme(uri)}:// needs another package: pip install '{package}'")
 
 
 def _scheme(uri: str) -> str:

@@ -47,12 +47,12 @@ grant_on_bucket() {
 }
 
 grant_on_project "$worker_account" roles/dataflow.worker
-grant_on_bucket "$worker_account" roles/storage.objectAdmin
+grant_on_bucket "$worker_account" roles/storage.objectUser
 run gcloud artifacts repositories add-iam-policy-binding "$repository" --location "$region" --project "$project" \
     --member "serviceAccount:$(email "$worker_account")" --role roles/artifactregistry.reader
 grant_on_project "$launcher_account" roles/dataflow.developer
 grant_on_project "$launcher_account" roles/serviceusage.serviceUsageViewer
-grant_on_bucket "$launcher_account" roles/storage.objectAdmin
+grant_on_bucket "$launcher_account" roles/storage.objectUser
 grant_on_bucket "$launcher_account" roles/storage.legacyBucketReader
 run gcloud iam service-accounts add-iam-policy-binding "$(email "$worker_account")" --project "$project" \
     --member "serviceAccount:$(email "$launcher_account")" --role roles/iam.serviceAccountUser

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "no working directory": (
         f"cd gone; rmdir ../gone; {MAIN} --input x --output out",
         2,
-        "no longer exists",
+        "the working directory ",
     ),
     "no temporary files": (
         f"{NO_TEMPORARY_FILES} --input bad.csv --output out",

@@ -6,6 +6,7 @@ proxy, which answers for `http://dataflow.test` and, by a certificate of its own
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import re
@@ -56,6 +57,9 @@ class Dataflow:
         self.cancel_refusals = 0
         self.broken_calls = 0
         self.disabled_apis: set[str] = set()
+        self.callers: list[tuple[str, str]] = []
+        self.denied_accounts: set[str] = set()
+        self.secrets: dict[str, str] = {}
 
     def message(self, importance: str, text: str) -> None:
         time = f"2026-01-01T00:00:{len(self.messages):02d}Z"
@@ -96,6 +100,10 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 granted = {"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}
                 self.answer({"error": refused} if refused else granted, 400 if refused else 200)
                 return
+            self.note_caller()
+            if self.host == "iamcredentials.googleapis.com":
+                self.impersonate(self.path.rpartition("/")[2].partition(":")[0])
+                return
             job = self.body()
             if service.create_refusal is not None:
                 status, message = service.create_refusal
@@ -118,9 +126,30 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
             service.cancelled.set()
             self.answer({"id": JOB_ID})
 
+        def note_caller(self) -> None:
+            host = self.host or urlsplit(self.path).hostname or ""
+            service.callers.append((host, self.headers.get("Authorization", "")))
+
+        def impersonate(self, account: str) -> None:
+            self.body()
+            if account in service.denied_accounts:
+                told = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
+                self.answer({"error": {"code": 403, "message": told, "status": "PERMISSION_DENIED"}}, 403)
+                return
+            self.answer({"accessToken": f"of {account}", "expireTime": "2100-01-01T00:00:00Z"})
+
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = parse_qs(url.query)
+            self.note_caller()
+            if self.host == "secretmanager.googleapis.com":
+                secret = service.secrets.get(url.path.removeprefix("/v1/").removesuffix(":access"))
+                if secret is None:
+                    told = "Permission 'secretmanager.versions.access' denied for resource"
+                    self.answer({"error": {"code": 403, "message": told}}, 403)
+                    return
+                self.answer({"payload": {"data": base64.b64encode(secret.encode()).decode()}})
+                return
             if url.path.endswith("services:batchGet"):
                 assert self.host == "serviceusage.googleapis.com"
                 states = {name: name.rsplit("/", 1)[1] not in service.disabled_apis for name in query["names"]}
@@ -128,7 +157,7 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
                 self.answer({"services": services})
             elif self.host == "storage.googleapis.com" and url.path.endswith("/b/public/o/x.csv"):
                 assert "Authorization" not in self.headers
-                self.answer({"name": "x.csv", "size": "4", "updated": "2026-01-01T00:00:00Z"})
+                self.answer({"name": "x.csv", "size": "4", "generation": "7", "updated": "2026-01-01T00:00:00Z"})
             elif self.host == "storage.googleapis.com":
                 told = "Anonymous caller does not have storage.objects.list access to the bucket."
                 self.answer({"error": {"code": 401, "message": told}}, 401)
@@ -229,6 +258,7 @@ class StorageFaults:
         self.away = ""
         self.uploading = threading.Event()
         self.failed: set[str] = set()
+        self.callers: list[str] = []
 
 
 def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
@@ -239,6 +269,7 @@ def storage_handler_of(faults: StorageFaults) -> type[JsonHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length) if length else None
             call = f"{self.command} {self.path}"
+            faults.callers.append(self.headers.get("Authorization", ""))
             if "/upload/" in call and "staging" in call:
                 faults.uploading.set()
             if faults.away and re.search(faults.away, call) and call not in faults.failed:

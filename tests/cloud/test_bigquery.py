@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
@@ -105,7 +106,7 @@ class _Jobs(JsonHandler):
             "jobReference": REFERENCE,
             "configuration": {"jobType": "QUERY", "query": {"query": query, "destinationTable": table}},
             "status": {"state": "DONE"},
-            "statistics": {"query": {}},
+            "statistics": {"query": {"totalBytesProcessed": "1234567"}},
         }
 
 
@@ -169,3 +170,20 @@ def test_refused_in_one_line(bigquery: dict[str, str], tmp_path: Path, args: lis
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("args", [["--input", "bq://data.d.trips"], ["--query", "SELECT 1"]], ids=["read", "query"])
+def test_bigquery_that_cannot_be_reached_is_reported_within_seconds(tmp_path: Path, args: list[str]):
+    away = {"BIGQUERY_STORAGE_EMULATOR_HOST": "127.0.0.1:1", "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1"}
+    started = time.monotonic()
+    done = run(away, tmp_path, *args)
+    assert done.returncode == 2
+    assert ": BigQuery cannot be reached: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 120
+
+
+def test_a_plan_tells_what_a_query_would_process(bigquery: dict[str, str], tmp_path: Path):
+    done = run(bigquery, tmp_path, "--query", "SELECT 1", "--plan")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "would process 1,234,567 bytes" in done.stdout

@@ -25,13 +25,16 @@ from ml_metadata.proto import metadata_store_pb2
 
 from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning, StorageError
+from beam_taxi.launch.command import parse
 from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
 from beam_taxi.launch.runners.dataflow import DataflowRunner
 from beam_taxi.launch.runners.dataflow_job import Job, watch
+from beam_taxi.launch.runners.registry import choose
 from beam_taxi.metadata.store import open_store
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.versions import versions
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.dataflow_service import ENDPOINT, JOB_ID
 from tests.cloud.launch import ROOT, command, run
@@ -170,15 +173,19 @@ def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
 def test_uploads_that_are_refused(google_cloud: GoogleCloud):
     google_cloud.storage.refused = "^(POST|PUT) /upload/"
     done = run(google_cloud, run_id="forbidden", metadata_store="none")
+    assert done.returncode == 2
+    assert done.stderr.startswith("beam_taxi: error: --staging_location: cannot be written: gs://bucket/staging: 403 ")
+    # As when only the key of some objects is out of reach.
+    google_cloud.storage.refused = "^(POST|PUT) /upload/.*uploadType=resumable"
+    done = run(google_cloud, run_id="forbidden", metadata_store="none")
     assert done.returncode == 1
     *status, error = done.stderr.splitlines()
     assert all(line.startswith(("building the package", "staging ")) for line in status)
-    assert re.fullmatch(
-        r"beam_taxi: error: failed while staging \S+: 403 tester does not have storage access\.; `gcloud storage "
-        "buckets add-iam-policy-binding gs://bucket --member serviceAccount:tester@project.iam.gserviceaccount.com "
-        "--role roles/storage.objectUser`",
-        error,
+    told = (
+        "403 tester does not have storage access.; `gcloud storage buckets add-iam-policy-binding gs://bucket "
+        "--member serviceAccount:tester@project.iam.gserviceaccount.com --role roles/storage.objectUser`"
     )
+    assert re.fullmatch(rf"beam_taxi: error: failed while staging \S+: {re.escape(told)}", error)
     assert google_cloud.dataflow.created == []
 
 
@@ -275,6 +282,20 @@ def test_nobody_waits(google_cloud: GoogleCloud, tmp_path: Path):
         f"--metadata_store '{store}'",
     ]
     assert states(store) == {"RUNNING"}
+
+
+def test_nobody_waits_for_json(google_cloud: GoogleCloud):
+    done = run(google_cloud, "--no_wait", "--log_format", "json", run_id="alone-json", metadata_store="none")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["state"]) == (0, "RUNNING")
+    assert told["manifest_uri"] == "gs://bucket/out/alone-json/manifest.json"
+    assert told["job"] == {
+        "runner": "DataflowRunner",
+        "id": JOB_ID,
+        "service": f"{ENDPOINT}/v1b3/projects/project/locations/us-east1",
+        "page": f"https://console.cloud.google.com/dataflow/jobs/us-east1/{JOB_ID}?project=project",
+        "cancel": f"gcloud dataflow jobs cancel {JOB_ID} --region us-east1 --project project",
+    }
 
 
 def test_an_interrupt_cancels_if_so_answered(google_cloud: GoogleCloud, tmp_path: Path):
@@ -486,6 +507,56 @@ def test_a_host_that_shuts_down_leaves_the_job(google_cloud: GoogleCloud, job: J
     with pytest.raises(StillRunning, match=told):
         watch(job, Statuses("running", interrupt, answer=True), later="later")
     assert not google_cloud.dataflow.cancelled.is_set()
+
+
+@pytest.fixture
+def runner(google_cloud: GoogleCloud, job: Job, tmp_path: Path) -> DataflowRunner:
+    words = command(run_id="followed", metadata_store=f"sqlite:///{tmp_path}/m.sqlite")[3:]
+    found = choose(parse(words, "beam_taxi"))
+    assert isinstance(found, DataflowRunner)
+    return found
+
+
+class Launched:
+    """A pipeline that has been handed to Dataflow: as Beam's Pipeline, and as the result of its run."""
+
+    has_job = True
+
+    def run(self) -> Launched:
+        return self
+
+    def job_id(self) -> str:
+        return JOB_ID
+
+
+def test_a_signal_while_the_job_is_recorded(google_cloud: GoogleCloud, runner: DataflowRunner):
+    recorded: list[LaunchedJob] = []
+
+    def record(job: LaunchedJob) -> None:
+        if not recorded:
+            recorded.append(job)
+            raise Interrupt(signal.SIGTERM)
+        recorded.append(job)
+
+    told = (
+        f"ended by SIGTERM; the job is still running; cancel it with: gcloud dataflow jobs cancel {JOB_ID}.*runs reap"
+    )
+    with pytest.raises(StillRunning, match=told):
+        runner.run(Launched(), QUIET, record)
+    assert [one.id for one in recorded] == [JOB_ID, JOB_ID]
+
+
+def test_a_terminal_that_is_gone_leaves_the_job(google_cloud: GoogleCloud, runner: DataflowRunner):
+    def gone() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    told = "the launcher failed: .*Broken pipe; the job is still running: https://console.*; cancel it with: gcloud"
+    with pytest.raises(StillRunning, match=told):
+        runner.run(Launched(), Statuses("running", gone), lambda job: None)
+
+
+def test_workers_must_have_the_launchers_versions(runner: DataflowRunner):
+    assert {name: found for name, found in versions().items() if name != "python"} == runner.worker_versions()
 
 
 def test_the_messages_of_a_failed_job_are_asked_for_again(google_cloud: GoogleCloud, job: Job):

@@ -113,11 +113,11 @@ def test_set_up_again_makes_nothing_and_tear_down_removes_all(cloud_scripts: Clo
     roles = [re.findall(r"serviceAccount:(\S+)@taxi-1\S+ --role (\S+)", call) for call in cloud_scripts.calls]
     assert {role for found in roles for role in found} == {
         ("beam-taxi-worker", "roles/dataflow.worker"),
-        ("beam-taxi-worker", "roles/storage.objectAdmin"),
+        ("beam-taxi-worker", "roles/storage.objectUser"),
         ("beam-taxi-worker", "roles/artifactregistry.reader"),
         ("beam-taxi-launcher", "roles/dataflow.developer"),
         ("beam-taxi-launcher", "roles/serviceusage.serviceUsageViewer"),
-        ("beam-taxi-launcher", "roles/storage.objectAdmin"),
+        ("beam-taxi-launcher", "roles/storage.objectUser"),
         ("beam-taxi-launcher", "roles/storage.legacyBucketReader"),
         ("beam-taxi-launcher", "roles/iam.serviceAccountUser"),
         ("beam-taxi-launcher", "roles/cloudsql.client"),
@@ -147,7 +147,8 @@ def test_the_image_and_the_template(cloud_scripts: Cloud):
     started = cloud_scripts.run("flex_template/run.sh", "input=gs://b/*.csv", "splits=a:1,b:2", "--max-workers=3")
     assert started.returncode == 0, started.stderr
     (call,) = cloud_scripts.calls
-    assert call.endswith("--parameters ^|^output=gs://b/out|input=gs://b/*.csv|splits=a:1,b:2 --max-workers=3")
+    parameters = "|beam_taxi|".join(["output=gs://b/out", "input=gs://b/*.csv", "splits=a:1,b:2"])
+    assert call.endswith(f"--parameters ^|beam_taxi|^{parameters} --max-workers=3")
     assert cloud_scripts.run("flex_template/run.sh", "input").returncode == 2
 
 

@@ -127,7 +127,7 @@ def test_defaults_stand_in_the_declarations_alone():
     assert launch.settings == Settings(("a.csv",), "/out/r", "r")
     assert launch.options == LaunchOptions()
     assert launch.store_uri == "sqlite:////out/metadata.sqlite"
-    assert parse(["--input", "a.csv", "--output", "gs://b/out"]).store_uri == "none"
+    assert parse(["--input", "a.csv", "--output", "gs://bucket/out"]).store_uri == "none"
 
 
 def test_switches_and_other_names():

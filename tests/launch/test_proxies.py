@@ -13,7 +13,7 @@ import pytest
 from beam_taxi.launch.proxies import except_loopback
 
 PROXY = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-LOOPBACK = "localhost,127.0.0.1,::1"
+LOOPBACK = "localhost,127.0.0.1,::1,0.0.0.0"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ LOOPBACK = "localhost,127.0.0.1,::1"
         ({}, dict.fromkeys(("no_grpc_proxy", "no_proxy", "NO_PROXY"), LOOPBACK)),
         (
             {"NO_PROXY": "a,127.0.0.1"},
-            dict.fromkeys(("no_grpc_proxy", "no_proxy", "NO_PROXY"), "a,127.0.0.1,localhost,::1"),
+            dict.fromkeys(("no_grpc_proxy", "no_proxy", "NO_PROXY"), "a,127.0.0.1,localhost,::1,0.0.0.0"),
         ),
         (
             {"no_proxy": "a", "NO_PROXY": "b", "no_grpc_proxy": "c"},
@@ -33,12 +33,22 @@ LOOPBACK = "localhost,127.0.0.1,::1"
 )
 def test_what_is_excepted(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: dict[str, str]):
     for name in ("no_grpc_proxy", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
+        # So that it is restored, too, if it was not set.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in {**PROXY, **given}.items():
         monkeypatch.setenv(name, value)
     for _ in range(2):
         except_loopback()
         assert {name: os.environ[name] for name in expected} == expected
+
+
+def test_without_a_proxy_nothing_changes(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    before = dict(os.environ)
+    except_loopback()
+    assert dict(os.environ) == before
 
 
 @pytest.fixture

@@ -90,8 +90,7 @@ def test_an_unknown_scheme_is_an_error_of_one_line(call):
         ("gs://bucket/a\nb", r"'gs://bucket/a\nb': the name has characters that cannot be printed"),
         ("https://host/x.csv", "https://host/x.csv: https:// is not supported; use a local path, or gs://BUCKET/…"),
         ("s3://bucket/x", "s3://bucket/x: s3:// needs another package: pip install 'apache-beam[aws]'"),
-        ("hdfs://x", "hdfs://x: Beam cannot use hdfs:// here: "),
-        ("hdfs://", "hdfs://: Beam cannot use hdfs:// here: "),
+        ("hdfs://x", "hdfs://x: hdfs:// needs another package: pip install 'apache-beam[hadoop]'"),
         ("nosuch://x/y", "nosuch://x/y: Beam cannot use nosuch:// here: Unable to get filesystem from specified path"),
     ],
 )

@@ -107,6 +107,6 @@ class Runner:
     def end_of(cls, job: LaunchedJob) -> Outcome:
         """Return how a job has ended that was launched earlier, by any process; Unknown if it may still be running.
 
-        A job that has succeeded is Unknown too: only its manifest says that the run is complete.
+        The caller has found no manifest, so a job that is done has failed.
         """
         return Unknown(f"{job.runner} cannot be asked for the job {job.id}")

@@ -146,7 +146,7 @@ def reason_of(error: Exception) -> str:
             message = error.response.json()["error"]["message"]
         return f"{error.response.status_code} {' '.join(str(message).split())}"[:300]
     if isinstance(error, NoConnection | Timeout) and error.request is not None:
-        return f"{type(error).__name__}: {urlsplit(error.request.url or '').netloc} does not answer"
+        return f"{type(error).__name__}: {urlsplit(str(error.request.url)).netloc} does not answer"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 

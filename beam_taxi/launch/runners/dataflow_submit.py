@@ -55,14 +55,15 @@ class Submission(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note a step, or raise the error of a call that is not worth repeating."""
-        if record.msg.startswith("Starting GCS upload to") and record.args:
+        text = str(record.msg)
+        if text.startswith("Starting GCS upload to"):
             self._begin(f"staging {str(_first(record)).rsplit('/', 1)[-1]}")
-        elif record.msg.startswith("Completed GCS upload to"):
+        elif text.startswith("Completed GCS upload to"):
             self.staged = str(_first(record)).rsplit("/", 1)[0]
             if str(_first(record)).endswith(_PIPELINE):
                 self.is_creating = True
                 self._begin("creating the job")
-        elif record.msg.startswith("Retry with exponential backoff"):
+        elif text.startswith("Retry with exponential backoff"):
             error = sys.exc_info()[1]
             assert error is not None
             # The client that creates the job has repeated the call five times already.
@@ -110,7 +111,8 @@ def submit(pipeline: Pipeline, console: Console, names: Names, submission: Submi
         except RuntimeError as error:
             # Beam's text of a subprocess that failed has its command and a trace, but not what it reported.
             reported.seek(0)
-            lines = _ERROR_LINE.findall(reported.read())
+            output = getattr(error.__cause__, "output", None) or b""
+            lines = _ERROR_LINE.findall(reported.read() + output.decode(errors="replace"))
             if not lines:
                 raise
             raise BeamTaxiError(f"failed while {submission.step}: {lines[-1][:300]}") from error

@@ -1,0 +1,98 @@
+"""Credentials: of an impersonated account in every call, and passwords that workers read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from google.cloud import storage as google_storage
+
+from beam_taxi.errors import UsageError
+from beam_taxi.metadata.secrets import read_secret
+from beam_taxi.storage import credentials, gcs_client
+from tests.cloud.conftest import GoogleCloud
+from tests.cloud.launch import run
+
+ACCOUNT = "launcher@project.iam.gserviceaccount.com"
+SECRET = "projects/project/secrets/password/versions/latest"
+
+
+@pytest.fixture(autouse=True)
+def _chosen_again() -> Iterator[None]:
+    yield
+    credentials.use("", None)
+    gcs_client.client.cache_clear()
+
+
+def test_every_call_is_made_by_the_impersonated_account(google_cloud: GoogleCloud):
+    google_cloud.dataflow.state = "JOB_STATE_RUNNING"
+    done = run(google_cloud, "--no_wait", run_id="impersonated", impersonate_service_account=ACCOUNT)
+    assert done.returncode == 0, done.stderr
+    made = google_cloud.dataflow.callers
+    assert {host for host, _ in made} >= {"dataflow.test", "serviceusage.googleapis.com"}
+    assert {token for host, token in made if host != "iamcredentials.googleapis.com"} == {f"Bearer of {ACCOUNT}"}
+    assert set(google_cloud.storage.callers) - {""} == {f"Bearer of {ACCOUNT}"}
+
+
+def test_an_impersonation_that_is_denied_is_reported_early(google_cloud: GoogleCloud):
+    google_cloud.dataflow.denied_accounts = {ACCOUNT}
+    done = run(google_cloud, "--preflight", impersonate_service_account=ACCOUNT)
+    assert done.returncode == 2
+    fault = f"--impersonate_service_account {ACCOUNT}: denied: "
+    assert fault in done.stdout
+    assert f"`gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --member user:YOU" in done.stdout
+    assert google_cloud.dataflow.created == []
+
+
+PASSWORDS = {
+    "a variable": ({}, "workers on other machines do not have the variable BEAM_TAXI_METADATA_PASSWORD"),
+    "a file": ({"metadata_password_file": "setup.py"}, "workers on other machines do not have the file setup.py"),
+    "a secret": ({"metadata_password_file": SECRET}, ""),
+    "an object": ({"metadata_password_file": "gs://bucket/password"}, ""),
+}
+
+
+@pytest.mark.parametrize(("options", "fault"), PASSWORDS.values(), ids=PASSWORDS)
+def test_workers_must_have_the_password(
+    google_cloud: GoogleCloud, bucket: google_storage.Bucket, options: dict[str, str], fault: str
+):
+    bucket.blob("password").upload_from_string("letmein\n")
+    google_cloud.dataflow.secrets = {SECRET: "letmein"}
+    store = {"metadata_store": "mysql://me@10.0.0.1/mlmd", "record_on": "worker"}
+    done = run(google_cloud, "--preflight", **store, **options)
+    assert ("--record_on worker: " in done.stdout) == bool(fault)
+    assert fault in done.stdout
+    assert "letmein" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def in_this_process(google_cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> GoogleCloud:
+    for name, value in google_cloud.variables.items():
+        monkeypatch.setenv(name, value)
+    return google_cloud
+
+
+def test_passwords_are_read_where_workers_can_read_them(in_this_process: GoogleCloud, bucket: google_storage.Bucket):
+    bucket.blob("password").upload_from_string("letmein\n")
+    in_this_process.dataflow.secrets = {SECRET: "from a secret"}
+    assert read_secret("gs://bucket/password") == "letmein"
+    assert read_secret(SECRET) == "from a secret"
+
+
+@pytest.mark.parametrize(
+    ("reference", "fault"),
+    [
+        ("gs://bucket/none", "object not found"),
+        ("projects/project/secrets/password", "is not a version of a secret; use projects/"),
+        ("projects/project/secrets/other/versions/1", "access is denied; `gcloud secrets add-iam-policy-binding other"),
+    ],
+)
+def test_a_password_that_cannot_be_read(in_this_process: GoogleCloud, reference: str, fault: str):
+    with pytest.raises(UsageError, match=re.escape(f"--metadata_password_file {reference}: {fault}")):
+        read_secret(reference)
+
+
+def test_a_chain_of_impersonations():
+    assert credentials.chain("a@x, b@x") == ("a@x", "b@x")
+    assert credentials.chain("") == ()
