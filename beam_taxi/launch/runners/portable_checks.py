@@ -156,11 +156,8 @@ class PortableChecks(Runner):
             yield f"--environment_config: {fault}"
 
     def _pool_fault(self) -> str:
-        """Return what is wrong with the pool of workers and how to start it, empty if it answers.
-
-        At a loopback address each machine of the cluster has its own pool, which cannot be reached from here.
-        """
-        if self._elsewhere and is_here(host_and_port(self._worker_config)[0]):
+        """Return what is wrong with the pool of workers and how to start it, empty if it answers."""
+        if self._pools_are_elsewhere:
             return ""
         try:
             ask(self._worker_config, _WORKER_POOL, "worker pool")
@@ -168,11 +165,18 @@ class PortableChecks(Runner):
             return f"{error}: start the pool first: python -m beam_taxi.launch.worker_pool --port PORT"
         return ""
 
+    @property
+    def _pools_are_elsewhere(self) -> bool:
+        """Whether each machine of the cluster has its own pool, at a loopback address, which this one cannot reach."""
+        return bool(self._elsewhere) and is_here(host_and_port(self._worker_config)[0])
+
     @cached_property
     def _pool_mixes_workers_up(self) -> bool:
         """Whether workers are in a pool of Beam's own, which may end the worker of another executor."""
         if self.flags.get("environment_type").upper() != "EXTERNAL":
             return False
+        if self._pools_are_elsewhere:
+            return True
         try:
             return OUR_POOL.encode() not in ask(self._worker_config, _WORKER_POOL, "worker pool")
         except UsageError:
