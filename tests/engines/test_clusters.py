@@ -91,7 +91,7 @@ def test_a_job_outlives_its_launcher_and_its_job_server(
     told, _ = job.communicate()
     assert job.returncode == 143, told
     assert told.startswith(
-        "beam_taxi: error: ended by SIGTERM; the job beam-taxi-left goes on: watch it at http://127."
+        "beam_taxi: error: ended by SIGTERM; the job beam-taxi-left is still running: watch it at http://127."
     )
     assert "cancel it with: curl -X PATCH http://127.0.0.1:8081/jobs/" in told
     assert f"beam-taxi runs reap --metadata_store {store}" in told

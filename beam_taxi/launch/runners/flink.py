@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class _FlinkJob(EngineJob):
     """A job that Flink's REST service is asked about too, if its address is known; what it says counts.
 
-    A job goes on if its job server is gone, and a job server that has lost Flink does not know how the job ends.
+    A job continues without its job server, and a job server that has lost Flink does not know how the job ends.
     """
 
     @property

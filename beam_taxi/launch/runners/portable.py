@@ -115,7 +115,7 @@ class PortableRunner(PortableChecks):
             if not self.in_process and not getattr(interrupt, "wants_cancel", True):
                 if not is_known:
                     launched(job.launched(self.name))
-                return StillRunning(f"{reason}; the job {job.name} goes on: {job.how()}; {self._reaping}")
+                return StillRunning(f"{reason}; the job {job.name} is still running: {job.how()}; {self._reaping}")
             fault = self._cancel(job)
         except KeyboardInterrupt:
             fault = "interrupted while it was being cancelled"
