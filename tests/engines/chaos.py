@@ -21,6 +21,7 @@ EXECUTORS = {"spark": "CoarseGrainedExecutorBackend", "flink": "TaskManagerRunne
 LAUNCHER_TERM, LAUNCHER_KILL = "launcher, SIGTERM", "launcher, SIGKILL"
 KINDS = ("executor", "Python worker", "pool", "job server", LAUNCHER_TERM, LAUNCHER_KILL)
 _LIMIT_SECONDS = 300.0
+_IDLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,8 @@ class _Trial:
         faults = [] if self._job.returncode != 0 or files == "whole" else ["exit status 0 without the run"]
         if self._running_jobs() and not self._folder.exists():
             faults.append("removed under a running job")
-        until = time.monotonic() + _LIMIT_SECONDS
         restart()
-        while self._running_jobs():
-            if time.monotonic() > until:
-                faults.append("the job goes on")
-                break
-            time.sleep(1)
+        faults += [] if self._has_ended(_IDLE_SECONDS if state == "RUNNING" else 0.0) else ["the job goes on"]
         self._reap()
         after = self._files()
         reaped = self._state()
@@ -122,6 +118,18 @@ class _Trial:
         restart = self._cluster.respawn(found[-1]) if again else lambda: None
         os.kill(found[-1], signal.SIGKILL)
         return restart
+
+    def _has_ended(self, idle_seconds: float) -> bool:
+        """Return whether the engine has no job, and had none for so long: a job server takes a while to submit one."""
+        busy = time.monotonic()
+        until = busy + _LIMIT_SECONDS
+        while self._running_jobs() or time.monotonic() - busy < idle_seconds:
+            if self._running_jobs():
+                busy = time.monotonic()
+            if busy > until:
+                return False
+            time.sleep(1)
+        return True
 
     def _running_jobs(self) -> bool:
         if self._cluster.engine == "spark":
