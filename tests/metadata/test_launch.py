@@ -182,7 +182,7 @@ def test_a_store_that_is_away_at_the_start_alone(sample: Path, tmp_path: Path, m
 def test_a_store_that_vanishes_while_the_job_runs(sample: Path, tmp_path: Path, mariadb: MariaDB):
     uri = mariadb.tcp("vanishes_in_a_run")
     process = launch("--input", sample, "--output", tmp_path, "--metadata_store", uri, "--run_id", "r")
-    while not (tmp_path / "r").exists() and process.poll() is None:
+    while not list(tmp_path.glob("r/examples/*/*")) and process.poll() is None:
         pass
     mariadb.stop()
     out, error = process.communicate()

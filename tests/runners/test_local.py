@@ -44,7 +44,7 @@ def make_pipeline() -> beam.Pipeline:
 
 def run_by_ours() -> None:
     launch = parse(["--input", "x.csv", "--output", "out", "--metadata_store", "none"])
-    LocalRunner(launch).run(make_pipeline(), TerminalConsole(as_json=True))
+    LocalRunner(launch).run(make_pipeline(), TerminalConsole(as_json=True), lambda _: None)
 
 
 def run_by_beam() -> None:
