@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ IsSame = Callable[[BinaryIO], bool]
 """Returns whether an existing file will do in place of the one that is being published."""
 
 _CHUNK_BYTES = 1 << 20
+_DELETIONS = 16
+"""Objects that are deleted at the same time."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,11 @@ class RemoteFileSystem(ABC):
 
     def remove_claimed(self, run_uri: str) -> None:
         """Delete every object in the folder, the claim last."""
-        for name in self._names(run_uri):
-            if name != CLAIM:
-                self._delete(f"{run_uri}/{name}")
+        from concurrent.futures import ThreadPoolExecutor
+
+        names = [name for name in self._names(run_uri) if name != CLAIM]
+        with ThreadPoolExecutor(_DELETIONS) as pool:
+            deque(pool.map(lambda name: self._delete(f"{run_uri}/{name}"), names), 0)
         self._delete(f"{run_uri}/{CLAIM}")
 
     @contextmanager
