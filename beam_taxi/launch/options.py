@@ -38,7 +38,7 @@ class LaunchOptions:
     metadata_password_file: str | None = field(
         default=None,
         metadata=flag(
-            "file with the password of the store",
+            "password of the store: a file, gs://BUCKET/FILE or projects/PROJECT/secrets/SECRET/versions/VERSION",
             Group.RUN,
             metavar="FILE",
             default="the variable BEAM_TAXI_METADATA_PASSWORD",
