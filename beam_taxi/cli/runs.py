@@ -12,7 +12,7 @@ from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
-from beam_taxi.launch.outcome import consequence
+from beam_taxi.launch.outcome import Unknown, consequence
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
@@ -141,11 +141,14 @@ def _reap(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 
 def _end_of(properties: Mapping[str, object]) -> tuple[str, str] | None:
-    """Return how the job of a run has ended outside this process, by asking its runner."""
+    """Return the state of the job of a run outside this process, by asking its runner, None if that is not known."""
     job = LaunchedJob.from_properties(properties)
     if job is None:
         return None
-    follows = consequence(runner_class(job.runner).end_of(job))
+    outcome = runner_class(job.runner).end_of(job)
+    if isinstance(outcome, Unknown) and outcome.is_running:
+        return "RUNNING", outcome.reason
+    follows = consequence(outcome)
     return None if follows.state is None else (follows.state.value, follows.message)
 
 

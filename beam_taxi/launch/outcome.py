@@ -37,10 +37,14 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The job may still be running. `is_expected` if it was launched so that nobody waits for it."""
+    """The job may still be running. `is_expected` if it was launched so that nobody waits for it.
+
+    `is_running` means that its service says so.
+    """
 
     reason: str
     is_expected: bool = False
+    is_running: bool = False
 
 
 Outcome = Done | Failed | Cancelled | Unknown

@@ -50,8 +50,8 @@ class Reaped:
 
 
 EndOf = Callable[[Identity], tuple[str, str] | None]
-"""Returns the state, FAILED or CANCELED, and the reason, with which the job outside this process has ended that the
-properties of a run name; None if it has not ended, or cannot be asked."""
+"""Returns the state of the job that the properties of a run name, RUNNING, FAILED or CANCELED, and the reason; None if
+there is no job outside its launcher, or if it cannot be asked for."""
 
 
 def _no_end(properties: Identity) -> None:
@@ -61,9 +61,9 @@ def _no_end(properties: Identity) -> None:
 def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end) -> list[Reaped]:
     """End the RUNNING entries whose process is gone: COMPLETE if the manifest exists after all, else CANCELED.
 
-    A job outside its launcher has ended as `end_of` says. A process on another host cannot be seen, so its run is left
-    RUNNING, unless it is named in `run_ids`. The entry of a live process is never ended. Raises StoreError, and
-    UsageError for an unknown id.
+    A job outside its launcher has ended, or is running, as `end_of` says. A process on another host cannot be seen, so
+    its run is left RUNNING, unless it is named in `run_ids`. The entry of a live process or job is never ended. Raises
+    StoreError, and UsageError for an unknown id.
     """
     for run_id in run_ids:
         get_run(store, run_id)
@@ -80,6 +80,8 @@ def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
         ended = ("CANCELED", f"process {run.properties['process_pid']} is gone") if gone else end_of(run.properties)
+        if ended is not None and ended[0] == "RUNNING":
+            return Reaped(run.run_id, *ended)
         # A job may complete between the two looks.
         if ended is not None and storage.exists(run.manifest):
             return _reap(store, run, named, end_of)

@@ -195,7 +195,7 @@ class DataflowRunner(Runner):
             return Failed(error)
         if state == "DONE":
             return Failed(BeamTaxiError(f"the job is done, but the run has no manifest; see {asked.page}"))
-        return Unknown(f"the job is {state.lower()}: {asked.page}")
+        return Unknown(f"the job is {state.lower()}: {asked.page}", is_running=True)
 
     def _job(self, job_id: str) -> Job:
         project, region = self.settings.project or "", self.flags.get("region")

@@ -163,7 +163,7 @@ def end_of(job: EngineJob | None, launched: LaunchedJob) -> Outcome:
         return Cancelled(f"the job {job.name} was cancelled")
     if job.is_gone(state):
         return Failed(BeamTaxiError(f"the job {job.name} has ended; its engine does not know it any more"))
-    return Unknown(f"the job {job.name}: {state.value}")
+    return Unknown(f"the job {job.name}: {state.value}", is_running=state is JobState.RUNNING)
 
 
 def _here(*addresses: str) -> str:
