@@ -10,7 +10,6 @@ import pytest
 from beam_taxi.metadata.recorder import start
 from beam_taxi.metadata.verify import Reaped, reap
 from beam_taxi.run.folder import RunFolder
-from beam_taxi.run.manifest import Artifact
 from tests.metadata import runs
 
 
@@ -49,8 +48,11 @@ def test_a_job_that_completes_while_it_is_asked_for_is_complete(tmp_path: Path):
     store, folder = started(tmp_path)
 
     def end_of(_: object) -> tuple[str, str]:
-        schema = Artifact("schema", "Schema", (folder.publish_bytes("schema", "schema.pbtxt", b"x")[0],))
-        folder.write_manifest(dataclasses.replace(runs.manifest("r"), run_uri=folder.uri, artifacts={"schema": schema}))
+        manifest = dataclasses.replace(runs.manifest("r"), run_uri=folder.uri)
+        for path in manifest.named_files():
+            with folder.publish(path, lambda _: True) as file:
+                file.write(b"x")
+        folder.write_manifest(manifest)
         return "FAILED", "the job is done, but the run has no manifest"
 
     (reaped,) = reap(store, [], end_of)
