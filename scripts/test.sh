@@ -31,6 +31,24 @@ install_packages() {
         DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Tests of engines and of the cloud wait for most of their time, so they run beside the others, and their output follows.
+# shellcheck disable=SC2317,SC2329  # step calls it
+run_tests() {
+    if [ "$#" != 0 ]; then
+        .venv/bin/python -m pytest "$@"
+        return
+    fi
+    local output status=0
+    output=$(mktemp)
+    .venv/bin/python -m pytest tests/engines tests/cloud >"$output" 2>&1 &
+    local beside=$!
+    .venv/bin/python -m pytest --ignore tests/engines --ignore tests/cloud || status=1
+    wait "$beside" || status=1
+    cat "$output"
+    rm "$output"
+    return "$status"
+}
+
 step "set-up" bash scripts/setup.sh --dev
 step "packages" install_packages
 step "ruff check" .venv/bin/ruff check .
@@ -41,7 +59,7 @@ if command -v shellcheck >/dev/null; then
 else
     printf '== shellcheck\nskipped: shellcheck is not installed\n'
 fi
-step "pytest" .venv/bin/python -m pytest "$@"
+step "pytest" run_tests "$@"
 printf 'Passed: %s' "${passed[0]}"
 printf ', %s' "${passed[@]:1}"
 printf '\n'
