@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -213,6 +214,16 @@ def test_without_credentials(google_cloud: GoogleCloud, tmp_path: Path, runner: 
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_cloud_storage_that_is_away_is_reported_within_seconds(google_cloud: GoogleCloud):
+    environment = {**google_cloud.environment, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"}
+    started = time.monotonic()
+    done = subprocess.run(command(), capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 2
+    assert "gs://bucket: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 40
 
 
 def test_a_public_object_needs_no_credentials(google_cloud: GoogleCloud, tmp_path: Path):
