@@ -32,7 +32,7 @@ def location(bucket: str) -> tuple[str, tuple[str, ...]]:
 def granted(bucket: str, permissions: tuple[str, ...]) -> set[str]:
     """Return which of some permissions on a bucket the caller has. Raises StorageError with its `code`."""
     with translated_errors(SCHEME + bucket):
-        return set(bucket_of(bucket).test_iam_permissions(list(permissions)))
+        return set(bucket_of(bucket).test_iam_permissions(list(permissions), retry=lookup_retry()))
 
 
 def try_write(folder: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from beam_taxi.errors import DataError, UsageError
+from beam_taxi.errors import BeamTaxiError, DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 SCHEME = "bq://"
+_STORAGE_EMULATOR = "BIGQUERY_STORAGE_EMULATOR_HOST"
 _CALL_SECONDS = 30.0
 _RETRY_SECONDS = 10.0
 _POLL_SECONDS = 1.0
+_READ_SECONDS = 120.0
+"""How long rows are waited for; the client's own limit is a day. A runner may then repeat the unit."""
 
 Waiting = Callable[[float], None]
 
@@ -76,15 +79,25 @@ def _queries(project: str | None) -> Client:
     from google.cloud import bigquery
 
     is_emulated = bool(os.environ.get("BIGQUERY_EMULATOR_HOST")) and not credentials.is_impersonated()
+    if not is_emulated:
+        _require_credentials()
     return bigquery.Client(project, AnonymousCredentials() if is_emulated else credentials.credentials())
 
 
-def _retry() -> Retry:
+def _require_credentials() -> None:
+    """Raise DefaultCredentialsError if there are none; the search of Google's libraries for them takes seconds."""
+    from google.auth.exceptions import DefaultCredentialsError
+
+    if not credentials.has_credentials():
+        raise DefaultCredentialsError("none were found")
+
+
+def _retry(seconds: float = _RETRY_SECONDS) -> Retry:
     """Return a policy that gives up after some seconds: the clients' own try for ten minutes, without a word."""
     from google.api_core.exceptions import InternalServerError, ServiceUnavailable, TooManyRequests
     from google.api_core.retry import Retry, if_exception_type
 
-    return Retry(if_exception_type(ServiceUnavailable, TooManyRequests, InternalServerError), timeout=_RETRY_SECONDS)
+    return Retry(if_exception_type(ServiceUnavailable, TooManyRequests, InternalServerError), timeout=seconds)
 
 
 def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
@@ -96,6 +109,8 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
     with _errors_of(uri):
         from google.cloud.bigquery_storage_v1 import types
 
+        if _STORAGE_EMULATOR not in os.environ:
+            _require_credentials()
         session = _client().create_read_session(
             retry=_retry(),
             timeout=_CALL_SECONDS,
@@ -159,10 +174,16 @@ class _Reader:
         self._client = _client()
 
     def read(self, start: Stream, end: Stream) -> Iterator[Batch]:
-        """Yield the rows of streams `start` to `end`. Raises DataError."""
-        for stream in self._table.streams[start:end]:
-            for page in self._client.read_rows(stream).rows().pages:
-                yield Batch(self._to_features(page.to_arrow()))
+        """Yield the rows of streams `start` to `end`. Raises DataError, and BeamTaxiError if BigQuery is away."""
+        from google.api_core.exceptions import RetryError
+
+        try:
+            for stream in self._table.streams[start:end]:
+                for page in self._client.read_rows(stream, retry=_retry(_READ_SECONDS)).rows().pages:
+                    yield Batch(self._to_features(page.to_arrow()))
+        except RetryError as error:
+            reason = _one_line(error.cause or error)
+            raise BeamTaxiError(f"{self._table.info.uri}: BigQuery cannot be reached: {reason}") from error
 
     def _to_features(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = []
@@ -182,7 +203,7 @@ def _client() -> BigQueryReadClient:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
     from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
-    emulator = os.environ.get("BIGQUERY_STORAGE_EMULATOR_HOST")
+    emulator = os.environ.get(_STORAGE_EMULATOR)
     if emulator is None:
         return BigQueryReadClient(credentials=credentials.credentials())
     import grpc

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -72,12 +75,15 @@ def credentials_of(impersonated: Sequence[str]) -> Credentials:
 
 def account() -> str:
     """Return the e-mail address of the service account whose credentials are used, empty if it is not known."""
+    return _Chosen.impersonated[-1] if _Chosen.impersonated else _own_account()
+
+
+def _own_account() -> str:
+    """Return the account of the credentials before any impersonation."""
     from google.auth.exceptions import GoogleAuthError
 
-    if _Chosen.impersonated:
-        return _Chosen.impersonated[-1]
     try:
-        email = getattr(credentials(), "service_account_email", None)
+        email = getattr(credentials_of(()), "service_account_email", None)
     except GoogleAuthError:
         return ""
     return str(email) if email and email != "default" else ""
@@ -85,27 +91,49 @@ def account() -> str:
 
 def fault() -> str:
     """Return why no token can be had, with how to fix it; empty if one can. It takes at most some seconds."""
-    from google.auth.exceptions import GoogleAuthError, RefreshError
+    return _fault_of(()) or (_fault_of(_Chosen.impersonated) if _Chosen.impersonated else "")
+
+
+def _fault_of(impersonated: Sequence[str]) -> str:
+    from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
     from google.auth.transport.requests import Request
 
     try:
-        found = credentials()
+        found = credentials_of(impersonated)
         request = Request()
         found.refresh(lambda *args, **kwargs: request(*args, **{**kwargs, "timeout": _SECONDS}))
     except RefreshError as error:
-        said = " ".join(str(error.args[0] if error.args else error).split())[:300]
-        if not _Chosen.impersonated:
-            return f"the Google Cloud credentials were refused: {said}; `{LOG_IN}`"
-        target = _Chosen.impersonated[-1]
-        grant = f"gcloud iam service-accounts add-iam-policy-binding {target} --member user:YOU"
-        return (
-            f"--impersonate_service_account {target}: denied: {said}; "
-            f"`{grant} --role roles/iam.serviceAccountTokenCreator`"
-        )
+        if impersonated:
+            return _denial(impersonated, _reason(error))
+        return f"the Google Cloud credentials were refused: {_reason(error)}; `{LOG_IN}`"
+    except TransportError as error:
+        return f"no token for the Google Cloud credentials: {_reason(error)}; check the network, or try again later"
     except (GoogleAuthError, OSError, ValueError) as error:
-        said = " ".join(str(error.args[0] if error.args else error).split())[:300]
-        return f"the Google Cloud credentials cannot be used: {said}; `{LOG_IN}`"
+        return f"the Google Cloud credentials cannot be used: {_reason(error)}; `{LOG_IN}`"
     return ""
+
+
+def _denial(impersonated: Sequence[str], reason: str) -> str:
+    """Return why an impersonation is denied; each account of a chain needs the role on the next."""
+    told = f"--impersonate_service_account {','.join(impersonated)}: denied: {reason}"
+    if re.search("SERVICE_DISABLED|has not been used in project|is disabled", reason):
+        return f"{told}; `gcloud services enable iamcredentials.googleapis.com --project {project() or 'PROJECT'}`"
+    own = _own_account()
+    members = [f"serviceAccount:{own}" if own else "user:YOU", *(f"serviceAccount:{name}" for name in impersonated)]
+    grants = (
+        f"`gcloud iam service-accounts add-iam-policy-binding {account} --member {member} "
+        "--role roles/iam.serviceAccountTokenCreator`"
+        for account, member in zip(impersonated, members, strict=False)
+    )
+    return f"{told}; {', '.join(grants)}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return in one line why there is no token: the second argument may be the answer, which says more."""
+    said = str(error.args[0] if error.args else error)
+    with suppress(IndexError, ValueError, LookupError, TypeError):
+        said = json.loads(error.args[1])["error"]["message"]
+    return " ".join(str(said).split())[:300]
 
 
 def has_credentials() -> bool:

@@ -59,10 +59,18 @@ def _payer(bucket: str, project: str | None) -> str | None:
 def lookup_retry() -> Any:
     """Return the retry policy of lookups, which give up after 30 s, and at once if nothing answers at the address."""
     from google.cloud.storage.retry import DEFAULT_RETRY
-    from requests import ConnectionError
 
     def is_transient(error: Exception) -> bool:
-        is_away = isinstance(error, ConnectionError) and "NewConnectionError" in repr(error.args)
-        return not is_away and bool(DEFAULT_RETRY._predicate(error))
+        return not is_away(error) and bool(DEFAULT_RETRY._predicate(error))
 
     return DEFAULT_RETRY.with_predicate(is_transient).with_timeout(_LOOKUP_SECONDS)
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether nothing answers at the address, or its name has none."""
+    from requests import ConnectionError
+    from urllib3.exceptions import ConnectTimeoutError
+
+    # NewConnectionError and NameResolutionError are ConnectTimeoutErrors.
+    reason = getattr(error.args[0], "reason", None) if isinstance(error, ConnectionError) and error.args else None
+    return isinstance(getattr(reason, "original_error", reason), ConnectTimeoutError)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from beam_taxi.errors import StorageError
 from beam_taxi.storage.credentials import LOG_IN, account, has_credentials
-from beam_taxi.storage.gcs_client import SCHEME
+from beam_taxi.storage.gcs_client import SCHEME, is_away
 
 _ROLES = {
     "storage.buckets.get": "roles/storage.legacyBucketReader",
@@ -95,6 +96,8 @@ def _reason(error: BaseException, bucket: str, writes: bool) -> str:
         reported = _one_line(error.args[0] if error.args else error) if has_credentials() else no_credentials
         return f"{reported}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
+    if is_away(cause):
+        return f"Cloud Storage does not answer at {_host(cause)}; check the network"
     code = _code(error)
     details = getattr(cause, "errors", None)
     # The error of an upload contains the service's answer as text.
@@ -102,6 +105,12 @@ def _reason(error: BaseException, bucket: str, writes: bool) -> str:
     message = details[0].get("message") if details else answer[1] if answer else getattr(cause, "message", None)
     text = f"{code or ''} {_one_line(message or cause)}".strip()
     return f"{text}; {advice(code, f'{message} {cause} {details}', bucket, writes)}"
+
+
+def _host(error: BaseException) -> str:
+    """Return the host of the request that got no answer."""
+    request = getattr(error, "request", None)
+    return urlsplit(str(getattr(request, "url", ""))).netloc
 
 
 def _one_line(message: object) -> str:

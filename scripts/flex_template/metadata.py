@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from beam_taxi.flags import INTEGER, Group, Option
@@ -27,19 +28,52 @@ _HELP = {
     "gs://BUCKET/FILE",
 }
 """Help for options of which a template takes only some values."""
+_LIMITS = {
+    "max_rejects": (0, 10**12),
+    "num_shards": (1, 99_999),
+    "unit_bytes": (1, 1 << 40),
+    "batch_bytes": (1, 1 << 30),
+    "max_field_bytes": (1, 1 << 28),
+    "histogram_buckets": (1, 10_000),
+    "quantile_buckets": (1, 10_000),
+    "top_k": (1, 1_000_000),
+    "gzip_level": (0, 3),
+}
+"""The least and the greatest value that a flag takes."""
 _NAME_PATTERN = NAME.pattern
 _OBJECT = r"gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?/[^/].*"
+_SHARE = r"(0+(\.[0-9]*)?|\.[0-9]+|0*1(\.0*)?)([eE][+-]?0{1,3})?"
+_SMALL_SHARE = r"0*([0-9](\.[0-9]*)?|\.[0-9]+)[eE]-([0-9]{0,2}[1-9]|[0-9]?[1-9][0-9]|[1-9][0-9]{2})"
 _CHARACTER = r"[\x01-\x09\x0b\x0c\x0e-\x7f]"
+
+
+def _below(digits: str) -> Iterator[str]:
+    """Yield patterns of the numbers without leading zeros, above zero, up to the one with these digits."""
+    if len(digits) > 1:
+        yield f"[1-9][0-9]{{0,{len(digits) - 2}}}"
+    for place, digit in enumerate(digits):
+        least = 1 if place == 0 else 0
+        if int(digit) > least:
+            rest = len(digits) - place - 1
+            yield f"{digits[:place]}[{least}-{int(digit) - 1}]" + f"[0-9]{{{rest}}}" * bool(rest)
+    yield digits
+
+
+def _between(least: int, most: int) -> str:
+    """Return the pattern of the whole numbers from `least`, 0 or 1, to `most`; they may have leading zeros."""
+    return "0*(" + "|".join(["0"] * (least == 0) + list(_below(str(most)))) + ")"
+
+
+_SPLIT = f"{_NAME_PATTERN}:{_between(1, 1 << 24)}"
 _REGEXES = {
+    **{name: f"^{_between(*limits)}$" for name, limits in _LIMITS.items()},
     "input": r"^(gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?|bq://.+)$",
     "output": r"^gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?$",
     "schema": f"^{_OBJECT}$",
     "run_id": f"^{_NAME_PATTERN}$",
     "pipeline_name": f"^{_NAME_PATTERN}$",
-    "splits": f"^{_NAME_PATTERN}:0*[1-9][0-9]*(,{_NAME_PATTERN}:0*[1-9][0-9]*)*$",
-    "max_rejects": "^[0-9]+$",
-    "max_reject_ratio": r"^(0+(\.[0-9]*)?|\.[0-9]+|0*1(\.0*)?|[0-9]+(\.[0-9]*)?[eE]-[0-9]+)$",
-    "gzip_level": "^0*[0-3]$",
+    "splits": f"^{_SPLIT}(,{_SPLIT})*$",
+    "max_reject_ratio": f"^({_SHARE}|{_SMALL_SHARE})$",
     "delimiter": f"^{_CHARACTER}$",
     "quote": f"^{_CHARACTER}?$",
     "metadata_store": r"^((mysql|grpc)://.+|none)$",
@@ -69,7 +103,7 @@ def _parameter(option: Option) -> dict[str, object]:
         "paramType": kind,
         "isOptional": option.name not in _REQUIRED,
     }
-    regex = _REGEXES.get(option.name, {"NUMBER": "^0*[1-9][0-9]*$", "BOOLEAN": "^(true|false)$"}.get(kind))
+    regex = _REGEXES.get(option.name, {"BOOLEAN": "^(true|false)$"}.get(kind))
     if regex:
         found["regexes"] = [regex]
     # A default that depends on other options is not one of the parameter, which would be passed with every launch.

@@ -59,6 +59,7 @@ class Dataflow:
         self.disabled_apis: set[str] = set()
         self.callers: list[tuple[str, str]] = []
         self.denied_accounts: set[str] = set()
+        self.denial = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
         self.secrets: dict[str, str] = {}
 
     def message(self, importance: str, text: str) -> None:
@@ -133,8 +134,7 @@ def handler_of(service: Dataflow, tls: ssl.SSLContext) -> type[JsonHandler]:
         def impersonate(self, account: str) -> None:
             self.body()
             if account in service.denied_accounts:
-                told = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
-                self.answer({"error": {"code": 403, "message": told, "status": "PERMISSION_DENIED"}}, 403)
+                self.answer({"error": {"code": 403, "message": service.denial, "status": "PERMISSION_DENIED"}}, 403)
                 return
             self.answer({"accessToken": f"of {account}", "expireTime": "2100-01-01T00:00:00Z"})
 

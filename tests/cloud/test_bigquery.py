@@ -19,6 +19,9 @@ import pyarrow as pa
 import pytest
 from google.cloud.bigquery_storage_v1 import types
 
+from beam_taxi.errors import BeamTaxiError
+from beam_taxi.settings import Settings
+from beam_taxi.sources import bigquery as bigquery_source
 from tests.cloud.answers import JsonHandler
 
 ROWS = 1000
@@ -181,6 +184,42 @@ def test_bigquery_that_cannot_be_reached_is_reported_within_seconds(tmp_path: Pa
     assert ": BigQuery cannot be reached: " in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert time.monotonic() - started < 120
+
+
+@pytest.mark.parametrize("args", [["--input", "bq://data.d.trips"], ["--query", "SELECT 1"]], ids=["read", "query"])
+def test_without_credentials(tmp_path: Path, args: list[str]):
+    nobody = {
+        "CLOUDSDK_CONFIG": str(tmp_path),
+        "GCE_METADATA_HOST": "127.0.0.1:1",
+        "GOOGLE_APPLICATION_CREDENTIALS": "",
+    }
+    done = run(nobody, tmp_path, *args)
+    assert done.returncode == 2
+    assert "no credentials for BigQuery: none were found (run `gcloud auth application-default login`)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+class _Away(_ReadApi):
+    """A service that answers until rows are read."""
+
+    def read(self, request: types.ReadRowsRequest, context: grpc.ServicerContext) -> Iterator[types.ReadRowsResponse]:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "Away.")
+        yield types.ReadRowsResponse()
+
+
+def test_rows_are_not_waited_for_without_a_limit(monkeypatch: pytest.MonkeyPatch):
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers((_Away(),))
+    monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    monkeypatch.setattr(bigquery_source, "_READ_SECONDS", 0.5)
+    server.start()
+    try:
+        settings = Settings(input=("bq://data.d.trips",), run_uri="/out/r", run_id="r", project="payer")
+        table = bigquery_source.open_bigquery("bq://data.d.trips", settings, {})
+        with pytest.raises(BeamTaxiError, match="bq://data.d.trips: BigQuery cannot be reached: 503 Away."):
+            list(table.reader(table.kinds, has_rejects=False).read(0, 1))
+    finally:
+        server.stop(None)
 
 
 def test_a_plan_tells_what_a_query_would_process(bigquery: dict[str, str], tmp_path: Path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from google.cloud import storage as google_storage
@@ -12,9 +14,11 @@ from beam_taxi.errors import UsageError
 from beam_taxi.metadata.secrets import read_secret
 from beam_taxi.storage import credentials, gcs_client
 from tests.cloud.conftest import GoogleCloud
+from tests.cloud.dataflow_service import ENDPOINT
 from tests.cloud.launch import run
 
 ACCOUNT = "launcher@project.iam.gserviceaccount.com"
+CALLER = "tester@project.iam.gserviceaccount.com"
 SECRET = "projects/project/secrets/password/versions/latest"
 
 
@@ -39,10 +43,41 @@ def test_an_impersonation_that_is_denied_is_reported_early(google_cloud: GoogleC
     google_cloud.dataflow.denied_accounts = {ACCOUNT}
     done = run(google_cloud, "--preflight", impersonate_service_account=ACCOUNT)
     assert done.returncode == 2
-    fault = f"--impersonate_service_account {ACCOUNT}: denied: "
+    fault = f"--impersonate_service_account {ACCOUNT}: denied: Permission 'iam.serviceAccounts.getAccessToken' denied"
     assert fault in done.stdout
-    assert f"`gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --member user:YOU" in done.stdout
+    grant = f"`gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --member serviceAccount:{CALLER} --role"
+    assert grant in done.stdout
     assert google_cloud.dataflow.created == []
+
+
+def test_each_account_of_a_chain_needs_the_role_on_the_next(in_this_process: GoogleCloud):
+    in_this_process.dataflow.denied_accounts = {"b@p"}
+    credentials.use("a@p,b@p", None)
+    grants = re.findall(r"add-iam-policy-binding (\S+) --member (\S+) --role (\S+)`", credentials.fault())
+    role = "roles/iam.serviceAccountTokenCreator"
+    assert grants == [("a@p", f"serviceAccount:{CALLER}", role), ("b@p", "serviceAccount:a@p", role)]
+
+
+def test_an_api_that_is_off_is_enabled(in_this_process: GoogleCloud):
+    in_this_process.dataflow.denied_accounts = {ACCOUNT}
+    in_this_process.dataflow.denial = "IAM Service Account Credentials API has not been used in project 12 before."
+    credentials.use(ACCOUNT, "project")
+    fix = "`gcloud services enable iamcredentials.googleapis.com --project project`"
+    assert credentials.fault().endswith(f": denied: {in_this_process.dataflow.denial}; {fix}")
+
+
+def test_the_own_credentials_are_not_blamed_on_the_impersonated_account(
+    in_this_process: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    key = json.loads(Path(in_this_process.variables["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    refused = tmp_path / "key.json"
+    refused.write_text(json.dumps({**key, "token_uri": f"{ENDPOINT}/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(refused))
+    in_this_process.dataflow.token_refusals = ["invalid_grant"]
+    credentials.use(ACCOUNT, None)
+    fault = credentials.fault()
+    assert fault.startswith("the Google Cloud credentials were refused: ")
+    assert fault.endswith("`gcloud auth application-default login`")
 
 
 PASSWORDS = {

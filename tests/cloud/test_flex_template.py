@@ -47,20 +47,33 @@ def test_the_metadata_is_what_the_api_reads():
         for regex in parameter.regexes:
             assert parameter.defaultValue is None or re.fullmatch(regex, parameter.defaultValue)
     assert [one.name for one in read.parameters if not one.isOptional] == ["output"]
+    numbers = {one["name"] for one in metadata.metadata()["parameters"] if one["paramType"] == "NUMBER"}
+    assert numbers == set(metadata._LIMITS)
 
 
 TEXTS = (
     *("", "0", "1", "2", "3", "4", "007", "-1", "+1", "1_0", " 1", "1.5", "0.29", ".5", "1.0", "1.1", "1e-3", "nan"),
     *("a", "a:1", "a:0", "a:1,b:2", "a:1,", "a b:1", "a/b", ".", "A_b-1.x", "\t", "|", ";", "'", "''", "é", "\n"),
+    *("0e0", "1e0", "0.5E+00", "9e-0", "9e-1", "1.5e-0", "20e-1", "5e-010", "a:16777216", "a:16777217"),
     *("gs://b", "gs://b/", "gs://b/x", "gs://b/x,1", "gs://b//x", "gs:///x", "gs://", "s3://b/x", "bq://p.d.t"),
 )
+
+
+def texts_for(name: str) -> Iterator[str]:
+    """Yield texts for a parameter, with those at its limits."""
+    yield from TEXTS
+    if name in metadata._LIMITS:
+        least, most = metadata._LIMITS[name]
+        near = {value + by for value in (least, most, most // 2, most // 10) for by in (-1, 0, 1, 10)}
+        yield from map(str, sorted(near))
+        yield from (f"0{most}", f"{most}0", "9" * 19, "9" * 20)
 
 
 @pytest.mark.parametrize("name", [name for name in metadata._REGEXES if not name.startswith("metadata_")])
 def test_a_regex_takes_what_the_flag_takes(name: str):
     given = {"input": "gs://b/x", "output": "gs://b/out", "project": "project"}
     (regex,) = [one["regexes"][0] for one in metadata.metadata()["parameters"] if one["name"] == name]
-    for text in TEXTS:
+    for text in texts_for(name):
         is_elsewhere = name in ("input", "output") and not text.startswith(("gs:", "bq:" if name == "input" else "gs:"))
         # The launcher drops empty parameters, and reads the schema.
         if is_elsewhere or name == "schema" or (not text and name != "quote"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -213,6 +214,19 @@ def test_without_credentials(google_cloud: GoogleCloud, tmp_path: Path, runner: 
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "storage.invalid:1"], ids=["no server", "no address"])
+def test_cloud_storage_that_is_away_is_reported_within_seconds(google_cloud: GoogleCloud, host: str):
+    # `.invalid` never resolves; the proxy of the stand-ins would hide that.
+    proxies = {"no_proxy": "127.0.0.1,localhost,storage.invalid"}
+    environment = {**google_cloud.environment, **proxies, "STORAGE_EMULATOR_HOST": f"http://{host}"}
+    started = time.monotonic()
+    done = subprocess.run(command(), capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 2
+    assert f"gs://bucket: Cloud Storage does not answer at {host}; check the network" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 40
 
 
 def test_a_public_object_needs_no_credentials(google_cloud: GoogleCloud, tmp_path: Path):
