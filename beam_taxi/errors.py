@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+LONGEST_REASON = 300
+"""Maximum number of characters of another program's text in a message."""
+
+
+def one_line(text: object) -> str:
+    """Return another program's text, or an error of it, as one line of a message."""
+    return " ".join(str(text).split())[:LONGEST_REASON]
+
 
 class BeamTaxiError(Exception):
     """A failure with a one-line message; can be pickled, since workers may raise it."""

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from beam_taxi.metadata.process import status_of
+
 _TERM_SECONDS = 5.0
 _KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
@@ -59,14 +61,10 @@ def _running() -> frozenset[Child]:
 
 
 def _processes() -> Iterator[tuple[int, Child]]:
-    """Yield all processes that have not ended, each after the PID of its parent.
-
-    Fields 3, 4 and 22 are the state (Z or X has ended), the parent and the start: man 5 proc_pid_stat.
-    """
+    """Yield all processes that have not ended, each after the PID of its parent."""
     with suppress(FileNotFoundError):
-        for name in filter(str.isdigit, os.listdir("/proc")):
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             with suppress(FileNotFoundError, ProcessLookupError):
-                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                    fields = file.read().rpartition(")")[2].split()
-                if fields[0] not in "ZX":
-                    yield int(fields[1]), Child(int(name), int(fields[19]))
+                process = status_of(pid)
+                if not process.has_ended:
+                    yield process.parent, Child(pid, process.started)

@@ -6,7 +6,6 @@ import secrets
 from contextlib import suppress
 
 from beam_taxi.errors import StorageError
-from beam_taxi.storage.credentials import account
 from beam_taxi.storage.gcs import split
 from beam_taxi.storage.gcs_client import SCHEME, bucket_of, client, lookup_retry
 from beam_taxi.storage.gcs_errors import translated_errors
@@ -48,9 +47,3 @@ def try_write(folder: str) -> None:
     # A bucket may keep its objects for a time.
     with suppress(StorageError), translated_errors(folder):
         blob.delete(retry=None)
-
-
-def member() -> str:
-    """Return the caller as IAM names it, or `user:YOU` if the credentials do not contain an account."""
-    email = account()
-    return f"serviceAccount:{email}" if email else "user:YOU"

@@ -127,5 +127,4 @@ class RunRecord:
         except BeamTaxiError as error:
             if self._attempt is None:
                 return
-            later = f"python -m beam_taxi runs reap --metadata_store '{store.uri}'"
-            self._console.warn(f"the end was not recorded: {error}; record it later: {later}")
+            self._console.warn(f"the end was not recorded: {error}; record it later: {store.reap_command}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from typing import NamedTuple
 
 Identity = Mapping[str, str | int]
 
@@ -28,15 +29,29 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return the boot and the clock tick at which a process started, or None if it is gone; PIDs are reused.
-
-    Field 3 is the state, Z or X for a process that has ended, and field 22 the tick: man 5 proc_pid_stat.
-    """
+    """Return the boot and the clock tick at which a process started, or None if it is gone; PIDs are reused."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
+        process = status_of(pid)
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
+    return None if process.has_ended else f"{boot} {process.started}"
+
+
+class Status(NamedTuple):
+    """A process in /proc: the PID of its parent, and the clock tick at which it started."""
+
+    has_ended: bool
+    parent: int
+    started: int
+
+
+def status_of(pid: int) -> Status:
+    """Return the status of a process. Raises FileNotFoundError or ProcessLookupError if it is gone.
+
+    Fields 3, 4 and 22 are the state (Z or X has ended), the parent and the start: man 5 proc_pid_stat.
+    """
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return Status(fields[0] in "ZX", int(fields[1]), int(fields[19]))

@@ -32,6 +32,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def worker_versions() -> dict[str, str]:
+    """Return the versions that a worker must have; its Python may be another."""
+    return {name: found for name, found in versions().items() if name != "python"}
+
+
 def check_versions(expected: Mapping[str, str]) -> None:
     """Raise BeamTaxiError if this process, a worker, does not have the versions that the launcher expects."""
     found = versions() if expected else {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from beam_taxi.errors import BeamTaxiError, DataError, UsageError
+from beam_taxi.errors import BeamTaxiError, DataError, UsageError, one_line
 from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
@@ -182,7 +182,7 @@ class _Reader:
                 for page in self._client.read_rows(stream, retry=_retry(_READ_SECONDS)).rows().pages:
                     yield Batch(self._to_features(page.to_arrow()))
         except RetryError as error:
-            reason = _one_line(error.cause or error)
+            reason = one_line(error.cause or error)
             raise BeamTaxiError(f"{self._table.info.uri}: BigQuery cannot be reached: {reason}") from error
 
     def _to_features(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -226,10 +226,6 @@ def _errors_of(what: str) -> Iterator[None]:
         ) from error
     except (RetryError, OSError) as error:
         cause = getattr(error, "cause", None) or error
-        raise UsageError(f"{what}: BigQuery cannot be reached: {_one_line(cause)}; try again later") from error
+        raise UsageError(f"{what}: BigQuery cannot be reached: {one_line(cause)}; try again later") from error
     except (GoogleAPIError, ValueError) as error:
-        raise UsageError(f"{what}: BigQuery refused: {_one_line(error)}") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+        raise UsageError(f"{what}: BigQuery refused: {one_line(error)}") from error

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from beam_taxi.errors import StorageError, UsageError
+from beam_taxi.errors import StorageError, UsageError, one_line
 from beam_taxi.storage.base import InputFile, RemoteFileSystem
 
 _CHUNK_BYTES = 1 << 20
@@ -87,4 +87,4 @@ def _translated_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise StorageError(f"{uri}: {' '.join(str(error).split())[:300]}") from error
+        raise StorageError(f"{uri}: {one_line(error)}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -10,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from beam_taxi.errors import one_line
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -78,6 +79,15 @@ def account() -> str:
     return _Chosen.impersonated[-1] if _Chosen.impersonated else _own_account()
 
 
+def member() -> str:
+    """Return the caller as IAM names it, or `user:YOU` if the credentials do not contain an account."""
+    return _member(account())
+
+
+def _member(email: str) -> str:
+    return f"serviceAccount:{email}" if email else "user:YOU"
+
+
 def _own_account() -> str:
     """Return the account of the credentials before any impersonation."""
     from google.auth.exceptions import GoogleAuthError
@@ -118,8 +128,7 @@ def _denial(impersonated: Sequence[str], reason: str) -> str:
     told = f"--impersonate_service_account {','.join(impersonated)}: denied: {reason}"
     if re.search("SERVICE_DISABLED|has not been used in project|is disabled", reason):
         return f"{told}; `gcloud services enable iamcredentials.googleapis.com --project {project() or 'PROJECT'}`"
-    own = _own_account()
-    members = [f"serviceAccount:{own}" if own else "user:YOU", *(f"serviceAccount:{name}" for name in impersonated)]
+    members = map(_member, (_own_account(), *impersonated))
     grants = (
         f"`gcloud iam service-accounts add-iam-policy-binding {account} --member {member} "
         "--role roles/iam.serviceAccountTokenCreator`"
@@ -133,11 +142,13 @@ def _reason(error: BaseException) -> str:
     said = str(error.args[0] if error.args else error)
     with suppress(IndexError, ValueError, LookupError, TypeError):
         said = json.loads(error.args[1])["error"]["message"]
-    return " ".join(str(said).split())[:300]
+    return one_line(said)
 
 
 def has_credentials() -> bool:
     """Return within a second whether Google's libraries find credentials; without any, their search takes 20 s."""
+    import http.client
+
     from google.auth import environment_vars
     from google.auth._cloud_sdk import get_application_default_credentials_path
 

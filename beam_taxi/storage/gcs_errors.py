@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from beam_taxi.errors import StorageError
+from beam_taxi.errors import StorageError, one_line
 from beam_taxi.storage.credentials import LOG_IN, account, has_credentials
 from beam_taxi.storage.gcs_client import SCHEME, is_away
 
@@ -93,7 +93,7 @@ def _reason(error: BaseException, bucket: str, writes: bool) -> str:
 
     if isinstance(error, GoogleAuthError):
         no_credentials = "it is not public, and there are no Google Cloud credentials here"
-        reported = _one_line(error.args[0] if error.args else error) if has_credentials() else no_credentials
+        reported = one_line(error.args[0] if error.args else error) if has_credentials() else no_credentials
         return f"{reported}; log in with `{LOG_IN}`"
     cause = getattr(error, "cause", None) or error
     if is_away(cause):
@@ -103,7 +103,7 @@ def _reason(error: BaseException, bucket: str, writes: bool) -> str:
     # The error of an upload contains the service's answer as text.
     answer = re.search(r'"message": ?"([^"]+)"', str(cause))
     message = details[0].get("message") if details else answer[1] if answer else getattr(cause, "message", None)
-    text = f"{code or ''} {_one_line(message or cause)}".strip()
+    text = f"{code or ''} {one_line(message or cause)}".strip()
     return f"{text}; {advice(code, f'{message} {cause} {details}', bucket, writes)}"
 
 
@@ -111,7 +111,3 @@ def _host(error: BaseException) -> str:
     """Return the host of the request that got no answer."""
     request = getattr(error, "request", None)
     return urlsplit(str(getattr(request, "url", ""))).netloc
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())[:300]

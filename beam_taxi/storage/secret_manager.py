@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from beam_taxi.errors import StorageError
+from beam_taxi.errors import StorageError, one_line
 from beam_taxi.storage import credentials
 
 NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+")
@@ -29,11 +29,9 @@ def read_secret(name: str) -> bytes:
         if answer.status_code == 403:
             secret, project = name.split("/")[3], name.split("/")[1]
             grant = f"gcloud secrets add-iam-policy-binding {secret} --project {project}"
-            email = credentials.account()
-            member = f"serviceAccount:{email}" if email else "user:YOU"
             role = "roles/secretmanager.secretAccessor"
-            raise StorageError(f"{name}: access is denied; `{grant} --member {member} --role {role}`")
+            raise StorageError(f"{name}: access is denied; `{grant} --member {credentials.member()} --role {role}`")
         answer.raise_for_status()
         return base64.b64decode(answer.json()["payload"]["data"])
     except (GoogleAuthError, RequestException, ValueError, KeyError) as error:
-        raise StorageError(f"{name}: cannot be read: {' '.join(str(error).split())[:300]}") from error
+        raise StorageError(f"{name}: cannot be read: {one_line(error)}") from error

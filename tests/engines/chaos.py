@@ -1,4 +1,4 @@
-"""Jobs on a cluster, a part of which is killed at a random moment: a few for the tests, more for scripts/engines."""
+"""Jobs on a cluster, a part of which is killed at a random moment."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.launch import cloud_storage as bucket_checks
 from beam_taxi.settings import Settings
 from beam_taxi.sources.plan import plan_input
-from beam_taxi.storage import gcs
+from beam_taxi.storage import credentials, gcs
 from beam_taxi.storage.gcs_errors import advice
 from tests.cloud.answers import JsonHandler
 from tests.storage.conftest import Requests
@@ -307,7 +307,7 @@ def test_what_is_asked_before_a_launch(cloud_storage: google_storage.Bucket):
     with pytest.raises(StorageError) as caught:
         bucket_checks.location("none")
     assert caught.value.code == 404
-    assert bucket_checks.member() == "serviceAccount:tester@project.iam.gserviceaccount.com"
+    assert credentials.member() == "serviceAccount:tester@project.iam.gserviceaccount.com"
 
 
 def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -95,7 +95,7 @@ def _check_permissions(bucket: str, needed: tuple[str, ...]) -> Check:
     if not missing:
         return Check(name)
     role = "roles/storage.objectViewer" if needed == _READ else "roles/storage.objectUser"
-    member = cloud_storage.member()
+    member = credentials.member()
     grant = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
     return Check(name, f"gs://{bucket}: missing permissions: {', '.join(missing)}; `{grant}`")
 

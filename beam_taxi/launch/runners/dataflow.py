@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, JobCancelled, StillRunning
-from beam_taxi.launch.cloud_storage import member
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Cancelled, Failed, Outcome, Unknown
@@ -22,7 +21,8 @@ from beam_taxi.launch.runners.dataflow_checks import launch_checks
 from beam_taxi.launch.runners.dataflow_job import end_interrupted, raise_end, watch
 from beam_taxi.launch.runners.dataflow_repairs import Names
 from beam_taxi.launch.runners.estimate import Estimate, vcpus_of
-from beam_taxi.run.versions import versions
+from beam_taxi.run.versions import worker_versions
+from beam_taxi.storage.credentials import member
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -88,8 +88,7 @@ class DataflowRunner(Runner):
         }
 
     def worker_versions(self) -> Mapping[str, str]:
-        """Return the versions that decide the bytes; a worker may have another patch version of Python."""
-        return {name: found for name, found in versions().items() if name != "python"}
+        return worker_versions()
 
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Launch the job, and wait for it unless nobody is to wait; raises what `watch` raises."""
@@ -220,4 +219,4 @@ class DataflowRunner(Runner):
         store = self.launch.store
         if store is None or self.options.records_on_worker:
             return ""
-        return f"record its end with: python -m beam_taxi runs reap --metadata_store '{store.uri}'"
+        return f"record its end with: {store.reap_command}"

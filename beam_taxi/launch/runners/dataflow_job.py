@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 from beam_taxi import counters
@@ -69,14 +69,12 @@ class _Watched:
     def wait(self) -> None:
         """Return when the job is done; raises what `watch` raises, and KeyboardInterrupt."""
         progress = _Progress(self._job)
-        pause, most = _POLL_SECONDS
-        while True:
+        for pause in _pauses():
             state = self._answer(self._job.state)
             self._console.status(progress.described(state))
             if state in _ENDS:
                 return raise_end(self._job, state, self._names, self._console)
             time.sleep(pause)
-            pause = min(pause * 1.5, most)
 
     def interrupted(self, interrupt: KeyboardInterrupt) -> None:
         """Cancel the job and wait for its end if a user wants it; raises what `watch` raises."""
@@ -94,18 +92,15 @@ class _Watched:
 
     def _answer(self, call: Callable[[], T], done: str = "watched") -> T:
         """Return the answer to a call, which is repeated until there is one. Raises StillRunning."""
-        pause, most = _POLL_SECONDS
-        since = time.monotonic()
-        while True:
-            try:
-                return call()
-            except faults() as error:
-                if time.monotonic() - since > self._lost_seconds:
-                    reason = f"the job cannot be {done}: {reason_of(error)}; it may still be running: "
-                    raise self._left(reason + self._job.page) from error
-                self._console.status(f"no connection to Dataflow, retrying: {reason_of(error)}")
-            time.sleep(pause)
-            pause = min(pause * 1.5, most)
+
+        def show(reason: str) -> None:
+            self._console.status(f"no connection to Dataflow, retrying: {reason}")
+
+        try:
+            return _answered(call, self._lost_seconds, show)
+        except faults() as error:
+            reason = f"the job cannot be {done}: {reason_of(error)}; it may still be running: "
+            raise self._left(reason + self._job.page) from error
 
     def _left(self, reason: str, *more: str) -> StillRunning:
         """Return the error of a job that is left running, with what a user can do about it."""
@@ -175,15 +170,37 @@ def _raise_failure(job: Job, names: Names, console: Console | None) -> NoReturn:
 
 def _error_texts(job: Job, console: Console | None) -> tuple[list[str], str]:
     """Return the error messages of a job, oldest first, and why they cannot be read; only a `console` waits for it."""
-    pause, most = _POLL_SECONDS
-    since = time.monotonic()
+
+    def show(reason: str) -> None:
+        if console is not None:
+            console.status(f"the job failed; its messages cannot be read: {reason}, retrying")
+
+    try:
+        messages = _answered(lambda: job.messages("ERROR"), 0.0 if console is None else _REASON_SECONDS, show)
+    except faults() as error:
+        return [], f"its messages cannot be read: {reason_of(error)}"
+    return [str(message.get("messageText", "")) for message in messages], ""
+
+
+def _answered(call: Callable[[], T], seconds: float, show: Callable[[str], None]) -> T:
+    """Return the answer to a call, which is repeated for so many seconds; raises what it then raises.
+
+    `show` is called with the reason before each repetition.
+    """
+    since, pauses = time.monotonic(), _pauses()
     while True:
         try:
-            return [str(message.get("messageText", "")) for message in job.messages("ERROR")], ""
+            return call()
         except faults() as error:
-            unread = f"its messages cannot be read: {reason_of(error)}"
-            if console is None or time.monotonic() - since > _REASON_SECONDS:
-                return [], unread
-            console.status(f"the job failed; {unread}, retrying")
-        time.sleep(pause)
+            if time.monotonic() - since >= seconds:
+                raise
+            show(reason_of(error))
+        time.sleep(next(pauses))
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds between calls of the service, without end."""
+    pause, most = _POLL_SECONDS
+    while True:
+        yield pause
         pause = min(pause * 1.5, most)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import IO, TYPE_CHECKING, TextIO
 
-from beam_taxi.errors import BeamTaxiError
+from beam_taxi.errors import BeamTaxiError, one_line
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.quiet import silenced
 from beam_taxi.launch.runners.dataflow_repairs import Names, refusal_repair
@@ -137,7 +137,7 @@ def _reason(error: BaseException) -> tuple[int, str]:
         text = json.loads(content)["error"]["message"] if content else text
     except (ValueError, LookupError, TypeError):
         text = content.decode(errors="replace") if isinstance(content, bytes) else text
-    return status, " ".join(str(text).split())[:300]
+    return status, one_line(text)
 
 
 def _answered(error: BaseException) -> BaseException:

@@ -16,7 +16,7 @@ from beam_taxi.launch.beam_flags import known_beam_flags, unknown_flags
 from beam_taxi.launch.options import known_flags
 from beam_taxi.launch.runners.base import Runner
 from beam_taxi.launch.runners.endpoints import ask, host_and_port, is_here
-from beam_taxi.run.versions import versions
+from beam_taxi.run.versions import worker_versions
 
 if TYPE_CHECKING:
     from beam_taxi.sources.plan import TablePlan
@@ -73,8 +73,8 @@ class PortableChecks(Runner):
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults)]
 
     def worker_versions(self) -> Mapping[str, str]:
-        """Return the versions that decide the bytes; a worker may have another Python."""
-        return {name: found for name, found in versions().items() if name != "python"}
+        """Return the versions that decide the bytes."""
+        return worker_versions()
 
     @property
     def _cluster(self) -> str:

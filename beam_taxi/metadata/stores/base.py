@@ -78,6 +78,11 @@ class StoreAddress(ABC):
 
         return Client(self.config(write))
 
+    @property
+    def reap_command(self) -> str:
+        """The command that ends the records of runs that have died, or whose jobs have ended."""
+        return f"python -m beam_taxi runs reap --metadata_store '{self.uri}'"
+
     @contextmanager
     def lock(self, write: bool) -> Iterator[None]:
         """Keep other writers out during the block; most stores do that themselves. Raises StoreError."""
