@@ -1,0 +1,132 @@
+"""The judgement of a run's data: what was looked at, what came of each, and whether the run is accepted.
+
+It is written to `validation.json` in the run folder; the manifest has its summary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from beam_taxi.errors import UsageError
+from beam_taxi.run.typed_json import InvalidJsonError, from_json
+
+VALIDATION_VERSION = 1
+"""Incremented if the meaning of a key changes, but not for a new key."""
+
+PASSED, WARNED, FAILED, NOT_EVALUATED = "passed", "warned", "failed", "not evaluated"
+OUTCOMES = (FAILED, WARNED, NOT_EVALUATED, PASSED)
+"""The outcomes of a result; the verdict is the first of them that a result has."""
+
+ANOMALIES, CHECKS, DRIFT = "anomalies", "checks", "drift"
+KINDS = (ANOMALIES, CHECKS, DRIFT)
+"""The kinds of results."""
+
+WARNINGS, NONE = "warnings", "none"
+FAIL_ON = (*KINDS, WARNINGS, NONE)
+"""The words of `--fail_on`."""
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Offender:
+    """A row that causes a result: its file, its line or row number (from 1), and the values that matter, as text.
+
+    `row_group` is the number, from 0, of a Parquet row group, within which the row is counted.
+    """
+
+    file: str
+    number: int
+    split: str = ""
+    row_group: int | None = None
+    values: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offenders:
+    """The rows that cause a result: their exact number, and the first of them in the order of the input."""
+
+    count: int
+    first: tuple[Offender, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One thing that was looked at, and its outcome.
+
+    `name` is the type of an anomaly, the name of a check, or the measure of a drift. `text` is one line for people; for
+    `not evaluated` it is the reason. `split` and `slice` are empty if the result is of all rows, `line` is that of the
+    violated constraint in `source`: `schema.pbtxt` or `checks.yaml`. `evidence` has the numbers behind the text.
+    """
+
+    kind: str
+    name: str
+    outcome: str
+    text: str
+    features: tuple[str, ...] = ()
+    split: str = ""
+    slice: str = ""
+    source: str = ""
+    line: int | None = None
+    evidence: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    offenders: Offenders | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The verdict on a run: the worst outcome of its results, whether it is accepted, and results by outcome.
+
+    A run that nothing judged is `not evaluated` and accepted. `fail_on` names what stops a run.
+    """
+
+    verdict: str = NOT_EVALUATED
+    accepted: bool = True
+    fail_on: tuple[str, ...] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The judgement of a run. `baseline` is the URI of the run that it was compared with."""
+
+    summary: Summary
+    results: tuple[Result, ...]
+    run_id: str = ""
+    baseline: str | None = None
+    validation_version: int = VALIDATION_VERSION
+
+    def to_json_text(self) -> str:
+        """Return the content of validation.json."""
+        return json.dumps(_without_empty(asdict(self)), indent=1, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(values: object) -> Validation:
+        """Return the judgement that `to_json_text` wrote. Raises UsageError, which says what is wrong."""
+        if not isinstance(values, dict) or values.get("validation_version") != VALIDATION_VERSION:
+            raise UsageError(f"not a judgement of version {VALIDATION_VERSION}")
+        try:
+            return from_json(Validation, values)
+        except InvalidJsonError as error:
+            raise UsageError(f"invalid judgement: {error}") from error
+
+
+def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
+    """Return the verdict on results; `fail_on` has words of `FAIL_ON`."""
+    words = tuple(fail_on)
+    outcomes = Counter(one.outcome for one in results)
+    verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
+    stopping = (FAILED, WARNED) if WARNINGS in words else (FAILED,)
+    refused = any(one.outcome in stopping and (one.kind in words or one.outcome == WARNED) for one in results)
+    return Summary(verdict, NONE in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]})
+
+
+def _without_empty(value: object) -> object:
+    """Return JSON values without the keys of results that are empty."""
+    if isinstance(value, Mapping):
+        return {key: _without_empty(one) for key, one in value.items() if one not in (None, "", (), {}, [])}
+    if isinstance(value, list | tuple):
+        return [_without_empty(one) for one in value]
+    return value
