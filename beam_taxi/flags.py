@@ -75,6 +75,7 @@ class Group(str, Enum):
     CSV = "CSV"
     EXAMPLES = "examples"
     STATISTICS = "statistics"
+    VALIDATION = "validation"
     RUN = "run"
 
 

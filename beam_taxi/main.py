@@ -9,7 +9,10 @@ from beam_taxi.launch.interrupts import leave
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
+    """Run the job, and return its exit status.
+
+    0: done; 1: failed; 2: bad usage or a failed check; 3: the data were refused; 4: done, but not accepted.
+    """
     return run.main(argv, prog="python -m beam_taxi.main")
 
 

@@ -1,7 +1,8 @@
 """The graph.
 
-table --> Examples (sharded TFRecords, by split) --------+
-    +---> ExampleStatistics (TFDV, by split) --> Schema -+--> manifest.json (last)
+table --> Examples (sharded TFRecords, by split) ------------------------+
+    +---> ExampleStatistics (TFDV, by split) --> Schema -----------------+--> manifest.json (last)
+                      +----------------------> ExampleAnomalies, verdict +
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from beam_taxi.transforms.compute_statistics import ComputeStatistics
 from beam_taxi.transforms.infer_schema import InferSchema
 from beam_taxi.transforms.read_table import ReadTable
 from beam_taxi.transforms.reconcile import Reconcile
+from beam_taxi.transforms.validate_statistics import ValidateStatistics
 from beam_taxi.transforms.write_examples import WriteExamples
 from beam_taxi.transforms.write_manifest import WriteManifest
 
@@ -35,10 +37,16 @@ def build(
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.data, settings, versions)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
-    schema = statistics.statistics | "InferSchema" >> InferSchema(settings.run_uri)
+    artifacts = [examples.artifacts, statistics.artifacts]
+    artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
+    summary = None
+    if settings.is_validated:
+        validate = ValidateStatistics(plan, settings, table.data, examples.violations)
+        anomalies, summary = statistics.statistics | "ValidateStatistics" >> validate
+        artifacts += [anomalies]
     return (
-        (examples.artifacts, statistics.artifacts, schema)
+        artifacts
         | "Artifacts" >> beam.Flatten()
-        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts)
+        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, summary)
         | "WriteManifest" >> WriteManifest()
     )

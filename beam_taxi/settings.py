@@ -16,8 +16,19 @@ from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_o
 NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
 """Settings that do not decide the content of a run's files."""
 
-GIVEN_SCHEMA = "given_schema.pbtxt"
-"""The file that `command_line` names as `--schema`: the settings have the text of the schema, not its path."""
+GIVEN_SCHEMA, GIVEN_CHECKS = "given_schema.pbtxt", "given_checks.yaml"
+"""The files that `command_line` names as `--schema` and `--checks`: the settings have their texts, not their paths."""
+
+ANOMALIES, CHECKS, DRIFT = "anomalies", "checks", "drift"
+KINDS = (ANOMALIES, CHECKS, DRIFT)
+"""The kinds of results of a validation."""
+
+PREVIOUS = "previous"
+"""The word of `--baseline` for the last accepted run of the pipeline."""
+
+WARNINGS, NOTHING = "warnings", "none"
+FAIL_ON = (*KINDS, WARNINGS, NOTHING)
+"""The words of `--fail_on`."""
 
 # File systems allow 255 bytes in a name.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
@@ -93,6 +104,59 @@ class StatisticsSettings:
 
 
 @dataclass(frozen=True)
+class ValidationSettings:
+    """How the data are judged, beside `Settings.schema`.
+
+    `checks` is the text of a file of checks. `baseline` is the URI of a run, a split or a file of statistics, and
+    `history` has those of earlier runs, from which limits are taken.
+    """
+
+    checks: str | None = field(
+        default=None, metadata=flag("file with checks of the data", Group.VALIDATION, metavar="YAML")
+    )
+    environment: str | None = field(
+        default=None,
+        metadata=flag("environment of the schema in which the data are validated", Group.VALIDATION, metavar="NAME"),
+    )
+    baseline: str | None = field(
+        default=None,
+        metadata=flag(
+            "what the data are compared with: a run, a split, a file of statistics, or `previous`, the last accepted "
+            "run of the pipeline in --metadata_store",
+            Group.VALIDATION,
+            metavar="RUN",
+        ),
+    )
+    history: tuple[str, ...] = ()
+    fail_on: tuple[str, ...] | None = field(
+        default=None,
+        metadata=flag(
+            f"what ends the run with exit status 4: some of {','.join(FAIL_ON)}",
+            Group.VALIDATION,
+            NAMES,
+            metavar="KINDS",
+            default="anomalies with --schema, checks with --checks",
+        ),
+    )
+    offenders: int = field(
+        default=20,
+        metadata=flag(
+            "rows that are named for each anomaly or check that single rows cause", Group.VALIDATION, INTEGER
+        ),
+    )
+
+    def faults(self, has_schema: bool) -> Iterator[str]:
+        """Yield what is wrong, by option."""
+        unknown = [word for word in self.fail_on or () if word not in FAIL_ON]
+        if unknown or self.fail_on == ():
+            yield f"--fail_on {','.join(unknown)}: must be some of {', '.join(FAIL_ON)}"
+        if NOTHING in (self.fail_on or ()) and len(self.fail_on or ()) > 1:
+            yield f"--fail_on {','.join(self.fail_on or ())}: {NOTHING} excludes the others"
+        if self.environment is not None and not has_schema:
+            yield "--environment requires --schema"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that decides what a run produces. `schema` is the text of a Schema proto, or None to infer types.
 
@@ -150,7 +214,9 @@ class Settings:
     schema: str | None = field(
         default=None,
         metadata=flag(
-            "file with a Schema proto, which gives the types instead of the data", Group.DATA, metavar="PBTXT"
+            "Schema proto, text or binary, or a run with one: it gives the types, and the data are validated",
+            Group.DATA,
+            metavar="FILE",
         ),
     )
     dialect: Dialect = field(default_factory=Dialect)
@@ -177,6 +243,7 @@ class Settings:
         default=1, metadata=flag("compression level of the shards, 0 to 3", Group.EXAMPLES, INTEGER)
     )
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -197,6 +264,7 @@ class Settings:
         if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
         yield from self.dialect.faults()
+        yield from self.validation.faults(has_schema=self.schema is not None)
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
             yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
         if self.num_shards is not None and self.unit_bytes is not None:
@@ -213,12 +281,27 @@ class Settings:
             "--quantile_buckets": (self.statistics.quantile_buckets, 1, 10_000),
             "--top_k": (self.statistics.top_k, 1, 1_000_000),
             "--gzip_level": (self.gzip_level, 0, 3),
+            "--offenders": (self.validation.offenders, 0, 1000),
         }
         yield from (
             f"{option} {value}: must be between {low} and {high}"
             for option, (value, low, high) in limited.items()
             if value is not None and not low <= value <= high
         )
+
+    @property
+    def fail_on(self) -> tuple[str, ...]:
+        """The kinds of results that stop the run from being accepted."""
+        if self.validation.fail_on is not None:
+            return self.validation.fail_on
+        given = {ANOMALIES: self.schema, CHECKS: self.validation.checks}
+        return tuple(kind for kind, text in given.items() if text is not None)
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether there is something to judge the data by."""
+        given = (self.schema, self.validation.checks, self.validation.baseline)
+        return any(one is not None for one in given) or DRIFT in self.fail_on
 
     def allowed_rejects(self, records: int) -> int:
         """Return how many of `records` records may be rejected: none unless an option allows it."""
@@ -255,6 +338,8 @@ def command_line(settings: Settings) -> list[str]:
             value = settings.run_uri.rpartition("/")[0] or "/"
         elif option.name == "schema":
             value = None if settings.schema is None else GIVEN_SCHEMA
+        elif option.name == "checks":
+            value = None if settings.validation.checks is None else GIVEN_CHECKS
         elif option.name == "splits":
             default = default_splits(settings.examples)
         if value != default:

@@ -9,6 +9,7 @@ from beam_taxi.cli import summary
 from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
 from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts, preflight
+from beam_taxi.launch.baseline import with_baseline
 from beam_taxi.launch.command import parse, wants_json
 from beam_taxi.launch.job import planned_manifest, run_job
 from beam_taxi.launch.options import Launch
@@ -21,7 +22,10 @@ from beam_taxi.run.manifest import RunManifest
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
-    """Run the job; return 0 if done, 1 if failed, 2 for bad usage or a failed check, 3 if the data was refused."""
+    """Run the job, and return its exit status.
+
+    0: done; 1: failed; 2: bad usage or a failed check; 3: the data were refused; 4: done, but not accepted.
+    """
     words = sys.argv[1:] if argv is None else argv
     with interrupts.raised():
         return exit_status_of(lambda: _launch(words, prog), argv, wants_json(words))
@@ -29,11 +33,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
 
 def _launch(argv: Sequence[str], prog: str) -> int:
     quieten()
-    launch = parse(argv, prog)
+    console = TerminalConsole(wants_json(argv))
+    launch = with_baseline(parse(argv, prog), console)
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings = Timings()
-    console = TerminalConsole(launch.options.is_json)
     with timings.part("checks"):
         checks, plan = preflight.look(runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"))
     console.end_status()
@@ -76,7 +80,7 @@ def _end_cached(launch: Launch, record: RunRecord, earlier: RunManifest, timings
     with timings.part("record"):
         ids = record.cached(earlier)
     summary.print_end(launch, earlier, ids, timings, cached=launch.settings.run_id)
-    return 0
+    return consequence(Done(earlier)).exit_status
 
 
 def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) -> int:

@@ -14,15 +14,16 @@ from beam_taxi.cli.terminal import print_warning
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.preflight import QUERY
-from beam_taxi.run.folder import MANIFEST, REPORT
+from beam_taxi.run.folder import MANIFEST, REPORT, VALIDATION, RunFolder
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.validation import OUTCOMES, PASSED, Result, Validation
 
 if TYPE_CHECKING:
     from beam_taxi.launch.runners.base import Check
     from beam_taxi.metadata.cache import Lookup
     from beam_taxi.sources.plan import TablePlan
 
-_FILES_SHOWN = 20
+_FILES_SHOWN = _RESULTS_SHOWN = 20
 _REASONS = {"fields": "wrong field count", "encoding": "bad encoding"}
 
 
@@ -114,10 +115,33 @@ def _lines_of_end(
         yield json.dumps(result | ({"cached_run_id": cached} if cached else {}))
         return
     yield from _lines(manifest, ids, cached)
+    if manifest.validation_file is not None:
+        yield from _lines_of_validation(RunFolder(manifest.run_uri).read_validation())
     yield f"record     {launch.store_uri}"
     for warning in manifest.warnings:
         yield f"warning    {warning}"
     yield "seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
+
+
+def _lines_of_validation(validation: Validation) -> Iterator[str]:
+    """Yield the verdict, and what did not pass, the worst first."""
+    summary = validation.summary
+    counts = ", ".join(f"{summary.outcomes[one]:,} {one}" for one in OUTCOMES if one in summary.outcomes)
+    accepted = "" if summary.accepted else f"; not accepted: --fail_on {','.join(summary.fail_on)}"
+    yield f"verdict    {summary.verdict}" + (f" ({counts})" if counts else "") + accepted
+    left = sorted((one for one in validation.results if one.outcome != PASSED), key=lambda r: OUTCOMES.index(r.outcome))
+    for one in left[:_RESULTS_SHOWN]:
+        yield f"  {one.outcome:<8} {described(one)}"
+    if len(left) > _RESULTS_SHOWN:
+        yield f"  … and {len(left) - _RESULTS_SHOWN:,} more in {VALIDATION}"
+
+
+def described(result: Result) -> str:
+    """Return a result in one line: its text, the split and slice, and where it comes from."""
+    place = " ".join(filter(None, (result.split, result.slice)))
+    rows = "" if result.offenders is None else f"; {result.offenders.text()}"
+    line = "" if result.line is None else f"; {result.source}:{result.line}"
+    return f"{f'[{place}] ' if place else ''}{result.text}{rows}{line}"
 
 
 def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ from beam_taxi.launch.beam_flags import BeamFlags, faults_of_words
 from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options, parser
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
+from beam_taxi.run.folder import SCHEMA, SCHEMA_PATH, RunFolder
 from beam_taxi.settings import Settings, default_splits
 from beam_taxi.sources.registry import is_table
 from beam_taxi.storage import credentials
@@ -69,7 +70,7 @@ def _settings(given: Mapping[str, object]) -> Settings:
     missing += [] if given.get("output") else ["--output"]
     if missing:
         raise UsageError(f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} required; see --help")
-    for name in ("input", "output", "schema"):
+    for name in ("input", "output", "schema", "checks", "baseline"):
         for uri in _texts(given.get(name)):
             _check_uri(f"--{name}", uri)
     run_id = str(given.get("run_id") or _new_run_id())
@@ -83,6 +84,8 @@ def _settings(given: Mapping[str, object]) -> Settings:
     check_text(str(values["output"]), "--output")
     if "schema" in given:
         values["schema"] = _read_schema(str(given["schema"]))
+    if "checks" in given:
+        values["checks"] = _read_text("checks", str(given["checks"]))
     return build(Settings, values)
 
 
@@ -104,13 +107,35 @@ def _check_uri(option: str, uri: str) -> None:
         raise UsageError(f"{option} {error}") from error
 
 
-def _read_schema(path: str) -> str:
+def _read_schema(uri: str) -> str:
+    """Return the text of a schema: of a file, or of a run by its folder."""
+    folder = RunFolder(storage.absolute(uri))
+    place = folder.uri_of(f"{SCHEMA}/{SCHEMA_PATH}") if folder.is_whole() else uri
+    content = _read("schema", place)
     try:
-        return storage.read_bytes(path).decode()
-    except OSError as error:
-        raise UsageError(f"--schema {path}: cannot be read: {error.strerror or error}") from error
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(character.isprintable() or character.isspace() for character in text):
+        return text
+    # Only a binary one has control characters.
+    from beam_taxi.schemas.read import parse_schema
+
+    return parse_schema(content, f"--schema {place}")[1]
+
+
+def _read_text(option: str, uri: str) -> str:
+    try:
+        return _read(option, uri).decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"--schema {path}: not a Schema proto in text format: it is not UTF-8") from error
+        raise UsageError(f"--{option} {uri}: is not UTF-8") from error
+
+
+def _read(option: str, uri: str) -> bytes:
+    try:
+        return storage.read_bytes(uri)
+    except OSError as error:
+        raise UsageError(f"--{option} {uri}: cannot be read: {error.strerror or error}") from error
 
 
 def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:

@@ -11,6 +11,7 @@ from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
+from beam_taxi.launch.preflight import schema_notes
 from beam_taxi.launch.quiet import Timings, silenced, without_collection
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Runner
@@ -35,6 +36,7 @@ def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
         inputs=tuple(InputEntry(one.info.uri, one.info.format, one.info.size) for one in plan.sources),
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        warnings=tuple(schema_notes(plan.declared, plan.columns)),
     )
 
 

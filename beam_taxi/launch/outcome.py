@@ -13,6 +13,9 @@ from beam_taxi.launch.traces import explain
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
 
+NOT_ACCEPTED = 4
+"""The exit status of a run that is complete and recorded, but whose data are not accepted."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -128,7 +131,8 @@ def _outcome_of_error(error: Exception, runner: Waiting) -> Outcome:
 def consequence(outcome: Outcome) -> Consequence:
     """Return what follows from an outcome: of a job that may still be running nothing is removed or recorded."""
     if isinstance(outcome, Done):
-        return Consequence(State.COMPLETE, False, 0, "")
+        status = 0 if outcome.manifest.validation.accepted else NOT_ACCEPTED
+        return Consequence(State.COMPLETE, False, status, "")
     if isinstance(outcome, Failed):
         return Consequence(State.FAILED, True, outcome.error.exit_status, str(outcome.error))
     if isinstance(outcome, Cancelled):

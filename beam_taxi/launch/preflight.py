@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError
@@ -13,11 +14,15 @@ from beam_taxi.launch.command import check_text
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
-from beam_taxi.settings import Settings
+from beam_taxi.settings import PREVIOUS, Settings
 from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
 from beam_taxi.sources.source import AnySource
+
+_SHOWN = 5
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 
 QUERY = "query"
 """The name of the check of a query; its note says what the query would process."""
@@ -36,6 +41,7 @@ def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], T
         _check("temporary files", check_temporary_files),
         _check("output", lambda: check_output(settings)),
         _check("input", inputs.open),
+        *_checks_of_validation(settings),
     ]
     if settings.query is None:
         return checks, inputs.plan
@@ -86,6 +92,33 @@ def _checks_of(runner: Runner) -> Iterator[Check]:
         yield Check("runner", str(as_fault(error)))
 
 
+def _checks_of_validation(settings: Settings) -> Iterator[Check]:
+    """Yield the results of the checks of what the data are judged by."""
+    validation = settings.validation
+    if validation.environment is not None:
+        yield _check("environment", lambda: check_environment(settings))
+    if validation.baseline not in (None, PREVIOUS):
+        yield _check("baseline", lambda: check_baseline(str(validation.baseline)))
+
+
+def check_environment(settings: Settings) -> None:
+    """Raises UsageError if the schema has no such environment."""
+    known, wanted = list(_schema(settings).default_environment), settings.validation.environment
+    if wanted not in known:
+        described = ", ".join(known) or "none"
+        raise UsageError(f"--environment {wanted}: the schema has the default_environment {described}")
+
+
+def check_baseline(uri: str) -> None:
+    """Raises UsageError if there are no statistics to compare with."""
+    from beam_taxi.statistics.read import read_statistics
+
+    try:
+        read_statistics(uri)
+    except UsageError as error:
+        raise UsageError(f"--baseline {error}") from error
+
+
 def _dry_run(settings: Settings) -> str:
     from beam_taxi.sources.bigquery import dry_run_bytes
 
@@ -112,18 +145,37 @@ def declared_kinds(settings: Settings) -> Mapping[str, Kind]:
     """Return the types that `--schema` gives, by feature. Raises UsageError if it is not a Schema."""
     if settings.schema is None:
         return {}
-    from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    try:
-        schema = text_format.Parse(settings.schema, schema_pb2.Schema())
-    except text_format.ParseError as error:
-        raise UsageError(f"--schema: not a Schema proto in text format: {error}") from error
     kinds = {schema_pb2.INT: Kind.INT, schema_pb2.FLOAT: Kind.FLOAT, schema_pb2.BYTES: Kind.STRING}
-    wrong = [feature.name for feature in schema.feature if feature.type not in kinds]
+    features = _schema(settings).feature
+    wrong = [feature.name for feature in features if feature.type not in kinds]
     if wrong:
         raise UsageError(f"--schema: the type of feature {wrong[0]!r} must be INT, FLOAT or BYTES")
-    return {feature.name: kinds[feature.type] for feature in schema.feature}
+    return {feature.name: kinds[feature.type] for feature in features}
+
+
+def _schema(settings: Settings) -> Schema:
+    """Return the given schema. Raises UsageError if it is not one."""
+    from beam_taxi.schemas.read import parse_schema
+
+    return parse_schema((settings.schema or "").encode(), "--schema")[0]
+
+
+def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """Return what the names in a given schema and those of the columns do not share, in words."""
+    names, found = list(declared), list(columns)
+    if not names:
+        return []
+    lost, new = [n for n in names if n not in found], [n for n in found if n not in names]
+    notes = [f"--schema names {_counted(lost, found)}, which the data lack"] if lost else []
+    return notes + ([f"--schema lacks {_counted(new, names)}"] if new else [])
+
+
+def _counted(names: Sequence[str], others: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) + _suggest(name, others) for name in names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} column{'' if len(names) == 1 else 's'} ({shown}{more})"
 
 
 def check_columns(settings: Settings, plan: TablePlan) -> None:

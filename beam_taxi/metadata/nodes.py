@@ -19,6 +19,9 @@ TFX_VERSION = "1.16.0"
 INPUT = "input"
 """The event key of the inputs of a run; as artifacts their keys are input/0, input/1, …"""
 
+BASELINE = "baseline_statistics"
+"""The event key of the statistics that those of a run are compared with: an artifact of an earlier run."""
+
 _INT32 = 2**31
 """ML Metadata's MySQL columns for integers have 32 bits."""
 _PATTERN_CHARACTERS = 4_000
@@ -88,19 +91,31 @@ def steps(manifest: RunManifest) -> list[Step]:
     """Return the steps of a run; before the run, some parameters and outputs are missing."""
     settings, ingest = manifest.settings, _ingest_parameters(manifest)
     rejects = ("rejects",) if "rejects" in manifest.artifacts else ()
+    # Older versions inferred the schema of a run even if one was given, and did not validate.
+    is_given = settings.schema is not None and _may_have(manifest, "inferred_schema")
+    given = ("schema",) if is_given else ()
     all_splits = {"exclude_splits": "[]"}
     if settings.examples:
         node = example_gen(entry.format for entry in manifest.inputs)
         found = [
             Step(node, (INPUT,), ("examples", *rejects), ingest),
-            Step("StatisticsGen", ("examples",), ("statistics",), all_splits),
+            Step("StatisticsGen", ("examples", *given), ("statistics",), all_splits),
         ]
     else:
-        found = [Step("StatisticsGen", (INPUT,), ("statistics", *rejects), {**ingest, **all_splits})]
-    found.append(Step("SchemaGen", ("statistics",), ("schema",), {**all_splits, "infer_feature_shape": 1}))
-    if "anomalies" in manifest.artifacts:
-        found.append(Step("ExampleValidator", ("statistics", "schema"), ("anomalies",), all_splits))
+        found = [Step("StatisticsGen", (INPUT, *given), ("statistics", *rejects), {**ingest, **all_splits})]
+    inferred = ("inferred_schema",) if given else ("schema",)
+    found.append(Step("SchemaGen", ("statistics",), inferred, {**all_splits, "infer_feature_shape": 1}))
+    if given:
+        found.append(Step("ImportSchemaGen", (), given, {}))
+    if settings.is_validated and (not manifest.artifacts or manifest.validation_file is not None):
+        anomalies = ("anomalies",) if given else ()
+        found.append(Step("ExampleValidator", ("statistics", *given, BASELINE), anomalies, all_splits))
     return found
+
+
+def _may_have(manifest: RunManifest, key: str) -> bool:
+    """Return whether a run has an artifact, or will have it."""
+    return not manifest.artifacts or key in manifest.artifacts
 
 
 def _ingest_parameters(manifest: RunManifest) -> dict[str, int | str]:
@@ -134,14 +149,20 @@ def _left_out(**counts: int) -> dict[str, int]:
 
 
 def run_properties(manifest: RunManifest) -> Properties:
-    """Return the properties of a run, which each of its executions has."""
+    """Return the properties of a run, which each of its executions has; before the run there is no verdict."""
+    verdict = _verdict(manifest) if manifest.artifacts else {}
     return {
         "producer": "beam_taxi",
         "pipeline_name": manifest.pipeline_name,
         "run_id": manifest.run_id,
         "manifest": RunFolder(manifest.run_uri).uri_of(MANIFEST),
         "settings_sha256": manifest.settings_sha256,
+        **verdict,
     }
+
+
+def _verdict(manifest: RunManifest) -> dict[str, int | str]:
+    return {"verdict": manifest.validation.verdict, "accepted": int(manifest.validation.accepted)}
 
 
 def inputs(manifest: RunManifest) -> list[Node]:
@@ -169,6 +190,7 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
         "tfx_version": TFX_VERSION,
         "producer": "beam_taxi",
         "content_sha256": hash_of_files(artifact.files),
+        **_verdict(manifest),
     }
     if key in ("examples", "statistics", "anomalies"):
         properties = {"split_names": split_names, "span": 0}
@@ -176,6 +198,8 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     if key == "examples":
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
+    if key == "anomalies":
+        custom["blessed"] = {split: int(blessed) for split, blessed in manifest.validation.blessed.items()}
     if key == "rejects":
         custom |= {f"rejects_{code}": count for code, count in manifest.count_rejects().items()}
     if key == "statistics":

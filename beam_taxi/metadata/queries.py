@@ -99,6 +99,19 @@ def find_run(connection: MetadataStore, run_id: str) -> Run | None:
     return runs[0] if runs else None
 
 
+def accepted_runs(store: Store, pipeline: str) -> list[Run]:
+    """Return the complete runs of a pipeline that were accepted, oldest first. Raises StoreError."""
+    with open_store(store) as connection:
+        context = context_named(connection, "pipeline", pipeline)
+        runs = _runs(connection.get_executions_by_context(context.id)) if context else []
+    return [run for run in runs if run.state == "COMPLETE" and is_accepted(run.properties)]
+
+
+def is_accepted(properties: Mapping[str, str | int]) -> bool:
+    """Return whether a run, or the run of an artifact, was accepted; those of older versions were not judged."""
+    return properties.get("accepted", 1) != 0
+
+
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
     """Return the inputs and outputs of a run by the keys input/0, examples, statistics, schema, …"""
     with open_store(store) as connection:
@@ -114,11 +127,11 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
 
 
 def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | None:
-    """Return the newest LIVE artifact of a type in a pipeline, or None if there is none. Raises StoreError."""
+    """Return the newest LIVE artifact of a type from an accepted run of a pipeline, or None. Raises StoreError."""
     with open_store(store) as connection:
         context = context_named(connection, "pipeline", pipeline)
         found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
-    live = [one for one in found if one.type == type_name and one.state == "LIVE"]
+    live = [one for one in found if one.type == type_name and one.state == "LIVE" and is_accepted(one.properties)]
     return max(live, key=lambda one: (one.created, one.id), default=None)
 
 

@@ -17,6 +17,7 @@ from beam_taxi.metadata.names import artifact_named, context_named, own_context
 from beam_taxi.metadata.queries import Run
 from beam_taxi.metadata.texts import storable
 from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
+from beam_taxi.run.folder import STATISTICS, RunFolder
 from beam_taxi.run.manifest import RunManifest
 
 
@@ -143,7 +144,17 @@ class StoredRun:
                 found[key] = artifact_named(self._store, artifact.type, name)
                 if found[key] is None:
                     raise BeamTaxiError(f"run {reused.run_id}: the store has no {key} to reuse")
-        return found
+        baseline = self._baseline(manifest)
+        return found if baseline is None else {**found, nodes.BASELINE: baseline}
+
+    def _baseline(self, manifest: RunManifest) -> Artifact | None:
+        """Return the statistics of the run that this one is compared with, if the store has them."""
+        uri = manifest.settings.validation.baseline
+        if uri is None:
+            return None
+        recorded = self._store.get_artifacts_by_uri(RunFolder(uri).uri_of(STATISTICS))
+        live = [one for one in recorded if one.state == self._pb.Artifact.LIVE]
+        return max(live, key=lambda one: one.id, default=None)
 
     def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, EventType]]:
         """Yield key and index of an event's path, the key of its artifact, and its type."""

@@ -22,6 +22,7 @@ NODES = {
     "FileBasedExampleGen": "tfx.components.example_gen.component.FileBasedExampleGen",
     "BigQueryExampleGen": "tfx.extensions.google_cloud_big_query.example_gen.component.BigQueryExampleGen",
     "StatisticsGen": "tfx.components.statistics_gen.component.StatisticsGen",
+    "ImportSchemaGen": "tfx.components.schema_gen.import_schema_gen.component.ImportSchemaGen",
     "SchemaGen": "tfx.components.schema_gen.component.SchemaGen",
     "ExampleValidator": "tfx.components.example_validator.component.ExampleValidator",
 }
@@ -65,7 +66,7 @@ def put_types(store: MetadataStore, formats: Iterable[str] = ()) -> Types:
         pb.ArtifactType(name="ExampleStatistics", base_type=pb.ArtifactType.STATISTICS, properties={**span, **splits}),
         pb.ArtifactType(name="Schema"),
         pb.ArtifactType(name="ExampleAnomalies", properties={**span, **splits}),
-        *(pb.ArtifactType(name=name) for name in (*input_types, "Rejects", RUN_END)),
+        *(pb.ArtifactType(name=name) for name in (*input_types, "InferredSchema", "Rejects", RUN_END)),
     ]
     process = {"base_type": pb.ExecutionType.PROCESS}
     executions = [

@@ -69,13 +69,12 @@ class Top:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The distance between two columns, the limit that the schema sets for it, and TFDV's own measurements."""
+    """The distance between two columns, and the limit that the schema sets for it."""
 
     pair: str
     distance: Distance
     limit: float | None
     absence: Distance | None
-    measured: str = ""
 
     @property
     def exceeds(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.report import features, overview
 from beam_taxi.report.features import Column, Comparison, Feature, Finding
@@ -13,6 +13,7 @@ from beam_taxi.report.figures import percent, plural, printable
 from beam_taxi.report.overview import Counts, Provenance, Verdict
 from beam_taxi.report.results import Results
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.validation import FAILED, WARNED, Validation
 
 DETAILED = 300
 """Up to this many features, each has tables of its histogram and values; with more, the file would be too large."""
@@ -66,7 +67,7 @@ def build(source: Results, baseline: Results | None = None) -> Report:
     return Report(
         printable(source.name),
         _subtitle(manifest, samples),
-        overview.verdict(source.anomalies, manifest),
+        overview.verdict(source.validation, manifest),
         None if manifest is None else overview.count(manifest),
         _groups(shown, context.anomalies),
         shown,
@@ -123,8 +124,7 @@ class _Context:
         schema = source.schema or schema_pb2.Schema()
         self._schema = {one.name: one for one in schema.feature}
         self._domains = {one.name: len(one.value) for one in schema.string_domain}
-        self.anomalies = _anomalies(source.anomalies)
-        self._measured = _measurements(source.anomalies)
+        self.anomalies = _judged(source.validation)
         self._pairs = pairs
         self._detailed = detailed
 
@@ -133,11 +133,7 @@ class _Context:
         schema = self._schema.get(name)
         drawn = columns[: 2 if columns[0].label.startswith("baseline ") else _DRAWN]
         compared = [features.compare(columns[one], columns[two], schema) for one, two in self._pairs]
-        comparisons = tuple(
-            replace(one, pair=printable(one.pair), measured=self._measured.get(name, ""))
-            for one in compared
-            if one is not None
-        )
+        comparisons = tuple(replace(one, pair=printable(one.pair)) for one in compared if one is not None)
         return Feature(
             index,
             printable(name),
@@ -155,32 +151,20 @@ class _Context:
         )
 
 
-def _measurements(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, str]:
-    """Return TFDV's own distances by feature, in words, if its validation measured any."""
-    words: dict[str, str] = {}
-    for one in anomalies.values():
-        for info in one.drift_skew_info:
-            parts = [
-                f"{anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(m.type).replace('_', ' ').title()}"
-                f" {m.value:.3g} (limit {m.threshold:.3g})"
-                for m in (*info.drift_measurements, *info.skew_measurements)
-            ]
-            words[".".join(info.path.step)] = ", ".join(parts)
-    return words
-
-
-def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> dict[str, list[Finding]]:
-    """Return what the validation found, by feature, or by split if it concerns the whole split."""
+def _judged(validation: Validation | None) -> dict[str, list[Finding]]:
+    """Return what failed or warned, by feature, or by split if it concerns no feature."""
     found: dict[str, list[Finding]] = {}
-    for split, one in anomalies.items():
-        infos = [(".".join(info.path.step) or key, info) for key, info in sorted(one.anomaly_info.items())]
-        if one.HasField("dataset_anomaly_info"):
-            infos.append((f"split {split}", one.dataset_anomaly_info))
-        for name, info in infos:
-            for reason in info.reason or [info]:
-                words = printable(reason.short_description or "Anomaly")
-                detail = printable(f"{split}: {reason.description}", 400)
-                found.setdefault(name, []).append(Finding(words, detail, "anomaly"))
+    for one in validation.results if validation is not None else ():
+        if one.outcome not in (FAILED, WARNED):
+            continue
+        place = " ".join(filter(None, (one.split, one.slice)))
+        detail = f"{place}: {one.text}" if place else one.text
+        if one.offenders is not None:
+            detail += f" ({one.offenders.text()})"
+        kind = "anomaly" if one.outcome == FAILED else "problem"
+        finding = Finding(printable(one.title or one.name), printable(detail, 400), kind)
+        for name in one.features or (f"split {one.split}" if one.split else "all rows",):
+            found.setdefault(name, []).append(finding)
     return found
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from beam_taxi.report.figures import number, percent, plural, printable, size
 from beam_taxi.run.manifest import InputEntry, RunManifest
+from beam_taxi.run.validation import FAILED, NOT_EVALUATED, OUTCOMES, PASSED, WARNED, Validation
 from beam_taxi.settings import GIVEN_SCHEMA, Settings, command_line
+
+_NOTHING_GIVEN = "There was nothing to compare the data with. Give `--schema`, `--checks` or `--baseline`."
+_REASONS = 3
+"""Reasons shown for what was not evaluated."""
 
 _FILES = 200
 """Maximum number of input files listed; the manifest has all of them."""
@@ -18,7 +21,7 @@ _FILES = 200
 
 @dataclass(frozen=True)
 class Verdict:
-    """`state` is `anomalies`, `none` or `unvalidated`, which means that nothing was compared, not that all is well."""
+    """`state` is `failed`, `warned`, `passed` or `unvalidated`: something was not compared, so that not all is well."""
 
     state: str
     title: str
@@ -80,26 +83,22 @@ class Provenance:
     command_note: str
 
 
-def verdict(anomalies: Mapping[str, anomalies_pb2.Anomalies], manifest: RunManifest | None) -> Verdict:
-    """Return the verdict, in one of three states."""
-    if not anomalies:
-        if manifest is None:
-            why = "These are statistics without a schema, so the data was not validated."
-        elif manifest.settings.schema:
-            why = "The given schema set the types of the columns; the data was not validated against it."
-        else:
-            why = "No schema was given, so the data was not validated. Add `--schema FILE`."
+def verdict(validation: Validation | None, manifest: RunManifest | None) -> Verdict:
+    """Return the verdict, in one of four states."""
+    if validation is None:
+        why = "Statistics alone are not validated." if manifest is None else _NOTHING_GIVEN
         return Verdict("unvalidated", "Not validated", why)
-    features = {name for one in anomalies.values() for name in one.anomaly_info}
-    empty = [split for split, one in anomalies.items() if one.data_missing]
-    splits = ", ".join(anomalies)
-    if features or empty or any(one.HasField("dataset_anomaly_info") for one in anomalies.values()):
-        count = sum(len(info.reason) or 1 for one in anomalies.values() for info in one.anomaly_info.values())
-        count += sum(one.HasField("dataset_anomaly_info") for one in anomalies.values()) + len(empty)
-        text = f"In {plural(len(features), 'feature')}; compared with the schema: {splits}."
-        text += f" No rows in: {', '.join(empty)}." if empty else ""
-        return Verdict("anomalies", plural(count, "anomaly", "anomalies"), text)
-    return Verdict("none", "No anomalies", f"Compared with the schema: {splits}.")
+    summary = validation.summary
+    words = [f"{summary.outcomes[one]:,} {one}" for one in OUTCOMES if one in summary.outcomes]
+    text = f"{', '.join(words)}.".capitalize()
+    if not summary.accepted:
+        text += f" Not accepted (`--fail_on {','.join(summary.fail_on)}`)."
+    reasons = dict.fromkeys(one.text for one in validation.results if one.outcome == NOT_EVALUATED)
+    if reasons:
+        more = f" and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
+        text += f" Not evaluated: {'; '.join(list(reasons)[:_REASONS])}{more}."
+    state = {PASSED: "passed", WARNED: "warned", FAILED: "failed"}.get(summary.verdict, "unvalidated")
+    return Verdict(state, summary.verdict.capitalize(), printable(text, 1000))
 
 
 def count(manifest: RunManifest) -> Counts:

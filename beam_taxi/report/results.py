@@ -4,71 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.run.folder import (
-    ANOMALIES,
-    MANIFEST,
-    SCHEMA,
-    SCHEMA_PATH,
-    STATISTICS,
-    RunFolder,
-    read_manifest,
-    statistics_path,
-)
+from beam_taxi.run.folder import MANIFEST, SCHEMA, SCHEMA_PATH, RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.validation import Validation
+from beam_taxi.statistics.read import read_statistics, statistics_of_run
 from beam_taxi.statistics.splits import overall
-
-_STATISTICS = "FeatureStats.pb"
 
 
 @dataclass(frozen=True)
 class Results:
-    """Statistics by split, in order, and what else is known; `anomalies` are by split, if the data was validated."""
+    """Statistics by split, in order, and what else is known; `validation` is None if nothing judged the data."""
 
     statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics]
     manifest: RunManifest | None = None
     schema: schema_pb2.Schema | None = None
-    anomalies: Mapping[str, anomalies_pb2.Anomalies] = field(default_factory=dict)
+    validation: Validation | None = None
     name: str = ""
 
 
 def read(uri: str) -> Results:
     """Read a run folder, a split's folder or a file of statistics. Raises UsageError on anything else."""
     uri = storage.absolute(uri)
-    if RunFolder(uri).is_whole():
-        return read_run(uri, read_manifest(uri))
-    if storage.exists(storage.join(uri, _STATISTICS)):
-        split = uri.rsplit("/", 1)[-1].removeprefix("Split-")
-        return Results({split: _read_statistics(storage.join(uri, _STATISTICS))}, name=uri)
-    if not storage.is_remote(uri) and os.path.isdir(uri):
-        raise UsageError(f"{uri}: has neither {MANIFEST} nor {_STATISTICS}: not a finished run or a split")
     folder, name = os.path.split(uri)
     if name == MANIFEST:
         return read_run(folder, read_manifest(uri))
-    split = folder.rsplit("/", 1)[-1].removeprefix("Split-") if name == _STATISTICS else name
-    return Results({split: _read_statistics(uri)}, name=uri)
+    if RunFolder(uri).is_whole():
+        return read_run(uri, read_manifest(uri))
+    return Results({split: overall(found) for split, found in read_statistics(uri).items()}, name=uri)
 
 
 def read_run(uri: str, manifest: RunManifest) -> Results:
     """Read the results of the run at `uri`. Raises UsageError."""
     folder = RunFolder(uri)
-    statistics = {
-        split.name: _read_statistics(folder.uri_of(f"{STATISTICS}/{statistics_path(split.name)}"))
-        for split in manifest.splits
-    }
+    statistics = {split: overall(found) for split, found in statistics_of_run(uri, manifest).items()}
     schema = text_format.Parse(_read(folder.uri_of(f"{SCHEMA}/{SCHEMA_PATH}")).decode(), schema_pb2.Schema())
-    anomalies = {}
-    for file in manifest.artifacts[ANOMALIES].files if ANOMALIES in manifest.artifacts else ():
-        content = _read(folder.uri_of(f"{ANOMALIES}/{file.path}"))
-        anomalies[file.split or ""] = anomalies_pb2.Anomalies.FromString(content)
-    return Results(statistics, manifest, schema, anomalies, manifest.run_id)
+    validation = None if manifest.validation_file is None else folder.read_validation()
+    return Results(statistics, manifest, schema, validation, manifest.run_id)
 
 
 def _read(uri: str) -> bytes:
@@ -76,18 +54,3 @@ def _read(uri: str) -> bytes:
         return storage.read_bytes(uri)
     except OSError as error:
         raise UsageError(f"{uri}: cannot be read: {error.strerror or error}") from error
-
-
-def _read_statistics(uri: str) -> statistics_pb2.DatasetFeatureStatistics:
-    """Read a DatasetFeatureStatisticsList, serialized or, if the name ends in .pbtxt, as text."""
-    content = _read(uri)
-    try:
-        if uri.endswith(".pbtxt"):
-            found = text_format.Parse(content.decode(), statistics_pb2.DatasetFeatureStatisticsList())
-        else:
-            found = statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
-    except (DecodeError, text_format.ParseError, UnicodeDecodeError):
-        found = statistics_pb2.DatasetFeatureStatisticsList()
-    if not found.datasets:
-        raise UsageError(f"{uri}: holds no statistics: give a run, a split or a DatasetFeatureStatisticsList")
-    return overall(found)

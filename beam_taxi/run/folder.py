@@ -12,12 +12,21 @@ from typing import BinaryIO
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
 from beam_taxi.run.manifest import ArtifactFile, RunManifest
+from beam_taxi.run.validation import Validation
 
 MANIFEST = "manifest.json"
 """Written last: without it there is no run."""
 
 EXAMPLES, STATISTICS, SCHEMA, ANOMALIES, REJECTS = "examples", "statistics", "schema", "anomalies", "rejects"
-"""Keys of the artifacts, and their folders in that of the run."""
+INFERRED_SCHEMA = "inferred_schema"
+"""Keys of the artifacts, and their folders in that of the run.
+
+The inferred schema has a folder of its own if another is given, since TFX's readers expect one file in that of a
+Schema.
+"""
+
+VALIDATION = "validation.json"
+"""The judgement of the data, if there is one; the manifest has its summary."""
 
 REPORT = "report.html"
 """Rendered from the manifest and the artifacts, so the manifest does not list it."""
@@ -36,6 +45,11 @@ def rejects_path(index: int, count: int) -> str:
 def statistics_path(split: str) -> str:
     """Return the path of a split's statistics below the folder of the ExampleStatistics."""
     return f"Split-{split}/FeatureStats.pb"
+
+
+def anomalies_path(split: str) -> str:
+    """Return the path of a split's anomalies below the folder of the ExampleAnomalies."""
+    return f"Split-{split}/SchemaDiff.pb"
 
 
 SCHEMA_PATH = "schema.pbtxt"
@@ -87,15 +101,30 @@ class RunFolder:
         self, artifact: str, path: str, content: bytes, split: str | None = None
     ) -> tuple[ArtifactFile, bytes]:
         """Publish a small file of an artifact; return it with its content, which is that of the first execution."""
+        kept = self.publish_first(f"{artifact}/{path}", content)
+        return ArtifactFile(path, len(kept), hashlib.sha256(kept).hexdigest(), split), kept
+
+    def publish_first(self, path: str, content: bytes) -> bytes:
+        """Publish a small file, and return its content, which is that of the first execution."""
         kept = [content]
 
         def keep(file: BinaryIO) -> bool:
             kept[0] = file.read()
             return True
 
-        with self.publish(f"{artifact}/{path}", keep) as file:
+        with self.publish(path, keep) as file:
             file.write(content)
-        return ArtifactFile(path, len(kept[0]), hashlib.sha256(kept[0]).hexdigest(), split), kept[0]
+        return kept[0]
+
+    def read_validation(self) -> Validation:
+        """Return the judgement of the data. Raises UsageError if it does not exist or is not valid."""
+        uri = self.uri_of(VALIDATION)
+        try:
+            return Validation.from_json(json.loads(storage.read_bytes(uri)))
+        except OSError as error:
+            raise UsageError(f"{uri}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, UsageError) as error:
+            raise UsageError(f"{uri}: {error}") from error
 
     def is_whole(self) -> bool:
         """Return whether the run is complete, that is, has its manifest."""

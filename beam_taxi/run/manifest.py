@@ -14,6 +14,7 @@ from typing import Any
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
+from beam_taxi.run.validation import Summary
 from beam_taxi.settings import Settings
 
 MANIFEST_VERSION = 1
@@ -105,6 +106,7 @@ class RunManifest:
 
     `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
     `versions` has everything that determines the content of the artifacts; `code` is a hash of this package's source.
+    `validation` is the summary of the judgement, whose file is `validation_file`, if there is one.
     """
 
     run_id: str
@@ -120,10 +122,14 @@ class RunManifest:
     features: tuple[FeatureEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    validation: Summary = field(default_factory=Summary)
+    validation_file: ArtifactFile | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""
-        return {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
+        files = {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
+        own = self.validation_file
+        return files if own is None else {**files, own.path: own}
 
     def count_rejects(self) -> Counter[str]:
         """Return the rejected rows by reason code."""
@@ -134,6 +140,8 @@ class RunManifest:
         values: dict[str, Any] = {"manifest_version": MANIFEST_VERSION}
         values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
         values["settings"] = self.settings.to_json()
+        values["validation"] = asdict(self.validation)
+        values["validation_file"] = None if self.validation_file is None else _without_none(vars(self.validation_file))
         for name in ("inputs", "splits", "features"):
             values[name] = [_without_none(asdict(one)) for one in values[name]]
         values["artifacts"] = {

@@ -23,8 +23,8 @@ class InvalidJsonError(ValueError):
 def from_json(declared: type[Declared], value: object) -> Declared:
     """Return a dataclass from a JSON object. Raises InvalidJsonError.
 
-    Fields may be strings, numbers, booleans, `tuple[X, ...]`, `Mapping[str, X]`, dataclasses, and each of them
-    `| None`. A key that is not a field is ignored, and a field with a default may be missing.
+    Fields may be strings, numbers, booleans, unions of these, `tuple[X, ...]`, `Mapping[str, X]`, dataclasses, and each
+    of them `| None`. A key that is not a field is ignored, and a field with a default may be missing.
     """
     return cast(Declared, _build(declared, value, ""))
 
@@ -37,8 +37,10 @@ def _hints(declared: type) -> dict[str, Any]:
 def _build(hint: Any, value: object, place: str) -> object:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        (inner,) = (one for one in arguments if one is not type(None))
-        return None if value is None else _build(inner, value, place)
+        inner = [one for one in arguments if one is not type(None)]
+        # Of several types, all are scalars.
+        fitting = inner[0] if len(inner) == 1 else type(value) if type(value) in inner else inner[-1]
+        return None if value is None else _build(fitting, value, place)
     if is_dataclass(hint):
         return _build_dataclass(cast(type, hint), value, place)
     if origin is tuple:

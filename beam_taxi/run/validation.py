@@ -12,6 +12,10 @@ from dataclasses import asdict, dataclass, field
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
+from beam_taxi.settings import ANOMALIES as ANOMALIES
+from beam_taxi.settings import CHECKS as CHECKS
+from beam_taxi.settings import DRIFT as DRIFT
+from beam_taxi.settings import NOTHING, WARNINGS
 
 VALIDATION_VERSION = 1
 """Incremented if the meaning of a key changes, but not for a new key."""
@@ -19,16 +23,6 @@ VALIDATION_VERSION = 1
 PASSED, WARNED, FAILED, NOT_EVALUATED = "passed", "warned", "failed", "not evaluated"
 OUTCOMES = (FAILED, WARNED, NOT_EVALUATED, PASSED)
 """The outcomes of a result; the verdict is the first of them that a result has."""
-
-ANOMALIES, CHECKS, DRIFT = "anomalies", "checks", "drift"
-KINDS = (ANOMALIES, CHECKS, DRIFT)
-"""The kinds of results."""
-
-WARNINGS, NONE = "warnings", "none"
-FAIL_ON = (*KINDS, WARNINGS, NONE)
-"""The words of `--fail_on`."""
-
-Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,12 @@ class Offender:
     row_group: int | None = None
     values: Mapping[str, str | None] = field(default_factory=dict)
 
+    def text(self) -> str:
+        """Return where the row is."""
+        if self.row_group is None:
+            return f"{self.file}:{self.number}"
+        return f"{self.file}: row group {self.row_group}, row {self.number}"
+
 
 @dataclass(frozen=True)
 class Offenders:
@@ -52,14 +52,20 @@ class Offenders:
     count: int
     first: tuple[Offender, ...] = ()
 
+    def text(self) -> str:
+        """Return the number of rows, and where the first of them is."""
+        counted = f"{self.count:,} row{'' if self.count == 1 else 's'}"
+        return f"{counted}, first {self.first[0].text()}" if self.first else counted
+
 
 @dataclass(frozen=True)
 class Result:
-    """One thing that was looked at, and its outcome.
+    """One thing that was looked at, and its outcome. `kind` is one of `settings.KINDS`.
 
     `name` is the type of an anomaly, the name of a check, or the measure of a drift. `text` is one line for people; for
     `not evaluated` it is the reason. `split` and `slice` are empty if the result is of all rows, `line` is that of the
-    violated constraint in `source`: `schema.pbtxt` or `checks.yaml`. `evidence` has the numbers behind the text.
+    violated constraint in `source`: `schema.pbtxt` or `checks.yaml`. `evidence` has the numbers behind the text,
+    `title` the kind of fault in a few words.
     """
 
     kind: str
@@ -73,19 +79,22 @@ class Result:
     line: int | None = None
     evidence: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     offenders: Offenders | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
 class Summary:
     """The verdict on a run: the worst outcome of its results, whether it is accepted, and results by outcome.
 
-    A run that nothing judged is `not evaluated` and accepted. `fail_on` names what stops a run.
+    A run that nothing judged is `not evaluated` and accepted. `fail_on` names what stops a run. `blessed` says of each
+    split whether it is without anomalies.
     """
 
     verdict: str = NOT_EVALUATED
     accepted: bool = True
     fail_on: tuple[str, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    blessed: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,13 +123,15 @@ class Validation:
 
 
 def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
-    """Return the verdict on results; `fail_on` has words of `FAIL_ON`."""
+    """Return the verdict on results; `fail_on` has words of `settings.FAIL_ON`."""
     words = tuple(fail_on)
     outcomes = Counter(one.outcome for one in results)
     verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
     stopping = (FAILED, WARNED) if WARNINGS in words else (FAILED,)
     refused = any(one.outcome in stopping and (one.kind in words or one.outcome == WARNED) for one in results)
-    return Summary(verdict, NONE in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]})
+    return Summary(
+        verdict, NOTHING in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]}
+    )
 
 
 def _without_empty(value: object) -> object:

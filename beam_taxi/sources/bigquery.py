@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -21,7 +22,18 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.source import Batch, Joined, Part, Progress, Scan, Source, SourceInfo, no_progress
+from beam_taxi.sources.source import (
+    Batch,
+    Joined,
+    Part,
+    Place,
+    Progress,
+    RowNumbers,
+    Scan,
+    Source,
+    SourceInfo,
+    no_progress,
+)
 from beam_taxi.storage import credentials
 
 if TYPE_CHECKING:
@@ -154,7 +166,7 @@ class BigQueryTable(Source[Stream, Joined[Stream]]):
         """Return the joint of the only part."""
         return joints[0]
 
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> _Reader:
         """Return a reader."""
         return _Reader(self, kinds)
 
@@ -178,9 +190,12 @@ class _Reader:
         from google.api_core.exceptions import RetryError
 
         try:
-            for stream in self._table.streams[start:end]:
+            for number, stream in enumerate(self._table.streams[start:end], start):
+                row = 0
                 for page in self._client.read_rows(stream, retry=_retry(_READ_SECONDS)).rows().pages:
-                    yield Batch(self._to_features(page.to_arrow()))
+                    rows = self._to_features(page.to_arrow())
+                    yield Batch(rows, places_of=partial(_places, number, row))
+                    row += len(rows)
         except RetryError as error:
             reason = one_line(error.cause or error)
             raise BeamTaxiError(f"{self._table.info.uri}: BigQuery cannot be reached: {reason}") from error
@@ -209,6 +224,10 @@ def _client() -> BigQueryReadClient:
     import grpc
 
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=grpc.insecure_channel(emulator)))
+
+
+def _places(stream: int, first_row: int, rows: RowNumbers) -> list[Place]:
+    return [Place(stream, first_row + int(row) + 1) for row in rows]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -18,7 +19,18 @@ from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.source import AnySource, Batch, Joined, Part, Progress, Scan, SourceInfo, no_progress
+from beam_taxi.sources.source import (
+    AnySource,
+    Batch,
+    Joined,
+    Part,
+    Place,
+    Progress,
+    RowNumbers,
+    Scan,
+    SourceInfo,
+    no_progress,
+)
 from beam_taxi.sources.stored_file import StoredFile
 
 _MAGIC = b"PAR1"
@@ -97,28 +109,44 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
         """Return the joint of the only part."""
         return joints[0]
 
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> _Reader:
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> _Reader:
         """Return a reader."""
-        return _Reader(self, kinds)
+        return _Reader(self, kinds, with_places)
 
 
 class _Reader:
-    def __init__(self, file: ParquetFile, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, file: ParquetFile, kinds: Mapping[str, Kind], with_places: bool) -> None:
         self._file = file
         self._kinds = kinds
+        self._with_places = with_places
 
     def read(self, start: RowGroup, end: RowGroup) -> Iterator[Batch]:
         """Yield the rows of row groups `start` to `end`."""
         with self._file.read_again(), _opened(self._file.info.uri) as parquet:
+            groups = [parquet.metadata.row_group(number).num_rows for number in range(start, end)]
+            row = 0
             for batch in _batches(parquet, start, end):
                 columns = [
                     to_kind(batch.column(batch.schema.get_field_index(name)), kind)
                     for name, kind in self._kinds.items()
                 ]
-                yield Batch(pa.RecordBatch.from_arrays(columns, names=list(self._kinds)))
+                rows = pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
+                yield Batch(rows, places_of=partial(_places, start, groups, row) if self._with_places else None)
+                row += len(batch)
 
     def close(self) -> None:
         """Do nothing: no resource is held open."""
+
+
+def _places(first_group: int, groups: Sequence[int], first_row: int, rows: RowNumbers) -> list[Place]:
+    """Return the places of rows after `first_row`, which is counted from the first of some row groups."""
+    starts = np.cumsum([0, *groups])
+    numbers = rows + first_row
+    found = np.searchsorted(starts, numbers, side="right") - 1
+    return [
+        Place(first_group + int(group), int(number - starts[group]) + 1)
+        for group, number in zip(found, numbers, strict=True)
+    ]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from beam_taxi.sources.plan import TablePlan
-from beam_taxi.sources.source import Batch, Progress, Reader, Reject, no_progress
+from beam_taxi.sources.source import Batch, Place, PlacesOf, Progress, Reader, Reject, RowNumbers, no_progress
 from beam_taxi.sources.units import DataPlan, Piece, Unit
 
 _ENOUGH_ROWS = 4096
@@ -17,20 +17,39 @@ _ENOUGH_ROWS = 4096
 
 @dataclass(frozen=True)
 class UnitBatch:
-    """Rows of a unit as flat columns; in order, each source with its number of rows; and the rejects by source."""
+    """Rows of a unit as flat columns; in order, each source with its number of rows; and the rejects by source.
+
+    `located` has the functions that return places, in the order of `lengths`.
+    """
 
     rows: pa.RecordBatch
     lengths: tuple[tuple[int, int], ...]
     rejects: tuple[tuple[int, Sequence[Reject]], ...]
+    located: tuple[PlacesOf | None, ...] = ()
+
+    def places_of(self, rows: RowNumbers) -> list[tuple[int, Place]]:
+        """Return source and place of rows, by their numbers in ascending order; the reader must keep places."""
+        found = list[tuple[int, Place]]()
+        start = 0
+        for (source, length), places_of in zip(self.lengths, self.located, strict=True):
+            mine = rows[(rows >= start) & (rows < start + length)] - start
+            if len(mine):
+                assert places_of is not None
+                found += [(source, place) for place in places_of(mine)]
+            start += length
+        return found
 
 
 class TableReader:
     """Reads units, which must come in the order of the input; a source stays open from piece to piece."""
 
-    def __init__(self, plan: TablePlan, data: DataPlan, progress: Progress = no_progress) -> None:
+    def __init__(
+        self, plan: TablePlan, data: DataPlan, progress: Progress = no_progress, with_places: bool = False
+    ) -> None:
         self._plan = plan
         self._data = data
         self._progress = progress
+        self._with_places = with_places
         self._source: int | None = None
         self._reader: Reader[Any] | None = None
 
@@ -57,7 +76,8 @@ class TableReader:
         if self._reader is None or self._source != piece.source:
             self.close()
             has_rejects = bool(self._data.totals[piece.source].rejects)
-            self._reader = self._plan.sources[piece.source].reader(self._data.kinds, has_rejects)
+            source = self._plan.sources[piece.source]
+            self._reader = source.reader(self._data.kinds, has_rejects, self._with_places)
             self._source = piece.source
         for batch in self._reader.read(piece.start, piece.end):
             self._progress(batch.stored_bytes, len(batch.rows))
@@ -73,4 +93,5 @@ def _join(batches: list[tuple[int, Batch]]) -> UnitBatch:
         rows,
         tuple((source, len(batch.rows)) for source, batch in batches),
         tuple((source, batch.rejects) for source, batch in batches if batch.rejects),
+        tuple(batch.places_of for _, batch in batches),
     )

@@ -12,8 +12,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from beam_taxi.sources.content import Content
@@ -113,13 +115,36 @@ class Reject:
         return json.dumps(values | content, ensure_ascii=False).encode() + b"\n"
 
 
+class Place(NamedTuple):
+    """Where a row is in its source; places are in the order of the source.
+
+    `number` is its line or row, from 1: in its group if the source has groups of rows, which are counted from 0 (the
+    row groups of Parquet, the streams of BigQuery). `raw` has the bytes of its record in a text, without the line end,
+    and `offset` says where they begin in bytes of text.
+    """
+
+    group: int | None
+    number: int
+    offset: int = 0
+    raw: bytes | None = None
+
+
+RowNumbers = npt.NDArray[np.int64]
+PlacesOf = Callable[[RowNumbers], Sequence[Place]]
+"""Returns the places of rows of a batch, by their numbers in it."""
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Rows as flat columns in feature order, the rejects among them, and the number of stored bytes that were read."""
+    """Rows as flat columns in feature order, the rejects among them, and the number of stored bytes that were read.
+
+    `places_of` is None if the places of the rows are not wanted.
+    """
 
     rows: pa.RecordBatch
     rejects: Sequence[Reject] = ()
     stored_bytes: int = 0
+    places_of: PlacesOf | None = None
 
 
 class Reader(Protocol[_ReadPosition]):
@@ -153,8 +178,11 @@ class Source(ABC, Generic[Position, Joint]):
         """Join the parts of the source, whose joints are given in order."""
 
     @abstractmethod
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> Reader[Position]:
-        """Return a reader that yields the features in `kinds`, in that order and with those types."""
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> Reader[Position]:
+        """Return a reader that yields the features in `kinds`, in that order and with those types.
+
+        `with_places` says whether the places of rows are wanted.
+        """
 
     @abstractmethod
     def content_hash(self, digests: Sequence[bytes]) -> str:

@@ -51,7 +51,7 @@ class ComputeStatistics(beam.PTransform):
         write = beam.ParDo(_WriteStatistics(settings)).with_output_types(Artifact, statistics=StatisticsBySplit)
         outputs = (
             batches
-            | "Generate" >> GenerateSlicedStatisticsImpl(stats_options(settings.statistics), is_slicing_enabled=True)
+            | "Generate" >> GenerateSlicedStatisticsImpl(stats_options(settings), is_slicing_enabled=True)
             | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
         return ComputedStatistics(outputs.artifacts, outputs.statistics)

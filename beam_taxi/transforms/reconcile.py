@@ -7,19 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import apache_beam as beam
-from apache_beam.pvalue import AsIter, PCollection
+from apache_beam.pvalue import AsIter, AsSingleton, PCollection
 
 from beam_taxi.errors import RowConservationError
 from beam_taxi.run.manifest import (
     Artifact,
+    ArtifactFile,
     FeatureEntry,
     InputEntry,
     RunManifest,
     SplitEntry,
     merge_artifacts,
 )
+from beam_taxi.run.validation import Summary
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.units import DataPlan, Totals
+
+JudgedFile = tuple[Summary, ArtifactFile]
+"""The summary of a judgement, and its file."""
 
 
 @dataclass
@@ -84,7 +89,7 @@ def reconcile(
         splits=splits,
         columns=plan.columns,
         features=tuple(FeatureEntry(name, kind.name) for name, kind in data.kinds.items()),
-        warnings=data.warnings,
+        warnings=(*planned.warnings, *data.warnings),
         artifacts=artifacts,
     )
 
@@ -123,24 +128,42 @@ class _Reconcile(beam.DoFn):
         self._plan = plan
         self._planned = planned
 
-    def process(self, data: DataPlan, counts: Iterable[UnitCounts], parts: Iterable[Artifact]) -> Iterator[RunManifest]:
-        yield reconcile(self._plan, self._planned, data, counts, parts)
+    def process(
+        self,
+        data: DataPlan,
+        counts: Iterable[UnitCounts],
+        parts: Iterable[Artifact],
+        judged: JudgedFile | None = None,
+    ) -> Iterator[RunManifest]:
+        manifest = reconcile(self._plan, self._planned, data, counts, parts)
+        if judged is not None:
+            manifest = replace(manifest, validation=judged[0], validation_file=judged[1])
+        yield manifest
 
 
 class Reconcile(beam.PTransform):
     """Check that no row was lost or counted twice, and return the one complete manifest.
 
-    manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts)
+    `judged` is the summary of the judgement with its file, if there is one.
+
+        manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts)
     """
 
     def __init__(
-        self, plan: TablePlan, planned: RunManifest, data: PCollection[DataPlan], counts: PCollection[UnitCounts]
+        self,
+        plan: TablePlan,
+        planned: RunManifest,
+        data: PCollection[DataPlan],
+        counts: PCollection[UnitCounts],
+        judged: PCollection[JudgedFile] | None = None,
     ) -> None:
         super().__init__()
         self._do_fn = _Reconcile(plan, planned)
         self._data = data
         self._counts = counts
+        self._judged = judged
 
     def expand(self, artifacts: PCollection[Artifact]) -> PCollection[RunManifest]:
-        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts))
+        judged = [] if self._judged is None else [AsSingleton(self._judged)]
+        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), *judged)
         return self._data | "Check" >> check.with_output_types(RunManifest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -28,6 +28,9 @@ from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_col
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
 from beam_taxi.transforms.unit_files import UnitFiles
+from beam_taxi.validation.offenders import Violations
+from beam_taxi.validation.row_rules import RowRule
+from beam_taxi.validation.rules import row_rules
 
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
 _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
@@ -37,11 +40,15 @@ SplitBatch = tuple[str, pa.RecordBatch]
 
 
 class WrittenExamples(NamedTuple):
-    """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split."""
+    """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split.
+
+    `violations` are those of each unit, if rows of it violate rules of the schema or of the checks.
+    """
 
     artifacts: PCollection[Artifact]
     counts: PCollection[UnitCounts]
     batches: PCollection[SplitBatch]
+    violations: PCollection[Violations]
 
 
 class _WriteUnits(beam.DoFn):
@@ -59,21 +66,33 @@ class _WriteUnits(beam.DoFn):
         histograms.replace_those_of_tfdv()
 
     def process(self, keyed: tuple[int, Iterable[Task]], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
+        rules = row_rules(self._settings, data.kinds)
         for task in keyed[1]:
-            with closing(TableReader(self._plan, data, _progress)) as reader:
+            with closing(TableReader(self._plan, data, _progress, with_places=bool(rules))) as reader:
                 for unit in task:
-                    yield from self._write_unit(unit, reader)
+                    yield from self._write_unit(unit, reader, rules)
 
-    def _write_unit(self, unit: Unit, reader: TableReader) -> Iterator[Artifact | TaggedOutput]:
-        counts = UnitCounts(unit.index)
+    def _write_unit(
+        self, unit: Unit, reader: TableReader, rules: Sequence[RowRule]
+    ) -> Iterator[Artifact | TaggedOutput]:
+        counts, violations = UnitCounts(unit.index), Violations(self._settings.validation.offenders)
         with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
             for batch in reader.read(unit):
-                for split_batch in self._write(batch, files, counts):
+                for split_batch in self._write(batch, files, counts, rules, violations):
                     yield TaggedOutput("batches", split_batch)
         yield from files.artifacts()
         yield TaggedOutput("counts", counts)
+        if violations.counts:
+            yield TaggedOutput("violations", violations)
 
-    def _write(self, batch: UnitBatch, files: UnitFiles, counts: UnitCounts) -> Iterator[SplitBatch]:
+    def _write(
+        self,
+        batch: UnitBatch,
+        files: UnitFiles,
+        counts: UnitCounts,
+        rules: Sequence[RowRule],
+        violations: Violations,
+    ) -> Iterator[SplitBatch]:
         settings = self._settings
         for source, rejects in batch.rejects:
             files.write_rejects(rejects)
@@ -82,6 +101,7 @@ class _WriteUnits(beam.DoFn):
         _ROWS.inc(len(batch.rows))
         weights = [split.weight for split in settings.splits]
         frames, splits = frame_and_split(batch.rows, weights, settings.split_key, settings.examples)
+        violations.add_batch(rules, batch.rows, splits, batch.places_of)
         if frames is not None:
             files.write_rows(frames, splits)
         start = 0
@@ -123,6 +143,6 @@ class WriteExamples(beam.PTransform):
 
     def expand(self, tasks: PCollection[tuple[int, Iterable[Task]]]) -> WrittenExamples:
         write = beam.ParDo(self._write, AsSingleton(self._data))
-        typed = write.with_output_types(Artifact, counts=UnitCounts, batches=SplitBatch)
-        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", main="artifacts")
-        return WrittenExamples(outputs.artifacts, outputs.counts, outputs.batches)
+        typed = write.with_output_types(Artifact, counts=UnitCounts, batches=SplitBatch, violations=Violations)
+        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", "violations", main="artifacts")
+        return WrittenExamples(outputs.artifacts, outputs.counts, outputs.batches, outputs.violations)

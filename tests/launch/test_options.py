@@ -16,7 +16,15 @@ from beam_taxi.launch import stderr
 from beam_taxi.launch.command import parse
 from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
 from beam_taxi.run.typed_json import from_json
-from beam_taxi.settings import GIVEN_SCHEMA, Dialect, Settings, Split, StatisticsSettings, command_line
+from beam_taxi.settings import (
+    GIVEN_SCHEMA,
+    Dialect,
+    Settings,
+    Split,
+    StatisticsSettings,
+    ValidationSettings,
+    command_line,
+)
 
 # argparse drops a word `--`, wherever it stands; null characters are in no command line.
 _TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=8).filter(
@@ -115,8 +123,10 @@ def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
 
 
 def test_every_field_has_a_flag_of_its_own():
-    parts = {Dialect, StatisticsSettings}
-    declared = [*fields(Settings), *fields(Dialect), *fields(StatisticsSettings), *fields(LaunchOptions)]
+    parts = (Dialect, StatisticsSettings, ValidationSettings)
+    declared = [one.name for kind in (Settings, *parts, LaunchOptions) for one in fields(kind)]
+    # It follows from --baseline.
+    declared.remove("history")
     assert len(options()) == len(declared) - len(parts)
     assert len({option.name for option in options()}) == len(options())
     assert {text for action in parser()._actions for text in action.option_strings} == known_flags()

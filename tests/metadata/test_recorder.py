@@ -13,9 +13,11 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from beam_taxi.errors import BeamTaxiError, UsageError
-from beam_taxi.metadata.queries import artifacts_of, get_run, lineage, list_runs
+from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, lineage, list_runs
 from beam_taxi.metadata.recorder import fail, record, record_cached, start
 from beam_taxi.metadata.verify import reap
+from beam_taxi.run.manifest import ArtifactFile
+from beam_taxi.run.validation import Summary
 from tests.metadata.runs import artifact, manifest, planned, record_run
 
 
@@ -197,15 +199,24 @@ def test_a_dead_run_with_a_manifest_is_reaped_as_complete(tmp_path: Path):
 
 def test_a_validator_that_ran_has_an_execution(tmp_path: Path):
     uri = f"sqlite:///{tmp_path}/m.sqlite"
-    start(planned("r1"), uri, "FnApiRunner")
     run = manifest("r1")
+    run = dataclasses.replace(run, settings=dataclasses.replace(run.settings, schema=""))
+    start(dataclasses.replace(run, artifacts={}), uri, "FnApiRunner")
     anomalies = artifact("anomalies", "ExampleAnomalies", "Split-train/SchemaDiff.pb")
-    ids = record(dataclasses.replace(run, artifacts={**run.artifacts, "anomalies": anomalies}), uri)
+    judged = Summary("failed", accepted=False, blessed={"train": False, "eval": True})
+    inferred = artifact("inferred_schema", "InferredSchema", "schema.pbtxt")
+    artifacts = {**run.artifacts, "anomalies": anomalies, "inferred_schema": inferred}
+    file = ArtifactFile("validation.json", 2, "00")
+    ids = record(dataclasses.replace(run, artifacts=artifacts, validation=judged, validation_file=file), uri)
     store = opened(tmp_path / "m.sqlite")
     events = store.get_events_by_execution_ids([ids["ExampleValidator"]])
     assert {e.path.steps[0].key: e.artifact_id for e in events} == {
         key: ids[key] for key in ("statistics", "schema", "anomalies")
     }
+    (found,) = store.get_artifacts_by_id([ids["anomalies"]])
+    assert json.loads(found.custom_properties["blessed"].struct_value["__value__"]) == {"train": 0, "eval": 1}
+    assert found.custom_properties["accepted"].int_value == 0
+    assert latest_schema(uri, "taxi") is None
     node = store.get_context_by_type_and_name("node", "taxi.ExampleValidator")
     assert [e.id for e in store.get_executions_by_context(node.id)] == [ids["ExampleValidator"]]
 

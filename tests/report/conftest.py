@@ -57,7 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         inputs=(replace(entry, uri=HOSTILE[1], rejects={HOSTILE[0]: 3}),),
     )
     anomalous = replace(
-        make.wide(12), anomalies={"train": make.anomalies("feature_0001", "lost"), "eval": make.anomalies()}
+        make.wide(12), validation=make.validation(make.anomaly("feature_0001"), make.anomaly("lost", split=""))
     )
     sources = {"small": make.wide(18), "wide": make.wide(2000), "hostile": hostile}
     reports = {name: model.build(source) for name, source in sources.items()}

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.report.results import Results
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
+from beam_taxi.run.validation import ANOMALIES, FAILED, Result, Validation, judge
 from beam_taxi.settings import Settings
 
 Feature = statistics_pb2.FeatureNameStatistics
@@ -87,14 +88,15 @@ def source(
     return Results({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
 
 
-def anomalies(*features: str, empty: bool = False) -> anomalies_pb2.Anomalies:
-    """Return the outcome of a validation that found these features out of range."""
-    found = anomalies_pb2.Anomalies(data_missing=empty)
-    for name in features:
-        info = found.anomaly_info[name]
-        info.path.step.append(name)
-        info.reason.add(short_description="Out-of-range values", description="Unexpectedly high value: <9>")
-    return found
+def validation(*results: Result) -> Validation:
+    """Return the judgement that these results are."""
+    return Validation(judge(results, ["anomalies"]), results)
+
+
+def anomaly(feature: str, outcome: str = FAILED, split: str = "eval") -> Result:
+    """Return the result of a feature of which a value is out of range."""
+    text, title = f"{feature}: Unexpectedly high value: <9>", "Out-of-range values"
+    return Result(ANOMALIES, "INT_TYPE_BIG_INT", outcome, text, (feature,), split, title=title)
 
 
 def wide(count: int) -> Results:

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.launch.command import parse
 from beam_taxi.report import figures, html, model, overview, text
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.validation import NOT_EVALUATED, PASSED, WARNED, Validation
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Bucket, Distribution
 from beam_taxi.validation import drift
 from tests.report import make
-from tests.report.make import Feature, anomalies, numeric, strings
+from tests.report.make import Feature, numeric, strings
 
 NUMBERS = {
     "zero": (0.0, "0"),
@@ -195,22 +196,22 @@ def test_a_limit_of_the_schema_decides_where_there_is_one():
     assert comparison.distance.value == pytest.approx(0.4)
 
 
-VERDICTS: dict[str, tuple[dict[str, anomalies_pb2.Anomalies], str]] = {
-    "not validated": ({}, "unvalidated"),
-    "none": ({"train": anomalies(), "eval": anomalies()}, "none"),
-    "one": ({"train": anomalies(), "eval": anomalies("x")}, "anomalies"),
-    "a feature that the data lack": ({"eval": anomalies("gone")}, "anomalies"),
-    "no data": ({"eval": anomalies(empty=True)}, "anomalies"),
+VERDICTS: dict[str, tuple[Validation | None, str, set[str]]] = {
+    "nothing given": (None, "unvalidated", set()),
+    "passed": (make.validation(make.anomaly("x", PASSED)), "passed", set()),
+    "warned": (make.validation(make.anomaly("x", WARNED)), "warned", {"x"}),
+    "failed": (make.validation(make.anomaly("x"), make.anomaly("x", PASSED)), "failed", {"x"}),
+    "a feature that the data lack": (make.validation(make.anomaly("gone")), "failed", {"gone"}),
+    "an empty split": (make.validation(make.anomaly("x", NOT_EVALUATED)), "unvalidated", set()),
 }
 
 
-@pytest.mark.parametrize(("found", "state"), VERDICTS.values(), ids=VERDICTS)
-def test_verdict(found: dict[str, anomalies_pb2.Anomalies], state: str):
-    source = replace(make.source([numeric("x", TRAIN)], [numeric("x", EVAL)]), anomalies=found)
+@pytest.mark.parametrize(("found", "state", "named"), VERDICTS.values(), ids=VERDICTS)
+def test_verdict(found: Validation | None, state: str, named: set[str]):
+    source = replace(make.source([numeric("x", TRAIN)], [numeric("x", EVAL)]), validation=found)
     report = model.build(source)
     assert report.verdict.state == state
-    named = {name for group in report.groups for _, name, _ in group.members}
-    assert named == {key for one in found.values() for key in one.anomaly_info}
+    assert named == {name for group in report.groups for _, name, _ in group.members}
     assert report.verdict.title in html.render(report).decode()
 
 

@@ -81,7 +81,7 @@ class NumbersFile(StoredFile[int, Joined[int]]):
     def join(self, joints: Sequence[Joined[int]]) -> Joined[int]:
         return joints[0]
 
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> NumbersReader:
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> NumbersReader:
         return NumbersReader(self)
 
 

@@ -88,9 +88,9 @@ class CsvFile(CsvText[TextJoint]):
         fault = (opened, NEVER_CLOSED) if state == INSIDE else None
         return JoinedText(bounds_of_units, tuple(first_lines), again, fault, tuple(open_quotes))
 
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> TextReader:
         """Return a reader."""
-        return TextReader(self, kinds, has_rejects)
+        return TextReader(self, kinds, has_rejects, with_places)
 
 
 def _absolute(local: LocalPosition, line: int) -> TextPosition:
@@ -111,6 +111,6 @@ class DecodedCsvFile(CsvText[JoinedText]):
         """Return the joint of the only part."""
         return joints[0]
 
-    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool) -> TextReader:
+    def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> TextReader:
         """Return a reader that decodes the file once for all the units it reads."""
-        return TextReader(self, kinds, has_rejects, self.decoding)
+        return TextReader(self, kinds, has_rejects, with_places, self.decoding)

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from beam_taxi import storage
-from beam_taxi.sources.csv.parse import BadRecord, BadRecords, Readable, TooLong, iter_chunks, parse_typed, sift
+from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.parse import (
+    BadRecord,
+    BadRecords,
+    Readable,
+    TooLong,
+    iter_chunks,
+    parse_typed,
+    record_bounds,
+    sift,
+)
 from beam_taxi.sources.csv.positions import TextPosition
 from beam_taxi.sources.csv.records import Positions, RecordScan
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.source import Batch, Joint, Reject
+from beam_taxi.sources.source import Batch, Joint, Place, Reject, RowNumbers
 
 
 class TextReader:
     """Reads a CSV file. With a `decoding` the file is opened once, and must be read in ascending order."""
 
     def __init__(
-        self, file: CsvText[Joint], kinds: Mapping[str, Kind], has_rejects: bool, decoding: Decoding | None = None
+        self,
+        file: CsvText[Joint],
+        kinds: Mapping[str, Kind],
+        has_rejects: bool,
+        with_places: bool = False,
+        decoding: Decoding | None = None,
     ) -> None:
         self._file = file
         self._kinds = kinds
         self._has_rejects = has_rejects
+        self._with_places = with_places
         self._decoding = decoding
         self._stack = ExitStack()
         self._stream: TextStream | None = None
@@ -43,17 +61,18 @@ class TextReader:
             yield from self._read(start, end)
 
     def _read(self, start: TextPosition, end: TextPosition) -> Iterator[Batch]:
-        file, (offset, line) = self._file, start
-        for chunk in iter_chunks(self._at(start.offset), end.offset - offset, file.dialect, file.batch_bytes):
-            clean, rejects = chunk, list[Reject]()
+        file, at = self._file, start
+        for chunk in iter_chunks(self._at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes):
+            clean, bad = chunk, list[BadRecord]()
             if self._has_rejects:
                 clean, _, bad = sift(chunk, file.info.columns, file.dialect, file.declared)
-                line_ends = RecordScan(chunk, file.dialect, 0, len(chunk)).line_ends
-                at = TextPosition(offset, line)
-                rejects = [_reject(file.info.uri, chunk, record, at, line_ends) for record in bad]
-                offset, line = offset + len(chunk), line + len(line_ends)
+            records = _Records(chunk, at, file.dialect, bad)
             rows = parse_typed(clean, file.info.columns, file.dialect, self._kinds)
-            yield Batch(rows, rejects, len(chunk) if self._stream is None else self._stream.take_stored())
+            rejects = [records.reject(file.info.uri, one) for one in bad]
+            stored_bytes = len(chunk) if self._stream is None else self._stream.take_stored()
+            yield Batch(rows, rejects, stored_bytes, records.places_of if self._with_places else None)
+            if self._has_rejects or self._with_places:
+                at = TextPosition(at.offset + len(chunk), at.line + _count_lines(chunk))
 
     def _at(self, offset: int) -> Readable:
         """Return a stream positioned at an offset of the text."""
@@ -68,7 +87,42 @@ class TextReader:
         return self._stream
 
 
-def _reject(uri: str, chunk: bytes, bad: BadRecord, at: TextPosition, line_ends: Positions) -> Reject:
-    lines = int(np.searchsorted(line_ends, bad.start, side="right"))
-    raw = chunk[bad.start : bad.end].rstrip(b"\r\n")
-    return Reject(uri, at.line + lines, at.offset + bad.start, bad.code, bad.reason, raw)
+@dataclass(frozen=True)
+class _Records:
+    """The records of a chunk, which begins at `at`; the bad ones are not among its rows."""
+
+    chunk: bytes
+    at: TextPosition
+    dialect: Dialect
+    bad: Sequence[BadRecord]
+
+    @cached_property
+    def _line_ends(self) -> Positions:
+        return RecordScan(self.chunk, self.dialect, 0, len(self.chunk)).line_ends
+
+    def _line(self, position: int) -> int:
+        return self.at.line + int(np.searchsorted(self._line_ends, position, side="right"))
+
+    def _raw(self, start: int, end: int) -> bytes:
+        return self.chunk[start:end].rstrip(b"\r\n")
+
+    def reject(self, uri: str, bad: BadRecord) -> Reject:
+        """Return a bad record as a reject."""
+        raw = self._raw(bad.start, bad.end)
+        return Reject(uri, self._line(bad.start), self.at.offset + bad.start, bad.code, bad.reason, raw)
+
+    def places_of(self, rows: RowNumbers) -> list[Place]:
+        """Return the places of good records, by their numbers among them."""
+        starts, ends = record_bounds(self.chunk, self.dialect)
+        if self.bad:
+            good = ~np.isin(starts, [one.start for one in self.bad])
+            starts, ends = starts[good], ends[good]
+        return [
+            Place(None, self._line(start), self.at.offset + start, self._raw(start, end))
+            for start, end in zip(starts[rows].tolist(), ends[rows].tolist(), strict=True)
+        ]
+
+
+def _count_lines(chunk: bytes) -> int:
+    lines = chunk.count(b"\n")
+    return lines + chunk.count(b"\r") - chunk.count(b"\r\n") if b"\r" in chunk else lines

@@ -1,0 +1,67 @@
+"""From `--baseline` to the runs that the data are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from beam_taxi import storage
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.options import Launch
+from beam_taxi.run.folder import RunFolder
+from beam_taxi.settings import NAME, PREVIOUS
+
+_HISTORY = 28
+"""Maximum number of earlier runs from which limits are taken: four of each weekday."""
+
+
+def with_baseline(launch: Launch, console: Console) -> Launch:
+    """Return the launch with the URI of its baseline and of earlier runs.
+
+    `previous` remains if there is no accepted run yet, or if the store cannot be reached, of which the console warns.
+    Raises UsageError if the baseline cannot be used.
+    """
+    wanted = launch.settings.validation.baseline
+    if wanted is None:
+        return launch
+    accepted = _accepted(launch, console)
+    if wanted == PREVIOUS:
+        if launch.store is None:
+            raise UsageError(f"--baseline {PREVIOUS}: there is no --metadata_store to look for it")
+        found = accepted[-1] if accepted else PREVIOUS
+    else:
+        found = _resolve(wanted, launch)
+    validation = replace(launch.settings.validation, baseline=found, history=tuple(accepted[-_HISTORY:]))
+    return replace(launch, settings=replace(launch.settings, validation=validation))
+
+
+def _accepted(launch: Launch, console: Console) -> list[str]:
+    """Return the URIs of the accepted runs of the pipeline, oldest first."""
+    if launch.store is None:
+        return []
+    from beam_taxi.metadata.queries import accepted_runs
+
+    try:
+        runs = accepted_runs(launch.store, launch.settings.pipeline_name)
+    except BeamTaxiError as error:
+        console.warn(f"earlier runs are not known: {error}")
+        return []
+    return [run.manifest.rpartition("/")[0] for run in runs]
+
+
+def _resolve(wanted: str, launch: Launch) -> str:
+    """Return the URI of a baseline: a run, by its folder, its manifest or its id, a split, or a file of statistics."""
+    uri = storage.absolute(wanted)
+    if not storage.exists(uri) and not RunFolder(uri).is_whole() and NAME.fullmatch(wanted) and launch.store:
+        from beam_taxi.metadata.queries import get_run
+
+        uri = get_run(launch.store, wanted).manifest.rpartition("/")[0]
+    folder = RunFolder(uri.removesuffix("/manifest.json"))
+    if not folder.is_whole():
+        if not storage.exists(uri):
+            raise UsageError(f"--baseline {wanted}: not found: give a run, a split or a file of statistics")
+        return uri
+    summary = folder.read_manifest().validation
+    if not summary.accepted:
+        raise UsageError(f"--baseline {wanted}: the run was not accepted: its data {summary.verdict}; choose another")
+    return folder.uri

@@ -1,0 +1,263 @@
+"""What TFDV finds when it validates statistics against a schema, for each split and slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tensorflow_data_validation.api.validation_api import validate_statistics_internal
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from beam_taxi.run.validation import ANOMALIES, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
+from beam_taxi.statistics.read import AnyStatistics
+from beam_taxi.statistics.splits import overall
+
+SOURCE = "schema.pbtxt"
+"""How results name the schema that they refer to."""
+
+_OUTCOMES = {anomalies_pb2.AnomalyInfo.ERROR: FAILED, anomalies_pb2.AnomalyInfo.WARNING: WARNED}
+_PRESENCE = ("presence",)
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "ENUM_TYPE": ("domain", "string_domain"),
+    "BOOL_TYPE": ("bool_domain",),
+    "INT_TYPE": ("int_domain", "type"),
+    "FLOAT_TYPE": ("float_domain", "type"),
+    "STRING_TYPE": ("type",),
+    "UNEXPECTED_DATA_TYPE": ("type",),
+    "FEATURE_TYPE_LOW_FRACTION_PRESENT": _PRESENCE,
+    "FEATURE_TYPE_LOW_NUMBER_PRESENT": _PRESENCE,
+    "FEATURE_TYPE_NOT_PRESENT": _PRESENCE,
+    "SCHEMA_MISSING_COLUMN": _PRESENCE,
+    "FEATURE_TYPE_HIGH_UNIQUE": ("unique_constraints",),
+    "FEATURE_TYPE_LOW_UNIQUE": ("unique_constraints",),
+    "FEATURE_TYPE_NO_UNIQUE": ("unique_constraints",),
+    "FEATURE_TYPE": ("value_count", "value_counts", "shape"),
+    "VALUE_NESTEDNESS": ("value_count", "value_counts", "shape"),
+    "INVALID_FEATURE_SHAPE": ("shape",),
+    "COMPARATOR": ("drift_comparator", "skew_comparator"),
+    "SCHEMA_TRAINING_SERVING_SKEW": ("skew_comparator",),
+}
+"""The fields of a feature that an anomaly can violate, by the start of its type; the longest one counts."""
+
+LineOf = Callable[[str, Sequence[str]], int | None]
+"""Returns the line in the text of the schema of the first of some fields that a feature has, or of the feature."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What statistics are validated against: `schema` in an `environment`, if any.
+
+    `severities` override TFDV's, by anomaly type, feature, or `FEATURE/TYPE`: `error`, `warning` or `none`. `described`
+    are the columns that the statistics are of, none if all.
+    """
+
+    schema: schema_pb2.Schema
+    line_of: LineOf
+    environment: str | None = None
+    severities: Mapping[str, str] | None = None
+    described: tuple[str, ...] = ()
+
+
+def validate(
+    statistics: Mapping[str, AnyStatistics], rules: Rules, baseline: Mapping[str, AnyStatistics] | None = None
+) -> tuple[dict[str, anomalies_pb2.Anomalies], list[Result]]:
+    """Return TFDV's anomalies by split, and a result for each feature of each split, and for each anomaly of a slice.
+
+    The schema's drift comparators compare a split with its namesake in the baseline, and skew comparators compare it
+    with the first split.
+    """
+    found: dict[str, anomalies_pb2.Anomalies] = {}
+    results: list[Result] = []
+    first = next(iter(statistics), "")
+    for split, all_slices in statistics.items():
+        others = _Others(
+            None if baseline is None else baseline.get(split),
+            None if split == first or not _rows(statistics[first]) else statistics[first],
+        )
+        found[split] = _anomalies(overall(all_slices), rules.schema, rules, others)
+        results += [replace(one, split=split) for one in _results(found[split], rules, others, split == first)]
+        whole = overall(all_slices)
+        for part in all_slices.datasets:
+            if part.name != whole.name:
+                of_slice = _anomalies(part, _for_slices(rules.schema), rules, others.of_slice(part.name))
+                results += [replace(one, split=split, slice=part.name) for one in _found(of_slice, rules)]
+    return found, results
+
+
+@dataclass(frozen=True)
+class _Others:
+    """The statistics that comparators of the schema compare with, as far as there are any."""
+
+    baseline: AnyStatistics | None
+    first_split: AnyStatistics | None
+
+    def of_slice(self, name: str) -> _Others:
+        return _Others(_slice(self.baseline, name), _slice(self.first_split, name))
+
+
+def _slice(statistics: AnyStatistics | None, name: str) -> AnyStatistics | None:
+    found = [one for one in statistics.datasets if one.name == name] if statistics is not None else []
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=found) if found else None
+
+
+def _rows(statistics: AnyStatistics) -> int:
+    return int(overall(statistics).num_examples)
+
+
+def _anomalies(
+    dataset: statistics_pb2.DatasetFeatureStatistics, schema: schema_pb2.Schema, rules: Rules, others: _Others
+) -> anomalies_pb2.Anomalies:
+    def alone(one: statistics_pb2.DatasetFeatureStatistics | None) -> AnyStatistics | None:
+        if one is None:
+            return None
+        found = statistics_pb2.DatasetFeatureStatisticsList(datasets=[one])
+        found.datasets[0].name = ""
+        return found
+
+    baseline = None if others.baseline is None else alone(overall(others.baseline))
+    # The public function takes no statistics for the comparators of versions.
+    found: anomalies_pb2.Anomalies = validate_statistics_internal(
+        alone(dataset),
+        _described(schema, rules.described),
+        rules.environment,
+        previous_span_statistics=baseline,
+        serving_statistics=None if others.first_split is None else alone(overall(others.first_split)),
+        previous_version_statistics=baseline,
+    )
+    return found
+
+
+def _described(schema: schema_pb2.Schema, names: Sequence[str]) -> schema_pb2.Schema:
+    """Return the schema of the features that the statistics describe."""
+    if not names:
+        return schema
+    found = schema_pb2.Schema()
+    found.CopyFrom(schema)
+    del found.feature[:]
+    found.feature.extend(one for one in schema.feature if one.name in names)
+    return found
+
+
+def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Return the schema without what it demands of the number of rows, which a slice need not have."""
+    found = schema_pb2.Schema()
+    found.CopyFrom(schema)
+    found.ClearField("dataset_constraints")
+    for feature in found.feature:
+        feature.presence.ClearField("min_count")
+        feature.ClearField("unique_constraints")
+    return found
+
+
+def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
+    """Yield what became of every feature of the schema in a split, and of every anomaly."""
+    if found.data_missing:
+        yield Result(ANOMALIES, "NO_DATA_IN_SPAN", NOT_EVALUATED, "the split has no rows")
+        return
+    anomalous = set[str]()
+    for one in _found(found, rules):
+        anomalous.update(one.features)
+        yield one
+    for feature in rules.schema.feature:
+        name = feature.name
+        if rules.described and name not in rules.described:
+            yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: --stats_features leaves it out", (name,))
+        elif name not in anomalous and _is_in(feature, rules):
+            yield Result(ANOMALIES, "SCHEMA", PASSED, f"{name} agrees with the schema", (name,))
+        yield from _not_compared(feature, rules, others, is_first)
+    constraints = rules.schema.dataset_constraints
+    for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
+        if constraints.HasField(field) and others.baseline is None:
+            yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, f"{field}: there is no baseline", source=SOURCE)
+
+
+def _is_in(feature: schema_pb2.Feature, rules: Rules) -> bool:
+    """Return whether a feature belongs to the environment, and is not deprecated or planned."""
+    if feature.lifecycle_stage not in (
+        schema_pb2.UNKNOWN_STAGE,
+        schema_pb2.ALPHA,
+        schema_pb2.BETA,
+        schema_pb2.PRODUCTION,
+    ):
+        return False
+    environment = rules.environment
+    if environment is None or environment in feature.in_environment:
+        return True
+    return not feature.in_environment and environment not in feature.not_in_environment
+
+
+def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
+    """Yield the comparators of a feature that had nothing to compare with."""
+    name = feature.name
+    if feature.HasField("drift_comparator") and others.baseline is None:
+        line = rules.line_of(name, ("drift_comparator",))
+        text = f"{name}: drift_comparator: there is no baseline"
+        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
+    if feature.HasField("skew_comparator") and others.first_split is None and not is_first:
+        line = rules.line_of(name, ("skew_comparator",))
+        text = f"{name}: skew_comparator: the first split has no rows"
+        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
+
+
+def _found(found: anomalies_pb2.Anomalies, rules: Rules) -> Iterator[Result]:
+    """Yield a result for each reason of each anomaly."""
+    measured = {tuple(one.path.step): one for one in found.drift_skew_info}
+    for key, info in sorted(found.anomaly_info.items()):
+        feature = ".".join(info.path.step) or key
+        evidence = _measurements(measured.get(tuple(info.path.step)))
+        for reason in info.reason:
+            yield from _result(reason, info.severity, feature, rules, evidence)
+    if found.HasField("dataset_anomaly_info"):
+        for reason in found.dataset_anomaly_info.reason:
+            yield from _result(reason, found.dataset_anomaly_info.severity, "", rules, {})
+
+
+def _result(
+    reason: anomalies_pb2.AnomalyInfo.Reason,
+    severity: int,
+    feature: str,
+    rules: Rules,
+    evidence: Mapping[str, float],
+) -> Iterator[Result]:
+    type_ = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
+    given = rules.severities or {}
+    wanted = next((given[key] for key in (f"{feature}/{type_}", type_, feature) if key in given), None)
+    if wanted == "none":
+        return
+    outcome = {"error": FAILED, "warning": WARNED, None: _OUTCOMES.get(severity, FAILED)}[wanted]
+    text = f"{feature}: " * bool(feature) + (reason.description or reason.short_description).strip().rstrip(".")
+    fields = _FIELDS.get(next((one for one in sorted(_FIELDS, reverse=True) if type_.startswith(one)), ""), ())
+    line = rules.line_of(feature, fields) if feature else None
+    yield Result(
+        ANOMALIES,
+        type_,
+        outcome,
+        text,
+        (feature,) if feature else (),
+        source=SOURCE,
+        line=line,
+        evidence=evidence,
+        title=reason.short_description.rstrip("."),
+    )
+
+
+def _measurements(info: anomalies_pb2.DriftSkewInfo | None) -> dict[str, float]:
+    """Return TFDV's measurements of a feature, and their limits, by name."""
+    found: dict[str, float] = {}
+    for one in (*info.drift_measurements, *info.skew_measurements) if info is not None else ():
+        name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type).lower()
+        found |= {name: one.value, f"{name}_limit": one.threshold}
+    return found
+
+
+def check_environment(schema: schema_pb2.Schema, environment: str | None) -> str | None:
+    """Return what is wrong with an environment, if anything."""
+    if environment is None or environment in schema.default_environment:
+        return None
+    known = ", ".join(schema.default_environment) or "none"
+    return f"--environment {environment}: not a default_environment of the schema, which has: {known}"
+
+
+def is_blessed(found: anomalies_pb2.Anomalies) -> bool:
+    """Return whether TFX would bless a split: it has rows, and no anomaly."""
+    return not (found.anomaly_info or found.data_missing or found.HasField("dataset_anomaly_info"))
