@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"errors", "settings", "storage"},
     "tfexample": set(),
     "statistics": {"settings"},
-    "schemas": {"statistics"},
+    "schemas": {"errors", "run", "statistics", "storage"},
     "validation": {"statistics"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"},
     "pipeline": {"run", "sources", "transforms"},
