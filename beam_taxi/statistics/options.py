@@ -6,17 +6,21 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from beam_taxi.settings import Settings
+from beam_taxi.settings import StatisticsSettings
+
+RANKED_VALUES = 1000
+"""How many of the most frequent values of a string feature are kept with their counts."""
 
 
-def stats_options(settings: Settings) -> tfdv.StatsOptions:
-    """Return TFDV's options for these settings; a given schema says which integers are categorical."""
-    statistics = settings.statistics
+def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tfdv.StatsOptions:
+    """Return TFDV's options for these settings; a given schema, as text, says which integers are categorical."""
     return tfdv.StatsOptions(
-        schema=None if settings.schema is None else text_format.Parse(settings.schema, schema_pb2.Schema()),
-        weight_feature=statistics.weight_feature,
-        num_top_values=statistics.top_k,
-        num_rank_histogram_buckets=1000,
-        num_histogram_buckets=statistics.histogram_buckets,
-        num_quantiles_histogram_buckets=statistics.quantile_buckets,
+        schema=None if schema is None else text_format.Parse(schema, schema_pb2.Schema()),
+        weight_feature=settings.weight_feature,
+        num_top_values=settings.top_k,
+        num_rank_histogram_buckets=RANKED_VALUES,
+        # The default of 1 leaves out values with a smaller sum of weights, so merged splits would lack values.
+        weighted_frequency_threshold=0,
+        num_histogram_buckets=settings.histogram_buckets,
+        num_quantiles_histogram_buckets=settings.quantile_buckets,
     )

@@ -48,10 +48,11 @@ class ComputeStatistics(beam.PTransform):
         slicers = [get_feature_value_slicer({name: None}) for name in settings.statistics.slice_features]
         if slicers:
             batches = batches | "Slice" >> beam.FlatMap(_slices, slicers).with_output_types(tuple[str, pa.RecordBatch])
+        options = stats_options(settings.statistics, settings.schema)
         write = beam.ParDo(_WriteStatistics(settings)).with_output_types(Artifact, statistics=StatisticsBySplit)
         outputs = (
             batches
-            | "Generate" >> GenerateSlicedStatisticsImpl(stats_options(settings), is_slicing_enabled=True)
+            | "Generate" >> GenerateSlicedStatisticsImpl(options, is_slicing_enabled=True)
             | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
         return ComputedStatistics(outputs.artifacts, outputs.statistics)
