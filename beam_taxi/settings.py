@@ -145,8 +145,19 @@ class ValidationSettings:
         ),
     )
 
+    quarantine: bool = field(
+        default=False,
+        metadata=flag(
+            "set rows that violate the schema or a check aside, among those that --max_rejects allows",
+            Group.VALIDATION,
+            sets=True,
+        ),
+    )
+
     def faults(self, has_schema: bool) -> Iterator[str]:
         """Yield what is wrong, by option."""
+        if self.quarantine and not has_schema and self.checks is None:
+            yield "--quarantine requires --schema or --checks"
         unknown = [word for word in self.fail_on or () if word not in FAIL_ON]
         if unknown or self.fail_on == ():
             yield f"--fail_on {','.join(unknown)}: must be some of {', '.join(FAIL_ON)}"
@@ -265,6 +276,8 @@ class Settings:
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
         yield from self.dialect.faults()
         yield from self.validation.faults(has_schema=self.schema is not None)
+        if self.validation.quarantine and self.max_rejects is None and self.max_reject_ratio is None:
+            yield "--quarantine requires --max_rejects or --max_reject_ratio, the number of rows that may be set aside"
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
             yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
         if self.num_shards is not None and self.unit_bytes is not None:

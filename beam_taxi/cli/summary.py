@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from beam_taxi.sources.plan import TablePlan
 
 _FILES_SHOWN = _RESULTS_SHOWN = 20
-_REASONS = {"fields": "wrong field count", "encoding": "bad encoding"}
+_REASONS = {
+    "fields": "wrong field count",
+    "encoding": "bad encoding",
+    "anomaly": "against the schema",
+    "check": "against a check",
+}
 
 
 def print_checks(checks: Iterable[Check]) -> int:

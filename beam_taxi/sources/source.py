@@ -96,7 +96,10 @@ class Joined(Generic[Position]):
 
 @dataclass(frozen=True)
 class Reject:
-    """A rejected record: where it is (`offset` in bytes of text), why, and its bytes without the line end."""
+    """A rejected record: where it is (`offset` in bytes of text), why, and its bytes without the line end.
+
+    `line` is the number of the row in its group if the source has groups of rows; see `Place`.
+    """
 
     file: str
     line: int
@@ -104,10 +107,13 @@ class Reject:
     code: str
     reason: str
     raw: bytes
+    row_group: int | None = None
 
     def to_json_line(self) -> bytes:
         """Return one line of JSON; `text` is the record, or `base64` if it is not UTF-8."""
-        values = {"file": self.file, "line": self.line, "offset": self.offset, "code": self.code, "reason": self.reason}
+        values: dict[str, str | int] = {"file": self.file, "line": self.line}
+        values |= {"offset": self.offset} if self.row_group is None else {"row_group": self.row_group}
+        values |= {"code": self.code, "reason": self.reason}
         try:
             content = {"text": self.raw.decode()}
         except UnicodeDecodeError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton, PCollection
 
-from beam_taxi.errors import RowConservationError
+from beam_taxi.errors import DataError, RowConservationError
 from beam_taxi.run.manifest import (
     Artifact,
     ArtifactFile,
@@ -21,6 +21,7 @@ from beam_taxi.run.manifest import (
 )
 from beam_taxi.run.validation import Summary
 from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.source import Reject
 from beam_taxi.sources.units import DataPlan, Totals
 
 JudgedFile = tuple[Summary, ArtifactFile]
@@ -29,11 +30,17 @@ JudgedFile = tuple[Summary, ArtifactFile]
 
 @dataclass
 class UnitCounts:
-    """What one unit has read, by number of the source: rows of each split, and bad rows by reason code."""
+    """What one unit has read, by number of the source: rows of each split, and rejected rows by reason code.
+
+    `quarantined` counts the rejects that the first pass knew nothing of; `first` is the first of them, after the number
+    of its source.
+    """
 
     unit: int
     rows: dict[int, list[int]] = field(default_factory=dict)
     rejects: dict[int, Counter[str]] = field(default_factory=dict)
+    quarantined: Counter[int] = field(default_factory=Counter)
+    first: tuple[int, int, int, str] | None = None
 
     def add_rows(self, source: int, by_split: Sequence[int]) -> None:
         """Add rows of a source."""
@@ -44,8 +51,18 @@ class UnitCounts:
         """Add bad rows of a source."""
         self.rejects.setdefault(source, Counter()).update(codes)
 
+    def set_aside(self, source: int, reject: Reject) -> None:
+        """Count a reject that the first pass knew nothing of."""
+        self.quarantined[source] += 1
+        self._keep_first((source, reject.row_group or 0, reject.line, reject.reason))
+
+    def _keep_first(self, found: tuple[int, int, int, str] | None) -> None:
+        self.first = min(filter(None, (self.first, found)), default=None)
+
     def add(self, other: UnitCounts) -> None:
         """Add the counts of another unit."""
+        self.quarantined.update(other.quarantined)
+        self._keep_first(other.first)
         for source, by_split in other.rows.items():
             self.add_rows(source, by_split)
         for source, codes in other.rejects.items():
@@ -68,6 +85,7 @@ def reconcile(
         units.add(one.unit)
         total.add(one)
     _expect("units", plan.n_units, len(units))
+    _check_quarantine(plan, planned, total)
     names = [split.name for split in planned.splits]
     inputs = []
     for number, (entry, totals) in enumerate(zip(planned.inputs, data.totals, strict=True)):
@@ -75,7 +93,7 @@ def reconcile(
         columns = plan.sources[number].info.columns
         inputs.append(
             replace(
-                _input(entry, totals, by_split, total.rejects.get(number, Counter())),
+                _input(entry, totals, by_split, total.rejects.get(number, Counter()), total.quarantined[number]),
                 split_rows=dict(zip(names, by_split, strict=True)),
                 columns=None if columns == plan.columns else columns,
             )
@@ -94,10 +112,28 @@ def reconcile(
     )
 
 
-def _input(entry: InputEntry, totals: Totals, by_split: Sequence[int], rejects: Counter[str]) -> InputEntry:
-    rows = sum(by_split) if totals.rows is None else totals.rows
-    _expect(entry.uri, rows, sum(by_split))
-    _expect(f"rejects of {entry.uri}", sum(totals.rejects.values()), rejects.total())
+def _check_quarantine(plan: TablePlan, planned: RunManifest, total: UnitCounts) -> None:
+    """Raise DataError if more rows were set aside than the options allow."""
+    if total.first is None:
+        return
+    rejects = sum((codes for codes in total.rejects.values()), Counter[str]()).total()
+    records = rejects + sum(sum(by_split) for by_split in total.rows.values())
+    allowed = planned.settings.allowed_rejects(records)
+    if rejects > allowed:
+        source, _, number, reason = total.first
+        raise DataError(
+            f"{plan.sources[source].info.at(number)}: {reason}; {rejects:,} of {records:,} rows are bad or violate "
+            f"rules, {allowed:,} may be skipped"
+        )
+
+
+def _input(
+    entry: InputEntry, totals: Totals, by_split: Sequence[int], rejects: Counter[str], quarantined: int
+) -> InputEntry:
+    rows = sum(by_split)
+    if totals.rows is not None:
+        _expect(entry.uri, totals.rows, rows + quarantined)
+    _expect(f"rejects of {entry.uri}", sum(totals.rejects.values()) + quarantined, rejects.total())
     return replace(
         entry,
         content_hash=totals.content_hash,

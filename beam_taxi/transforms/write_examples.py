@@ -21,10 +21,12 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources.memory import keep_freed_memory
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import TableReader, UnitBatch
+from beam_taxi.sources.source import Reject
 from beam_taxi.sources.units import DataPlan, Unit
 from beam_taxi.statistics import histograms
 from beam_taxi.storage import credentials
 from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_columns, to_list_columns
+from beam_taxi.transforms.quarantine import rejects_of
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
 from beam_taxi.transforms.unit_files import UnitFiles
@@ -95,26 +97,36 @@ class _WriteUnits(beam.DoFn):
     ) -> Iterator[SplitBatch]:
         settings = self._settings
         for source, rejects in batch.rejects:
-            files.write_rejects(rejects)
-            counts.add_rejects(source, Counter(reject.code for reject in rejects))
-            _REJECTS.inc(len(rejects))
+            self._reject(source, rejects, files, counts)
         _ROWS.inc(len(batch.rows))
         weights = [split.weight for split in settings.splits]
         frames, splits = frame_and_split(batch.rows, weights, settings.split_key, settings.examples)
-        violations.add_batch(rules, batch.rows, splits, batch.places_of)
+        violated = violations.add_batch(rules, batch.rows, splits, batch.places_of)
+        kept = np.ones(len(splits), np.bool_)
+        if settings.validation.quarantine and violated is not None:
+            for source, reject in rejects_of(self._plan, batch, violated, rules):
+                self._reject(source, [reject], files, counts)
+                counts.set_aside(source, reject)
+            kept = violated < 0
         if frames is not None:
-            files.write_rows(frames, splits)
+            files.write_rows(filter_rows(frames, kept), splits[kept])
         start = 0
         for source, length in batch.lengths:
-            by_split = np.bincount(splits[start : start + length], minlength=len(weights))
+            mine = slice(start, start + length)
+            by_split = np.bincount(splits[mine][kept[mine]], minlength=len(weights))
             counts.add_rows(source, [int(count) for count in by_split])
             start += length
         names = settings.statistics.described_columns()
         described = select_columns(batch.rows, names) if names else batch.rows
         for index, split in enumerate(settings.splits):
-            chosen = splits == index
+            chosen = (splits == index) & kept
             if chosen.any():
                 yield split.name, to_list_columns(filter_rows(described, chosen))
+
+    def _reject(self, source: int, rejects: Sequence[Reject], files: UnitFiles, counts: UnitCounts) -> None:
+        files.write_rejects(rejects)
+        counts.add_rejects(source, Counter(reject.code for reject in rejects))
+        _REJECTS.inc(len(rejects))
 
 
 def _progress(stored_bytes: int, rows: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from beam_taxi.run.validation import Offenders, Result, Validation, judge
+from beam_taxi.run.validation import ANOMALIES, WARNED, Offenders, Result, Validation, judge
 from beam_taxi.settings import Settings
 from beam_taxi.statistics.read import AnyStatistics
 from beam_taxi.validation import anomalies
@@ -41,6 +41,8 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
     if settings.schema is not None:
         found, results = anomalies.validate(evidence.statistics, _rules(settings, settings.schema), evidence.baseline)
     results = [_with_offenders(one, evidence.offenders) for one in results]
+    if settings.validation.quarantine:
+        results += _set_aside(evidence.offenders, results)
     summary = replace(
         judge(results, settings.fail_on),
         blessed={split: anomalies.is_blessed(one) for split, one in found.items()},
@@ -59,6 +61,15 @@ def _rules(settings: Settings, text: str) -> anomalies.Rules:
         settings.validation.environment,
         described=tuple(settings.statistics.described_columns()),
     )
+
+
+def _set_aside(offenders: OffendersByRule, results: Sequence[Result]) -> Iterator[Result]:
+    """Yield a result for each rule whose offenders are no longer among the data."""
+    known = {(one.name, one.features, one.split) for one in results if one.offenders is not None}
+    for (name, features, split), found in offenders.items():
+        if (name, features, split) not in known:
+            text = f"{', '.join(features)}: {name}: rows were set aside"
+            yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
 
 
 def _with_offenders(result: Result, offenders: OffendersByRule) -> Result:

@@ -46,21 +46,23 @@ class Violations:
         batch: pa.RecordBatch,
         splits: npt.NDArray[np.uint8],
         places_of: PlacesOf,
-    ) -> npt.NDArray[np.bool_] | None:
+    ) -> npt.NDArray[np.int64] | None:
         """Add the violations of a batch, whose rows come after those of earlier batches of the unit.
 
-        Returns which rows violate any rule, or None if none does.
+        Returns for each row the number of the first strict rule that it violates, or -1; None if no row violates one.
         """
-        offending: npt.NDArray[np.bool_] | None = None
+        strict: npt.NDArray[np.int64] | None = None
         for number, rule in enumerate(rules):
             violated = rule.violations(batch)
             if violated is None:
                 continue
-            offending = violated if offending is None else offending | violated
+            if rule.is_strict:
+                strict = np.full(len(batch), -1) if strict is None else strict
+                strict[violated & (strict < 0)] = number
             for split in np.unique(splits[violated]):
                 rows = np.flatnonzero(violated & (splits == split))
                 self._add((number, int(split)), rule, batch, rows, places_of)
-        return offending
+        return strict
 
     def _add(
         self, key: RuleKey, rule: RowRule, batch: pa.RecordBatch, rows: npt.NDArray[np.int64], places_of: PlacesOf
@@ -70,10 +72,9 @@ class Violations:
         wanted = rows[: self.most - len(known)]
         if not len(wanted):
             return
-        columns = [(name, batch.column(batch.schema.get_field_index(name))) for name in rule.features]
-        for row, (source, place) in zip(wanted, places_of(wanted), strict=True):
-            values = tuple((name, _text(column[int(row)].as_py())) for name, column in columns)
-            known.append(Found(source, place, values))
+        for row, (source, place) in zip(wanted.tolist(), places_of(wanted), strict=True):
+            # What is kept is bounded.
+            known.append(Found(source, place._replace(raw=None), values_of(rule, batch, row)))
 
     def merge(self, other: Violations) -> None:
         """Add the violations of other units."""
@@ -95,8 +96,12 @@ class Violations:
 
 def _offender(found: Found, split: str, files: Sequence[str]) -> Offender:
     place = found.place
-    group = None if place.group is None else place.group
-    return Offender(files[found.source], place.number, split, group, dict(found.values))
+    return Offender(files[found.source], place.number, split, place.group, dict(found.values))
+
+
+def values_of(rule: RowRule, batch: pa.RecordBatch, row: int) -> tuple[tuple[str, str | None], ...]:
+    """Return the values of a rule's columns in a row, as text."""
+    return tuple((name, _text(batch.column(batch.schema.get_field_index(name))[row].as_py())) for name in rule.features)
 
 
 def _text(value: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from beam_taxi.run.validation import ANOMALIES
 from beam_taxi.sources.kinds import Kind
 
 Mask = npt.NDArray[np.bool_]
@@ -31,6 +32,14 @@ class RowRule(Protocol):
     def features(self) -> tuple[str, ...]:
         """The columns that the rule reads."""
 
+    @property
+    def kind(self) -> str:
+        """The kind of the result: ANOMALIES or CHECKS."""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a single row that violates the rule is a fault, and no share of the rows may."""
+
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
         """Return which rows of flat columns violate the rule, or None if none does."""
 
@@ -39,6 +48,12 @@ class RowRule(Protocol):
 class _OfFeature:
     feature: str
     name: str
+    is_strict: bool = field(default=True, kw_only=True)
+
+    @property
+    def kind(self) -> str:
+        """ANOMALIES."""
+        return ANOMALIES
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -136,14 +151,16 @@ def rules_of_schema(schema: schema_pb2.Schema, kinds: Mapping[str, Kind]) -> lis
 
 def _of_presence(feature: schema_pb2.Feature) -> Iterator[RowRule]:
     if feature.presence.min_fraction > 0:
-        yield Present(feature.name, "FEATURE_TYPE_LOW_FRACTION_PRESENT")
+        strict = feature.presence.min_fraction >= 1
+        yield Present(feature.name, "FEATURE_TYPE_LOW_FRACTION_PRESENT", is_strict=strict)
 
 
 def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tuple[str, ...]]) -> Iterator[RowRule]:
     name, domain = feature.name, feature.WhichOneof("domain_info")
     if kind is Kind.STRING and domain in ("domain", "string_domain"):
         values = tuple(feature.string_domain.value) if domain == "string_domain" else domains.get(feature.domain, ())
-        yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values)
+        mass = feature.distribution_constraints.min_domain_mass
+        yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values, is_strict=mass >= 1)
     elif kind is Kind.STRING and domain == "bool_domain":
         known = feature.bool_domain
         yield InDomain(name, "BOOL_TYPE_UNEXPECTED_STRING", (known.true_value or _TRUE, known.false_value or _FALSE))

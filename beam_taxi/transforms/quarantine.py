@@ -1,0 +1,54 @@
+"""Rows that violate strict rules, set aside as rejects."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beam_taxi.run.validation import ANOMALIES, CHECKS
+from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.reading import UnitBatch
+from beam_taxi.sources.source import Reject
+from beam_taxi.validation.offenders import values_of
+from beam_taxi.validation.row_rules import RowRule
+
+CODES = {ANOMALIES: "anomaly", CHECKS: "check"}
+"""The reason codes of the rejects, by the kind of the rule."""
+
+
+def rejects_of(
+    plan: TablePlan, batch: UnitBatch, violated: npt.NDArray[np.int64], rules: Sequence[RowRule]
+) -> Iterator[tuple[int, Reject]]:
+    """Yield the rows of a batch that violate a rule as rejects, each with the number of its source.
+
+    `violated` has the number of the rule for each row, or -1.
+    """
+    rows = np.flatnonzero(violated >= 0)
+    for row, (source, place) in zip(rows.tolist(), batch.places_of(rows), strict=True):
+        rule = rules[violated[row]]
+        values = ", ".join(f"{name} is {value}" for name, value in values_of(rule, batch.rows, row))
+        raw = _csv_record(batch.rows, row, plan.columns) if place.raw is None else place.raw
+        reason = f"{rule.name}: {values}"
+        uri = plan.sources[source].info.uri
+        yield source, Reject(uri, place.number, place.offset, CODES[rule.kind], reason, raw, place.group)
+
+
+def _csv_record(batch: pa.RecordBatch, row: int, columns: Sequence[str]) -> bytes:
+    """Return a row as a record of a CSV file with these columns."""
+    values = {name: column[row].as_py() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([_cell(values[name]) for name in columns])
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(np.float32(value))
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
