@@ -87,7 +87,10 @@ class StatisticsCheck(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class UniqueCheck(Check):
-    """Columns whose values together occur only once in all splits; rows in which one of them is missing do not count."""
+    """Columns whose values together occur only once in all splits.
+
+    As in SQL, a row in which one of them is missing is no duplicate.
+    """
 
     key: tuple[str, ...]
 
@@ -101,7 +104,8 @@ class UniqueCheck(Check):
 class FreshnessCheck(Check):
     """The newest time in a column must be at most `seconds` from the time of the run; `within` is the file's text.
 
-    `unit` is that of numeric times since 1970, or empty for seconds; texts are ISO 8601, in UTC unless they say otherwise.
+    `unit` is that of numeric times since 1970, or empty for seconds. Texts are ISO 8601, in UTC unless they have an
+    offset.
     """
 
     column: str

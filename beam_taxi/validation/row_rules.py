@@ -1,7 +1,8 @@
 """Evaluate rules on batches of rows, by Arrow's vectorised functions.
 
 Missing values are as in SQL: a comparison or computation with a missing value has no value, and `and` and `or` are
-Kleene's. A row violates a rule only if the rule is false, so a missing value is no violation; `is not null` demands one.
+Kleene's. A row violates a rule only if the rule is false: a missing value is no violation, and `is not null` demands a
+value.
 
 Numbers: a FLOAT column holds float32, and a literal that it is compared with is rounded to float32, so `fare >= 0.1`
 holds for a cell of 0.1. Arithmetic on whole numbers is exact; a row in which it exceeds 64 bits violates the rule. `/`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -11,7 +12,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from beam_taxi.validation.expressions import BASELINE, ROWS, Expression, Reference, references_of
 from beam_taxi.validation.row_rules import evaluate
 
-Sample = statistics_pb2.DatasetFeatureStatistics | str
+Sample: TypeAlias = "statistics_pb2.DatasetFeatureStatistics | str"
 """TFDV's statistics of some rows, or the reason why there are none."""
 
 Statistic = int | float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from beam_taxi.errors import one_line
 from beam_taxi.validation.tokens import suggest
@@ -16,6 +16,8 @@ MAX_DEPTH = 10
 """Maximum depth of lists and mappings in a file."""
 
 _TAG = "tag:yaml.org,2002:"
+
+_Value = TypeVar("_Value")
 
 
 class Faults:
@@ -91,15 +93,16 @@ def items(node: Node, faults: Faults, what: str) -> Sequence[Node]:
 
 
 def scalar(node: Node) -> str | None:
-    """Return the text of a scalar as the file has it, whatever its type in YAML, or None if it is empty or no scalar."""
-    return node.value if node.id == "scalar" and node.tag != _TAG + "null" and node.value else None
+    """Return the text of a scalar, whatever its type in YAML, or None if it is empty or the node is not a scalar."""
+    value: str = node.value if node.id == "scalar" else ""
+    return value if value and node.tag != _TAG + "null" else None
 
 
 class Table:
     """A mapping of the file, whose keys are known.
 
-    Missing keys, unknown ones and duplicates are faults, and so are values of the wrong type; of those, a method returns
-    its default.
+    Missing keys, unknown ones, duplicates and values of the wrong type are faults. For a wrong value, as for a missing
+    one, a method returns its default.
     """
 
     def __init__(
@@ -145,12 +148,13 @@ class Table:
     def choice(self, key: str, choices: Sequence[str], default: str) -> str:
         """Return one of several words."""
         wanted = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
-        return self._read(key, lambda node: node.value if scalar(node) in choices else None, wanted, default)
+        return self._read(
+            key, lambda node: next((one for one in choices if one == scalar(node)), None), wanted, default
+        )
 
     def flag(self, key: str) -> bool:
         """Return a boolean, False by default."""
-        word = self._read(key, lambda n: n.value.lower() if n.tag == _TAG + "bool" else None, "true or false", "false")
-        return word in ("true", "yes", "on")
+        return self._read(key, _boolean, "true or false", False)
 
     def share(self, key: str) -> float:
         """Return a share from 0 up to, but not including, 1, which may be written as a percentage; 0 by default."""
@@ -161,7 +165,7 @@ class Table:
         number = self._read(key, _count, "a whole number, 0 or more", -1)
         return None if number < 0 else number
 
-    def _read(self, key: str, read: Callable[[Node], Any], wanted: str, default: Any) -> Any:
+    def _read(self, key: str, read: Callable[[Node], _Value | None], wanted: str, default: _Value) -> _Value:
         node = self.node(key)
         if node is None:
             return default
@@ -192,6 +196,10 @@ def _instead(node: Node) -> str:
     if node.id != "scalar":
         return f", not a {'list' if node.id == 'sequence' else 'mapping'}"
     return f", not {node.value[:80]!r}" if node.value else ", but is empty"
+
+
+def _boolean(node: Node) -> bool | None:
+    return node.value.lower() in ("true", "yes", "on") if node.tag == _TAG + "bool" else None
 
 
 def _share(node: Node) -> float | None:
