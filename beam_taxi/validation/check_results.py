@@ -55,19 +55,18 @@ def _of_rows(
     check: RowCheck | ReferenceCheck, split: str, rows: int, violations: int, offenders: Offenders | None
 ) -> Result:
     label = _label(check, check.rule) if isinstance(check, RowCheck) else check.name
-    verb = "violate it" if isinstance(check, RowCheck) else "have another value"
+    verbs = (
+        ("violates it", "violate it") if isinstance(check, RowCheck) else ("has another value", "have another value")
+    )
     evidence = {"rows": rows, "violations": violations, "tolerate": check.tolerate}
     if not rows:
         return _result(check, None, f"{label}: split {split!r} has no rows", split, evidence=evidence)
     share = violations / rows
     if not violations:
-        counted = (
-            f"none of {_plural(rows, 'row')} {'violates it' if isinstance(check, RowCheck) else 'has another value'}"
-        )
-        return _result(check, True, f"{label}: {counted}", split, evidence=evidence)
+        return _result(check, True, f"{label}: none of {_plural(rows, 'row')} {verbs[0]}", split, evidence=evidence)
     shown = _percent(share, check.tolerate)
     tolerated = f", tolerated {check.tolerate * 100:.12g}%" if check.tolerate else ""
-    text = f"{label}: {violations:,} of {_plural(rows, 'row')} {verb} ({shown}{tolerated})"
+    text = f"{label}: {violations:,} of {_plural(rows, 'row')} {verbs[violations > 1]} ({shown}{tolerated})"
     return _result(check, share <= check.tolerate, text, split, evidence=evidence, offenders=offenders)
 
 
@@ -196,7 +195,7 @@ def _of_row_count(check: RowCountCheck, rows: int, split: str) -> Result:
         limits = f"between {low:,} and {high:,}"
     else:
         limits = f"at least {low:,}" if low is not None else f"at most {high:,}"
-    text = f"{check.name}: {_plural(rows, 'row')}, {'as' if holds else 'not'} required: {limits}"
+    text = f"{check.name}: {_plural(rows, 'row')} (required: {limits})"
     if holds and not rows:
         return _result(check, None, f"{check.name}: there are no rows", split, evidence={"rows": rows})
     return _result(check, holds, text, split, evidence={"rows": rows, "min": low, "max": high})

@@ -216,12 +216,13 @@ def _value(text: str, kind: Kind) -> str | int | float:
     try:
         if kind is Kind.FLOAT:
             # -0.0 + 0.0 is 0.0, which is another value to Arrow's hash tables.
-            return float(np.float32(text)) + 0.0
+            with np.errstate(over="ignore"):
+                return float(np.float32(text)) + 0.0
         if kind is Kind.INT and not -(2**63) <= int(text) < 2**63:
             raise ValueError
         return int(text) if kind is Kind.INT else text
     except ValueError:
-        raise ValueError(f"{text!r} is not a value of column kind {kind.name}") from None
+        raise ValueError(f"the value {text!r} is not {kind.name}") from None
 
 
 def _unknown(names: Iterable[str], kinds: Kinds) -> Iterator[str]:
@@ -235,7 +236,7 @@ def _value_faults(checks: Checks, kinds: Kinds) -> Iterator[tuple[int, str]]:
             try:
                 allowed_values(check, kind)
             except ValueError as error:
-                yield check.line, f"column {check.column!r} is {kind.name}: {error}"
+                yield check.line, f"column {check.column!r}: {error}"
     yield from _time_faults(checks.freshness, kinds)
 
 

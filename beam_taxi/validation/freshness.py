@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.validation.checks import UNITS, FreshnessCheck
-from beam_taxi.validation.row_rules import as_text
+from beam_taxi.validation.row_rules import as_text, column_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ISO = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]+)?)? ?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2})(:[0-9]{2})?(:[0-9]{2})?(\.[0-9]+)?)? ?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 
 
@@ -38,7 +38,7 @@ def newest(check: FreshnessCheck, batch: pa.RecordBatch) -> Newest:
         check: The check.
         batch: Its column as int64, in the check's unit, or text or bytes in ISO 8601, in UTC unless it has an offset.
     """
-    column = batch.column(batch.schema.get_field_index(check.column))
+    column = column_of(batch, check.column)
     if column.null_count == len(column):
         return Newest()
     if pa.types.is_integer(column.type):
@@ -61,12 +61,12 @@ def microseconds_of(text: str) -> int | None:
     match = _ISO.fullmatch(text.strip())
     if match is None:
         return None
-    date, minutes, seconds, fraction, zone = match.groups()
+    date, hours, minutes, seconds, fraction, zone = match.groups()
     # Python 3.10 reads exactly six decimals, and no Z.
     decimals = (fraction or ".")[1:7].ljust(6, "0")
     offset = "+00:00" if zone in (None, "Z") else f"{zone[:3]}:{zone[-2:]}"
     try:
-        time = datetime.fromisoformat(f"{date}T{minutes or '00:00'}{seconds or ':00'}.{decimals}{offset}")
+        time = datetime.fromisoformat(f"{date}T{hours or '00'}{minutes or ':00'}{seconds or ':00'}.{decimals}{offset}")
     except ValueError:
         return None
     return (time - _EPOCH) // timedelta(microseconds=1)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.validation.checks import Checks, ReferenceCheck, RowCheck, allowed_values
-from beam_taxi.validation.row_rules import as_text, violations
+from beam_taxi.validation.row_rules import as_text, column_of, violations
 
 Violations = list["npt.NDArray[np.bool_] | None"]
 """For each check of single rows, in the order of `Checks.by_row`, whether each row violates it; None if none does."""
@@ -42,7 +42,7 @@ def _of_rule(check: RowCheck, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | 
 
 
 def _of_reference(check: ReferenceCheck, allowed: pa.Array, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
-    column = as_text(batch.column(batch.schema.get_field_index(check.column)))
+    column = as_text(column_of(batch, check.column))
     if column.null_count == len(column):
         return None
     if pa.types.is_floating(column.type):

@@ -87,6 +87,15 @@ def violations(expression: Expression, batch: pa.RecordBatch) -> npt.NDArray[np.
     return violated
 
 
+def column_of(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column by its name. Raises KeyError if there is no such column."""
+    index = batch.schema.get_field_index(name)
+    if index < 0:
+        # To Arrow, column -1 is the last one.
+        raise KeyError(name)
+    return batch.column(index)
+
+
 def as_text(column: pa.Array) -> pa.StringArray:
     """Return a column of text or bytes as text; bytes that are not UTF-8 are read as U+FFFD."""
     if not pa.types.is_binary(column.type):
@@ -127,7 +136,7 @@ class _Evaluation:
 
     def _column(self, expression: Name | Reference) -> pa.Array:
         name = expression.name if isinstance(expression, Name) else str(expression)
-        return self._batch.column(self._batch.schema.get_field_index(name))
+        return column_of(self._batch, name)
 
     def _logic(self, expression: In | IsNull | Not | Logic) -> Datum:
         if isinstance(expression, Logic):

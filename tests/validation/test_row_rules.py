@@ -117,6 +117,11 @@ def test_violations_are_rows_for_which_the_rule_is_false():
     assert found.tolist() == [False, False, True]
 
 
+def test_a_column_that_the_batch_lacks():
+    with pytest.raises(KeyError):
+        violations(parse_row_rule("f > 1"), batch_of(i=[1]))
+
+
 # An independent evaluator of trees, which are nested tuples: numbers are pairs of a type and a value.
 LEVELS = {"or": 1, "and": 2, "not": 3, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6, "minus": 7}
 COMPARE = {
