@@ -53,6 +53,7 @@ setup(
         "numpy",
         "pyarrow>=10",
         "protobuf",
+        "pyyaml",
     ],
     entry_points={"console_scripts": ["beam-taxi = beam_taxi.cli:command"]},
 )

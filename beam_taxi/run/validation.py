@@ -24,6 +24,9 @@ PASSED, WARNED, FAILED, NOT_EVALUATED = "passed", "warned", "failed", "not evalu
 OUTCOMES = (FAILED, WARNED, NOT_EVALUATED, PASSED)
 """The outcomes of a result; the verdict is the first of them that a result has."""
 
+Value = str | int | float | bool | None
+"""A value of `Result.evidence`."""
+
 
 @dataclass(frozen=True)
 class Offender:
@@ -77,7 +80,7 @@ class Result:
     slice: str = ""
     source: str = ""
     line: int | None = None
-    evidence: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    evidence: Mapping[str, Value] = field(default_factory=dict)
     offenders: Offenders | None = None
     title: str = ""
 

@@ -15,7 +15,7 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import UnitBatch
 from beam_taxi.sources.source import Reject
 from beam_taxi.validation.offenders import values_of
-from beam_taxi.validation.row_rules import RowRule
+from beam_taxi.validation.schema_rules import RowRule
 
 CODES = {ANOMALIES: "anomaly", CHECKS: "check"}
 """The reason codes of the rejects, by the kind of the rule."""

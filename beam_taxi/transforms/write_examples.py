@@ -31,8 +31,8 @@ from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
 from beam_taxi.transforms.unit_files import UnitFiles
 from beam_taxi.validation.offenders import Violations
-from beam_taxi.validation.row_rules import RowRule
 from beam_taxi.validation.rules import row_rules
+from beam_taxi.validation.schema_rules import RowRule
 
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
 _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from beam_taxi.run.validation import Offender, Offenders
 from beam_taxi.sources.source import Place
-from beam_taxi.validation.row_rules import RowRule
+from beam_taxi.validation.schema_rules import RowRule
 
 RuleKey = tuple[int, int]
 """The numbers of a rule and of a split."""

@@ -1,184 +1,304 @@
-"""Rules that a single row can violate, from a schema: a value in its domain, in its range, present."""
+"""Evaluate rules on batches of rows, by Arrow's vectorised functions.
+
+Missing values are as in SQL: a comparison or computation with a missing value has no value, and `and` and `or` are
+Kleene's. A row violates a rule only if the rule is false: a missing value is no violation, and `is not null` demands a
+value.
+
+Numbers: a FLOAT column holds float32, and a literal that it is compared with is rounded to float32, so `fare >= 0.1`
+holds for a cell of 0.1. Arithmetic on whole numbers is exact; a row in which it exceeds 64 bits violates the rule. `/`
+and all other arithmetic is in float64. Whatever the types, a division by zero has no value, and the sign of `%` is that
+of the dividend. Comparisons with NaN are false, except for `!=`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from tensorflow_metadata.proto.v0 import schema_pb2
 
-from beam_taxi.run.validation import ANOMALIES
-from beam_taxi.sources.kinds import Kind
+from beam_taxi.validation.expressions import (
+    Arithmetic,
+    Call,
+    Comparison,
+    Expression,
+    In,
+    IsNull,
+    Literal,
+    Logic,
+    Minus,
+    Name,
+    Not,
+    Reference,
+)
 
-Mask = npt.NDArray[np.bool_]
-"""Which rows of a batch violate a rule."""
+Datum = Any
+"""An Arrow array, or a scalar that stands for all rows."""
 
-_TRUE, _FALSE = "true", "false"
+_MISSING = pa.scalar(None)
+_UNKNOWN = pa.scalar(None, pa.bool_())
+_FLOAT64 = pa.float64()
+_EXACT_FLOAT64 = float(1 << 53)
+"""float64 values from this one on are whole numbers."""
 
-
-class RowRule(Protocol):
-    """A rule; `name` and `features` are those of the result that its violations belong to."""
-
-    @property
-    def name(self) -> str:
-        """The type of the anomaly, or the name of the check."""
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The columns that the rule reads."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of the result: ANOMALIES or CHECKS."""
-
-    @property
-    def is_strict(self) -> bool:
-        """Whether a single row that violates the rule is a fault, and no share of the rows may."""
-
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return which rows of flat columns violate the rule, or None if none does."""
-
-
-@dataclass(frozen=True)
-class _OfFeature:
-    feature: str
-    name: str
-    is_strict: bool = field(default=True, kw_only=True)
-
-    @property
-    def kind(self) -> str:
-        """ANOMALIES."""
-        return ANOMALIES
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The column of the feature."""
-        return (self.feature,)
-
-    def _column(self, batch: pa.RecordBatch) -> pa.Array:
-        return batch.column(batch.schema.get_field_index(self.feature))
+_COMPARISONS = {
+    "=": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
+_EXACT = {
+    "+": (pc.add_checked, operator.add),
+    "-": (pc.subtract_checked, operator.sub),
+    "*": (pc.multiply_checked, operator.mul),
+}
+_FLOATING = {"+": pc.add, "-": pc.subtract, "*": pc.multiply}
 
 
-@dataclass(frozen=True)
-class Present(_OfFeature):
-    """The value is not missing."""
+def evaluate(expression: Expression, batch: pa.RecordBatch) -> pa.BooleanArray:
+    """Return whether each row satisfies a rule; null if a value is missing for it.
 
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows without a value."""
-        column = self._column(batch)
-        return _mask(column.is_null()) if column.null_count else None
-
-
-@dataclass(frozen=True)
-class InDomain(_OfFeature):
-    """The value, of a string, is one of `values`."""
-
-    values: tuple[str, ...]
-
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows with another value."""
-        column = self._column(batch)
-        known = pc.is_in(column, value_set=pa.array(self.values, column.type), skip_nulls=True)
-        others = pc.and_(pc.invert(known), column.is_valid())
-        return _mask(others) if pc.any(others).as_py() else None
-
-
-@dataclass(frozen=True)
-class InRange(_OfFeature):
-    """The value, of a number, is at least `low` and at most `high`, either of which may be None.
-
-    TFDV compares floats as float64.
+    Args:
+        expression: A rule without faults; see `rule_types`.
+        batch: The columns that it names as int64, float32, float64, string or binary; bytes that are not UTF-8 are
+            read as U+FFFD.
     """
-
-    low: float | None
-    high: float | None
-
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows with a value outside of the range."""
-        column = self._column(batch)
-        limits = pc.min_max(column)
-        least, most = limits["min"].as_py(), limits["max"].as_py()
-        if least is None or (self._is_above_low(least) and self._is_below_high(most)):
-            return None
-        values = column.cast(pa.float64(), safe=False) if pa.types.is_floating(column.type) else column
-        outside = np.zeros(len(column), np.bool_)
-        if self.low is not None:
-            outside |= _mask(pc.less(values, pa.scalar(self.low, values.type)))
-        if self.high is not None:
-            outside |= _mask(pc.greater(values, pa.scalar(self.high, values.type)))
-        return outside if outside.any() else None
-
-    def _is_above_low(self, value: float) -> bool:
-        return self.low is None or value >= self.low
-
-    def _is_below_high(self, value: float) -> bool:
-        return self.high is None or value <= self.high
+    evaluation = _Evaluation(batch)
+    found = evaluation.condition(expression)
+    if isinstance(found, pa.Scalar):
+        found = pa.array([found.as_py()], pa.bool_()).take(pa.array(np.zeros(len(batch), np.int64)))
+    overflowed = evaluation.overflowed
+    return found if overflowed is None else pc.if_else(pa.array(overflowed), False, found)
 
 
-@dataclass(frozen=True)
-class IsNumber(_OfFeature):
-    """The value, of a float, is not NaN, or not infinite."""
-
-    nan: bool
-
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows that are NaN, or infinite."""
-        column = self._column(batch)
-        wrong = pc.is_nan(column) if self.nan else pc.is_inf(column)
-        return _mask(wrong) if pc.any(wrong).as_py() else None
+def violations(expression: Expression, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
+    """Return whether each row violates a rule, or None if none does."""
+    satisfied = evaluate(expression, batch)
+    if pc.all(satisfied, min_count=0).as_py():
+        return None
+    violated: npt.NDArray[np.bool_] = pc.invert(satisfied).fill_null(False).to_numpy(zero_copy_only=False)
+    return violated
 
 
-def _mask(values: pa.Array) -> Mask:
-    found: Mask = values.fill_null(False).to_numpy(zero_copy_only=False)
-    return found
+def column_of(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column by its name. Raises KeyError if there is no such column."""
+    index = batch.schema.get_field_index(name)
+    if index < 0:
+        # To Arrow, column -1 is the last one.
+        raise KeyError(name)
+    return batch.column(index)
 
 
-def rules_of_schema(schema: schema_pb2.Schema, kinds: Mapping[str, Kind]) -> list[RowRule]:
-    """Return the rules that a schema sets for single rows, of the columns in `kinds`, by the anomalies of TFDV."""
-    domains = {domain.name: tuple(domain.value) for domain in schema.string_domain}
-    return [
-        rule
-        for feature in schema.feature
-        if feature.name in kinds
-        for rule in (*_of_presence(feature), *_of_values(feature, kinds[feature.name], domains))
-    ]
+def as_text(column: pa.Array) -> pa.StringArray:
+    """Return a column of text or bytes as text; bytes that are not UTF-8 are read as U+FFFD."""
+    if not pa.types.is_binary(column.type):
+        return column
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        decoded = [None if value is None else value.decode(errors="replace") for value in column.to_pylist()]
+        return pa.array(decoded, pa.string())
 
 
-def _of_presence(feature: schema_pb2.Feature) -> Iterator[RowRule]:
-    if feature.presence.min_fraction > 0:
-        strict = feature.presence.min_fraction >= 1
-        yield Present(feature.name, "FEATURE_TYPE_LOW_FRACTION_PRESENT", is_strict=strict)
+class _Evaluation:
+    """Evaluates expressions on one batch, and notes the rows in which whole numbers overflow."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+        self.overflowed: npt.NDArray[np.bool_] | None = None
+
+    def condition(self, expression: Expression) -> Datum:
+        found = self._value(expression)
+        return _UNKNOWN if _is_missing(found) else found
+
+    def _value(self, expression: Expression) -> Datum:
+        if isinstance(expression, Literal):
+            return pa.scalar(expression.value)
+        if isinstance(expression, Name | Reference):
+            column = self._column(expression)
+            return _MISSING if column.null_count == len(column) else as_text(column)
+        if isinstance(expression, Comparison):
+            return _compare(expression.operator, self._value(expression.left), self._value(expression.right))
+        if isinstance(expression, Arithmetic):
+            return self._compute(expression.operator, self._value(expression.left), self._value(expression.right))
+        if isinstance(expression, Minus):
+            return self._negative(self._value(expression.operand))
+        if isinstance(expression, Call):
+            return self._call(expression)
+        return self._logic(expression)
+
+    def _column(self, expression: Name | Reference) -> pa.Array:
+        name = expression.name if isinstance(expression, Name) else str(expression)
+        return column_of(self._batch, name)
+
+    def _logic(self, expression: In | IsNull | Not | Logic) -> Datum:
+        if isinstance(expression, Logic):
+            combine = pc.and_kleene if expression.operator == "and" else pc.or_kleene
+            found = self.condition(expression.operands[0])
+            for operand in expression.operands[1:]:
+                found = combine(found, self.condition(operand))
+            return found
+        if isinstance(expression, Not):
+            return pc.invert(self.condition(expression.operand))
+        if isinstance(expression, In):
+            return _is_in(self._value(expression.operand), expression)
+        operand = expression.operand
+        return pc.is_null(self._column(operand) if isinstance(operand, Name) else self._value(operand))
+
+    def _compute(self, symbol: str, left: Datum, right: Datum) -> Datum:
+        if _is_missing(left) or _is_missing(right):
+            return _MISSING
+        if symbol == "%":
+            return _remainder(left, right)
+        if symbol != "/" and left.type == right.type == pa.int64():
+            return self._compute_exactly(symbol, left, right)
+        left, right = _as_float64(left), _as_float64(right)
+        if symbol == "/":
+            return pc.divide(left, pc.if_else(pc.equal(right, 0.0), pa.scalar(None, _FLOAT64), right))
+        return _FLOATING[symbol](left, right)
+
+    def _compute_exactly(self, symbol: str, left: Datum, right: Datum) -> Datum:
+        checked, exact = _EXACT[symbol]
+        try:
+            return checked(left, right)
+        except pa.ArrowInvalid:
+            # At least one row overflows; Python's integers do not.
+            pass
+        rows = len(self._batch)
+        pairs = zip(_values(left, rows), _values(right, rows), strict=True)
+        results = [None if one is None or other is None else exact(one, other) for one, other in pairs]
+        overflowed = np.array([one is not None and not -(2**63) <= one < 2**63 for one in results], np.bool_)
+        self.overflowed = overflowed if self.overflowed is None else self.overflowed | overflowed
+        return pa.array([None if bad else one for one, bad in zip(results, overflowed, strict=True)], pa.int64())
+
+    def _negative(self, value: Datum) -> Datum:
+        if not _is_missing(value) and value.type == pa.int64():
+            return self._compute_exactly("-", pa.scalar(0), value)
+        return _MISSING if _is_missing(value) else pc.negate(value)
+
+    def _call(self, call: Call) -> Datum:
+        value = self._value(call.arguments[0])
+        if _is_missing(value):
+            return _MISSING
+        if call.function in _TEXT_FUNCTIONS:
+            return _TEXT_FUNCTIONS[call.function](value)
+        last = call.arguments[-1]
+        if call.function in _SEARCHES:
+            assert isinstance(last, Literal)
+            return _SEARCHES[call.function](value, str(last.value))
+        if value.type == pa.int64():
+            if call.function != "abs":
+                return value
+            return pc.if_else(pc.less(value, 0), self._negative(value), value)
+        if call.function == "round":
+            decimals = last.value if len(call.arguments) == 2 and isinstance(last, Literal) else 0
+            return _round(value, int(decimals or 0))
+        return _ROUNDINGS[call.function](value)
 
 
-def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tuple[str, ...]]) -> Iterator[RowRule]:
-    name, domain = feature.name, feature.WhichOneof("domain_info")
-    if kind is Kind.STRING and domain in ("domain", "string_domain"):
-        values = tuple(feature.string_domain.value) if domain == "string_domain" else domains.get(feature.domain, ())
-        mass = feature.distribution_constraints.min_domain_mass
-        yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values, is_strict=mass >= 1)
-    elif kind is Kind.STRING and domain == "bool_domain":
-        known = feature.bool_domain
-        yield InDomain(name, "BOOL_TYPE_UNEXPECTED_STRING", (known.true_value or _TRUE, known.false_value or _FALSE))
-    elif kind is Kind.INT and domain == "bool_domain":
-        yield InRange(name, "BOOL_TYPE_SMALL_INT", 0, None)
-        yield InRange(name, "BOOL_TYPE_BIG_INT", None, 1)
-    elif kind is Kind.INT and domain == "int_domain":
-        yield from _range(name, feature.int_domain, "INT_TYPE_SMALL_INT", "INT_TYPE_BIG_INT")
-    elif kind is Kind.FLOAT and domain == "float_domain":
-        yield from _range(name, feature.float_domain, "FLOAT_TYPE_SMALL_FLOAT", "FLOAT_TYPE_BIG_FLOAT")
-        if feature.float_domain.disallow_nan:
-            yield IsNumber(name, "FLOAT_TYPE_HAS_NAN", nan=True)
-        if feature.float_domain.disallow_inf:
-            yield IsNumber(name, "FLOAT_TYPE_HAS_INF", nan=False)
+_TEXT_FUNCTIONS: Mapping[str, Callable[[Datum], Datum]] = {
+    "length": lambda text: pc.cast(pc.utf8_length(text), pa.int64()),
+    "lower": pc.utf8_lower,
+    "trim": pc.utf8_trim_whitespace,
+    "upper": pc.utf8_upper,
+}
+_SEARCHES: Mapping[str, Callable[[Datum, str], Datum]] = {
+    "contains": lambda text, part: pc.match_substring(text, part),
+    "ends_with": lambda text, part: pc.ends_with(text, part),
+    "matches": lambda text, regex: pc.match_substring_regex(text, rf"\A(?:{regex})\z"),
+    "starts_with": lambda text, part: pc.starts_with(text, part),
+}
+_ROUNDINGS = {"abs": pc.abs, "ceil": pc.ceil, "floor": pc.floor}
 
 
-def _range(name: str, domain: schema_pb2.IntDomain | schema_pb2.FloatDomain, small: str, big: str) -> Iterator[RowRule]:
-    if domain.HasField("min"):
-        yield InRange(name, small, domain.min, None)
-    if domain.HasField("max"):
-        yield InRange(name, big, None, domain.max)
+def _is_missing(value: Datum) -> bool:
+    return isinstance(value, pa.Scalar) and not value.is_valid
+
+
+def _values(value: Datum, rows: int) -> list[Any]:
+    return [value.as_py()] * rows if isinstance(value, pa.Scalar) else value.to_pylist()
+
+
+def _as_float64(value: Datum) -> Datum:
+    if isinstance(value, pa.Scalar):
+        return pa.scalar(float(value.as_py()), _FLOAT64)
+    return value.cast(_FLOAT64, safe=False)
+
+
+def _fit(value: int | float, type_: pa.DataType) -> int | float | None:
+    """Return a number as one of a column's type for a comparison, or None if it is not comparable in that type."""
+    if type_ == pa.int64():
+        return int(value) if value == int(value) and -(2**63) <= value < 2**63 else None
+    if type_ == pa.float32():
+        with np.errstate(over="ignore"):
+            rounded = float(np.float32(value))
+        return rounded if math.isfinite(rounded) else None
+    return float(value)
+
+
+def _common(left: Datum, right: Datum) -> tuple[Datum, Datum]:
+    """Return two numbers or texts as ones of the same type."""
+    if left.type == right.type:
+        return left, right
+    if isinstance(left, pa.Scalar) and not isinstance(right, pa.Scalar):
+        right, left = _common(right, left)
+        return left, right
+    if isinstance(right, pa.Scalar) and math.isfinite(right.as_py()):
+        fitted = _fit(right.as_py(), left.type)
+        if fitted is not None:
+            return left, pa.scalar(fitted, left.type)
+    return _as_float64(left), _as_float64(right)
+
+
+def _compare(symbol: str, left: Datum, right: Datum) -> Datum:
+    if _is_missing(left) or _is_missing(right):
+        return _UNKNOWN
+    return _COMPARISONS[symbol](*_common(left, right))
+
+
+def _is_in(value: Datum, expression: In) -> Datum:
+    if _is_missing(value):
+        return _UNKNOWN
+    options: list[Any] = [option.value for option in expression.options]
+    if not pa.types.is_string(value.type):
+        options = [one for one in (_fit(option, value.type) for option in options) if one is not None]
+    if pa.types.is_floating(value.type):
+        # To Arrow's hash tables, -0.0 is not 0.0.
+        value = pc.add(value, pa.scalar(0.0, value.type))
+    found = pc.is_in(value, value_set=pa.array(options, value.type))
+    return pc.if_else(pc.is_valid(value), found, _UNKNOWN)
+
+
+def _remainder(left: Datum, right: Datum) -> Datum:
+    """Return the remainder with the sign of the dividend, null if the divisor is 0."""
+    if left.type != right.type or left.type != pa.int64():
+        left, right = _as_float64(left), _as_float64(right)
+    divisor = pc.if_else(pc.equal(right, pa.scalar(0, right.type)), pa.scalar(None, right.type), right)
+    known = pc.and_(pc.is_valid(left), pc.is_valid(divisor))
+    with np.errstate(invalid="ignore"):
+        found = np.fmod(_numbers(left, 0), _numbers(divisor, 1))
+    if isinstance(known, pa.Scalar):
+        return pa.scalar(found.item() if known.as_py() else None, left.type)
+    return pa.array(found, left.type, mask=~known.to_numpy(zero_copy_only=False))
+
+
+def _numbers(value: Datum, missing: int) -> Any:
+    if isinstance(value, pa.Scalar):
+        return np.array(missing if value.as_py() is None else value.as_py())
+    return value.fill_null(missing).to_numpy(zero_copy_only=False)
+
+
+def _round(value: Datum, decimals: int) -> Datum:
+    """Return numbers rounded, halves away from zero, in the same type; those without decimals stay as they are."""
+    exact = _as_float64(value)
+    has_decimals = pc.less(pc.abs(exact), _EXACT_FLOAT64)
+    # Arrow refuses to round where the product with 10**decimals overflows.
+    rounded = pc.round(pc.if_else(has_decimals, exact, 0.0), decimals, round_mode="half_towards_infinity")
+    return pc.cast(pc.if_else(has_decimals, rounded, exact), value.type, safe=False)

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.settings import Settings
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.validation.row_rules import RowRule, rules_of_schema
+from beam_taxi.validation.schema_rules import RowRule, rules_of_schema
 
 
 def row_rules(settings: Settings, kinds: Mapping[str, Kind]) -> list[RowRule]:

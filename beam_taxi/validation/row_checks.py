@@ -1,0 +1,55 @@
+"""Evaluate the checks of single rows on batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.validation.checks import Checks, ReferenceCheck, RowCheck, allowed_values
+from beam_taxi.validation.row_rules import as_text, column_of, violations
+
+Violations = list["npt.NDArray[np.bool_] | None"]
+"""For each check of single rows, in the order of `Checks.by_row`, whether each row violates it; None if none does."""
+
+
+class RowRules:
+    """The rules of single rows and the reference checks, prepared for many batches.
+
+    The checks must have no faults against these kinds; see `checks.check_columns`.
+
+        rules = RowRules(checks, kinds)
+        for check, violated in zip(checks.by_row, rules.violations(batch)): ...
+    """
+
+    def __init__(self, checks: Checks, kinds: Mapping[str, Kind]) -> None:
+        self._checks = checks
+        self._allowed = [allowed_values(check, kinds[check.column]) for check in checks.references]
+
+    def violations(self, batch: pa.RecordBatch) -> Violations:
+        """Return which rows of a batch of flat columns violate each check; missing values are allowed."""
+        found = [_of_rule(check, batch) for check in self._checks.rows]
+        pairs = zip(self._checks.references, self._allowed, strict=True)
+        return [*found, *(_of_reference(check, allowed, batch) for check, allowed in pairs)]
+
+
+def _of_rule(check: RowCheck, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
+    return violations(check.expression, batch)
+
+
+def _of_reference(check: ReferenceCheck, allowed: pa.Array, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
+    column = as_text(column_of(batch, check.column))
+    if column.null_count == len(column):
+        return None
+    if pa.types.is_floating(column.type):
+        # To Arrow's hash tables, -0.0 is not 0.0.
+        column = pc.add(column, pa.scalar(0.0, column.type))
+    fits = pc.or_(pc.is_in(column, value_set=allowed), pc.is_null(column))
+    if pc.all(fits, min_count=0).as_py():
+        return None
+    violated: npt.NDArray[np.bool_] = ~fits.to_numpy(zero_copy_only=False)
+    return violated

@@ -1,0 +1,184 @@
+"""Rules that a single row can violate, from a schema: a value in its domain, in its range, present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from beam_taxi.run.validation import ANOMALIES
+from beam_taxi.sources.kinds import Kind
+
+Mask = npt.NDArray[np.bool_]
+"""Which rows of a batch violate a rule."""
+
+_TRUE, _FALSE = "true", "false"
+
+
+class RowRule(Protocol):
+    """A rule; `name` and `features` are those of the result that its violations belong to."""
+
+    @property
+    def name(self) -> str:
+        """The type of the anomaly, or the name of the check."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that the rule reads."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the result: ANOMALIES or CHECKS."""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a single row that violates the rule is a fault, and no share of the rows may."""
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return which rows of flat columns violate the rule, or None if none does."""
+
+
+@dataclass(frozen=True)
+class _OfFeature:
+    feature: str
+    name: str
+    is_strict: bool = field(default=True, kw_only=True)
+
+    @property
+    def kind(self) -> str:
+        """ANOMALIES."""
+        return ANOMALIES
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The column of the feature."""
+        return (self.feature,)
+
+    def _column(self, batch: pa.RecordBatch) -> pa.Array:
+        return batch.column(batch.schema.get_field_index(self.feature))
+
+
+@dataclass(frozen=True)
+class Present(_OfFeature):
+    """The value is not missing."""
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return the rows without a value."""
+        column = self._column(batch)
+        return _mask(column.is_null()) if column.null_count else None
+
+
+@dataclass(frozen=True)
+class InDomain(_OfFeature):
+    """The value, of a string, is one of `values`."""
+
+    values: tuple[str, ...]
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return the rows with another value."""
+        column = self._column(batch)
+        known = pc.is_in(column, value_set=pa.array(self.values, column.type), skip_nulls=True)
+        others = pc.and_(pc.invert(known), column.is_valid())
+        return _mask(others) if pc.any(others).as_py() else None
+
+
+@dataclass(frozen=True)
+class InRange(_OfFeature):
+    """The value, of a number, is at least `low` and at most `high`, either of which may be None.
+
+    TFDV compares floats as float64.
+    """
+
+    low: float | None
+    high: float | None
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return the rows with a value outside of the range."""
+        column = self._column(batch)
+        limits = pc.min_max(column)
+        least, most = limits["min"].as_py(), limits["max"].as_py()
+        if least is None or (self._is_above_low(least) and self._is_below_high(most)):
+            return None
+        values = column.cast(pa.float64(), safe=False) if pa.types.is_floating(column.type) else column
+        outside = np.zeros(len(column), np.bool_)
+        if self.low is not None:
+            outside |= _mask(pc.less(values, pa.scalar(self.low, values.type)))
+        if self.high is not None:
+            outside |= _mask(pc.greater(values, pa.scalar(self.high, values.type)))
+        return outside if outside.any() else None
+
+    def _is_above_low(self, value: float) -> bool:
+        return self.low is None or value >= self.low
+
+    def _is_below_high(self, value: float) -> bool:
+        return self.high is None or value <= self.high
+
+
+@dataclass(frozen=True)
+class IsNumber(_OfFeature):
+    """The value, of a float, is not NaN, or not infinite."""
+
+    nan: bool
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return the rows that are NaN, or infinite."""
+        column = self._column(batch)
+        wrong = pc.is_nan(column) if self.nan else pc.is_inf(column)
+        return _mask(wrong) if pc.any(wrong).as_py() else None
+
+
+def _mask(values: pa.Array) -> Mask:
+    found: Mask = values.fill_null(False).to_numpy(zero_copy_only=False)
+    return found
+
+
+def rules_of_schema(schema: schema_pb2.Schema, kinds: Mapping[str, Kind]) -> list[RowRule]:
+    """Return the rules that a schema sets for single rows, of the columns in `kinds`, by the anomalies of TFDV."""
+    domains = {domain.name: tuple(domain.value) for domain in schema.string_domain}
+    return [
+        rule
+        for feature in schema.feature
+        if feature.name in kinds
+        for rule in (*_of_presence(feature), *_of_values(feature, kinds[feature.name], domains))
+    ]
+
+
+def _of_presence(feature: schema_pb2.Feature) -> Iterator[RowRule]:
+    if feature.presence.min_fraction > 0:
+        strict = feature.presence.min_fraction >= 1
+        yield Present(feature.name, "FEATURE_TYPE_LOW_FRACTION_PRESENT", is_strict=strict)
+
+
+def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tuple[str, ...]]) -> Iterator[RowRule]:
+    name, domain = feature.name, feature.WhichOneof("domain_info")
+    if kind is Kind.STRING and domain in ("domain", "string_domain"):
+        values = tuple(feature.string_domain.value) if domain == "string_domain" else domains.get(feature.domain, ())
+        mass = feature.distribution_constraints.min_domain_mass
+        yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values, is_strict=mass >= 1)
+    elif kind is Kind.STRING and domain == "bool_domain":
+        known = feature.bool_domain
+        yield InDomain(name, "BOOL_TYPE_UNEXPECTED_STRING", (known.true_value or _TRUE, known.false_value or _FALSE))
+    elif kind is Kind.INT and domain == "bool_domain":
+        yield InRange(name, "BOOL_TYPE_SMALL_INT", 0, None)
+        yield InRange(name, "BOOL_TYPE_BIG_INT", None, 1)
+    elif kind is Kind.INT and domain == "int_domain":
+        yield from _range(name, feature.int_domain, "INT_TYPE_SMALL_INT", "INT_TYPE_BIG_INT")
+    elif kind is Kind.FLOAT and domain == "float_domain":
+        yield from _range(name, feature.float_domain, "FLOAT_TYPE_SMALL_FLOAT", "FLOAT_TYPE_BIG_FLOAT")
+        if feature.float_domain.disallow_nan:
+            yield IsNumber(name, "FLOAT_TYPE_HAS_NAN", nan=True)
+        if feature.float_domain.disallow_inf:
+            yield IsNumber(name, "FLOAT_TYPE_HAS_INF", nan=False)
+
+
+def _range(name: str, domain: schema_pb2.IntDomain | schema_pb2.FloatDomain, small: str, big: str) -> Iterator[RowRule]:
+    if domain.HasField("min"):
+        yield InRange(name, small, domain.min, None)
+    if domain.HasField("max"):
+        yield InRange(name, big, None, domain.max)
