@@ -41,7 +41,7 @@ def build(
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
     summary = None
     if settings.is_validated:
-        validate = ValidateStatistics(plan, settings, table.data, examples.violations)
+        validate = ValidateStatistics(plan, planned, table.data, examples)
         anomalies, summary = statistics.statistics | "ValidateStatistics" >> validate
         artifacts += [anomalies]
     return (

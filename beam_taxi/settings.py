@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
@@ -107,13 +107,14 @@ class StatisticsSettings:
 class ValidationSettings:
     """How the data are judged, beside `Settings.schema`.
 
-    `checks` is the text of a file of checks. `baseline` is the URI of a run, a split or a file of statistics, and
-    `history` has those of earlier runs, from which limits are taken.
+    `checks` is the text of a file of checks, and `check_files` are those of the files that it names. `baseline` is the
+    URI of a run, a split or a file of statistics, and `history` has those of earlier runs, from which limits are taken.
     """
 
     checks: str | None = field(
         default=None, metadata=flag("file with checks of the data", Group.VALIDATION, metavar="YAML")
     )
+    check_files: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = field(
         default=None,
         metadata=flag("environment of the schema in which the data are validated", Group.VALIDATION, metavar="NAME"),

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.run.folder import SCHEMA, SCHEMA_PATH, RunFolder
-from beam_taxi.settings import Settings, default_splits
+from beam_taxi.settings import Settings, ValidationSettings, default_splits
 from beam_taxi.sources.registry import is_table
 from beam_taxi.storage import credentials
 
@@ -86,7 +87,23 @@ def _settings(given: Mapping[str, object]) -> Settings:
         values["schema"] = _read_schema(str(given["schema"]))
     if "checks" in given:
         values["checks"] = _read_text("checks", str(given["checks"]))
-    return build(Settings, values)
+    settings = build(Settings, values)
+    if settings.validation.checks is None:
+        return settings
+    return replace(settings, validation=_with_files(settings.validation, str(given["checks"])))
+
+
+def _with_files(validation: ValidationSettings, path: str) -> ValidationSettings:
+    """Return the settings with the content of the files that the checks at `path` name. Raises UsageError."""
+    from beam_taxi.validation.checks_file import parse_checks
+
+    files: dict[str, str] = {}
+
+    def read(uri: str) -> str:
+        return files.setdefault(uri, _read_text("checks", uri))
+
+    parse_checks(validation.checks or "", path, read)
+    return replace(validation, check_files=files)
 
 
 def _new_run_id() -> str:

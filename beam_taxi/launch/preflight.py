@@ -72,13 +72,17 @@ class _Inputs:
         if self._sources:
             self._make_plan()
         if self._settings.query is None and self.plan is not None:
-            check_columns(self._settings, self.plan)
+            self._check_columns(self.plan)
 
     def run_query(self) -> None:
         """Run the query, and open its result too. Raises UsageError and DataError."""
         assert self._settings.query is not None
         self._sources.insert(0, open_query(self._settings.query, self._settings, self._kinds, self._waiting))
-        check_columns(self._settings, self._make_plan())
+        self._check_columns(self._make_plan())
+
+    def _check_columns(self, plan: TablePlan) -> None:
+        check_columns(self._settings, plan)
+        check_checks(self._settings, plan)
 
     def _make_plan(self) -> TablePlan:
         self.plan = plan_sources(self._sources, self._settings, self._kinds)
@@ -193,6 +197,22 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         for name in names
         if name is not None and name not in plan.columns
     ]
+    if faults:
+        raise UsageError("; ".join(faults))
+
+
+def check_checks(settings: Settings, plan: TablePlan) -> None:
+    """Raises UsageError if a check does not fit the columns or the splits; the types of CSV columns are not known."""
+    if settings.validation.checks is None:
+        return
+    from beam_taxi.validation.checks import check_columns as faults_of_columns
+    from beam_taxi.validation.checks import check_splits
+    from beam_taxi.validation.rules import checks_of
+
+    checks = checks_of(settings)
+    kinds = {name: plan.declared.get(name) for name in plan.columns}
+    faults = faults_of_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)
+    faults += check_splits(checks, [split.name for split in settings.splits])
     if faults:
         raise UsageError("; ".join(faults))
 

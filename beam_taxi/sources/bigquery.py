@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError, one_line
@@ -194,7 +194,7 @@ class _Reader:
                 row = 0
                 for page in self._client.read_rows(stream, retry=_retry(_READ_SECONDS)).rows().pages:
                     rows = self._to_features(page.to_arrow())
-                    yield Batch(rows, places_of=partial(_places, number, row))
+                    yield Batch(rows, places=_Places(number, row))
                     row += len(rows)
         except RetryError as error:
             reason = one_line(error.cause or error)
@@ -226,8 +226,20 @@ def _client() -> BigQueryReadClient:
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=grpc.insecure_channel(emulator)))
 
 
-def _places(stream: int, first_row: int, rows: RowNumbers) -> list[Place]:
-    return [Place(stream, first_row + int(row) + 1) for row in rows]
+@dataclass(frozen=True)
+class _Places:
+    """Where the rows of a page are in a stream."""
+
+    stream: int
+    first_row: int
+
+    def places_of(self, rows: RowNumbers) -> list[Place]:
+        """Return the places of some rows."""
+        return [Place(self.stream, self.first_row + row + 1) for row in rows.tolist()]
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+        """Return the stream of rows, and their numbers in it."""
+        return np.full(len(rows), self.stream), rows + self.first_row + 1
 
 
 @contextmanager

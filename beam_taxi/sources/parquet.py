@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -131,22 +130,31 @@ class _Reader:
                     for name, kind in self._kinds.items()
                 ]
                 rows = pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
-                yield Batch(rows, places_of=partial(_places, start, groups, row) if self._with_places else None)
+                yield Batch(rows, places=_Places(start, groups, row) if self._with_places else None)
                 row += len(batch)
 
     def close(self) -> None:
         """Do nothing: no resource is held open."""
 
 
-def _places(first_group: int, groups: Sequence[int], first_row: int, rows: RowNumbers) -> list[Place]:
-    """Return the places of rows after `first_row`, which is counted from the first of some row groups."""
-    starts = np.cumsum([0, *groups])
-    numbers = rows + first_row
-    found = np.searchsorted(starts, numbers, side="right") - 1
-    return [
-        Place(first_group + int(group), int(number - starts[group]) + 1)
-        for group, number in zip(found, numbers, strict=True)
-    ]
+@dataclass(frozen=True)
+class _Places:
+    """Where the rows of a batch are; `first_row` is counted from the first of the row groups with these lengths."""
+
+    first_group: int
+    lengths: Sequence[int]
+    first_row: int
+
+    def places_of(self, rows: RowNumbers) -> list[Place]:
+        """Return the places of some rows."""
+        groups, numbers = self.numbers_of(rows)
+        return [Place(group, number) for group, number in zip(groups.tolist(), numbers.tolist(), strict=True)]
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+        """Return the row groups of rows, and their numbers in them."""
+        starts, numbers = np.cumsum([0, *self.lengths]), rows + self.first_row
+        groups = np.searchsorted(starts, numbers, side="right") - 1
+        return self.first_group + groups, numbers - starts[groups] + 1
 
 
 @contextmanager

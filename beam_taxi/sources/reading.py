@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from beam_taxi.sources.plan import TablePlan
-from beam_taxi.sources.source import Batch, Place, PlacesOf, Progress, Reader, Reject, RowNumbers, no_progress
+from beam_taxi.sources.source import Batch, Place, Places, Progress, Reader, Reject, RowNumbers, no_progress
 from beam_taxi.sources.units import DataPlan, Piece, Unit
 
 _ENOUGH_ROWS = 4096
@@ -19,25 +20,38 @@ _ENOUGH_ROWS = 4096
 class UnitBatch:
     """Rows of a unit as flat columns; in order, each source with its number of rows; and the rejects by source.
 
-    `located` has the functions that return places, in the order of `lengths`.
+    `places` are those of each source's rows, in the order of `lengths`.
     """
 
     rows: pa.RecordBatch
     lengths: tuple[tuple[int, int], ...]
     rejects: tuple[tuple[int, Sequence[Reject]], ...]
-    located: tuple[PlacesOf | None, ...] = ()
+    places: tuple[Places | None, ...] = ()
 
     def places_of(self, rows: RowNumbers) -> list[tuple[int, Place]]:
         """Return source and place of rows, by their numbers in ascending order; the reader must keep places."""
-        found = list[tuple[int, Place]]()
+        return [(source, place) for source, places, mine in self._parts(rows) for place in places.places_of(mine)]
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers, RowNumbers]:
+        """Return the sources of rows in ascending order, their groups, and their numbers in them."""
+        sources, groups, numbers = list[RowNumbers](), list[RowNumbers](), list[RowNumbers]()
+        for source, places, mine in self._parts(rows):
+            group, number = places.numbers_of(mine)
+            sources.append(np.full(len(mine), source))
+            groups.append(group)
+            numbers.append(number)
+        none = [np.zeros(0, np.int64)]
+        return np.concatenate(sources or none), np.concatenate(groups or none), np.concatenate(numbers or none)
+
+    def _parts(self, rows: RowNumbers) -> Iterator[tuple[int, Places, RowNumbers]]:
+        """Yield each source with the places of its rows, and which of these rows are among some of the batch."""
         start = 0
-        for (source, length), places_of in zip(self.lengths, self.located, strict=True):
+        for (source, length), places in zip(self.lengths, self.places, strict=True):
             mine = rows[(rows >= start) & (rows < start + length)] - start
             if len(mine):
-                assert places_of is not None
-                found += [(source, place) for place in places_of(mine)]
+                assert places is not None
+                yield source, places, mine
             start += length
-        return found
 
 
 class TableReader:
@@ -93,5 +107,5 @@ def _join(batches: list[tuple[int, Batch]]) -> UnitBatch:
         rows,
         tuple((source, len(batch.rows)) for source, batch in batches),
         tuple((source, batch.rejects) for source, batch in batches if batch.rejects),
-        tuple(batch.places_of for _, batch in batches),
+        tuple(batch.places for _, batch in batches),
     )

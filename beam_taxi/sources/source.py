@@ -136,21 +136,31 @@ class Place(NamedTuple):
 
 
 RowNumbers = npt.NDArray[np.int64]
-PlacesOf = Callable[[RowNumbers], Sequence[Place]]
-"""Returns the places of rows of a batch, by their numbers in it."""
+NO_GROUP = -1
+"""The number of the group of rows of a source without groups."""
+
+
+class Places(Protocol):
+    """Where the rows of a batch are, by their numbers in it."""
+
+    def places_of(self, rows: RowNumbers) -> Sequence[Place]:
+        """Return the places of some rows."""
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+        """Return the groups of rows, or NO_GROUP, and their numbers in them, without Python code for each row."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """Rows as flat columns in feature order, the rejects among them, and the number of stored bytes that were read.
 
-    `places_of` is None if the places of the rows are not wanted.
+    `places` is None if the places of the rows are not wanted.
     """
 
     rows: pa.RecordBatch
     rejects: Sequence[Reject] = ()
     stored_bytes: int = 0
-    places_of: PlacesOf | None = None
+    places: Places | None = None
 
 
 class Reader(Protocol[_ReadPosition]):

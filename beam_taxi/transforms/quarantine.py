@@ -14,7 +14,7 @@ from beam_taxi.run.validation import ANOMALIES, CHECKS
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import UnitBatch
 from beam_taxi.sources.source import Reject
-from beam_taxi.validation.offenders import values_of
+from beam_taxi.validation.findings import values_of
 from beam_taxi.validation.schema_rules import RowRule
 
 CODES = {ANOMALIES: "anomaly", CHECKS: "check"}

@@ -7,19 +7,21 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi.run.folder import ANOMALIES, VALIDATION, RunFolder, anomalies_path
-from beam_taxi.run.manifest import Artifact, ArtifactFile
+from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest
 from beam_taxi.settings import Settings
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.units import DataPlan
-from beam_taxi.statistics.read import read_statistics
 from beam_taxi.transforms.compute_statistics import StatisticsBySplit
 from beam_taxi.transforms.reconcile import JudgedFile
-from beam_taxi.validation.judge import Evidence, judge_run
-from beam_taxi.validation.offenders import Violations, by_rule
-from beam_taxi.validation.rules import row_rules
+from beam_taxi.transforms.write_examples import WrittenExamples
+from beam_taxi.validation.findings import RowFindings
+from beam_taxi.validation.judge import Evidence, baseline_of, judge_run
+from beam_taxi.validation.keys import duplicates
+from beam_taxi.validation.rules import checks_of, rules_of
 
 
 class Judged(NamedTuple):
@@ -32,66 +34,86 @@ class Judged(NamedTuple):
 class ValidateStatistics(beam.PTransform):
     """Judge the data by the schema, the checks and the baseline of the settings, and write `validation.json`.
 
-        judged = computed.statistics | ValidateStatistics(plan, settings, table.data, examples.violations)
-
-    `violations` has those of each unit, if it has any.
+    judged = computed.statistics | ValidateStatistics(plan, settings, table.data, examples)
     """
 
     def __init__(
-        self, plan: TablePlan, settings: Settings, data: PCollection[DataPlan], violations: PCollection[Violations]
+        self, plan: TablePlan, planned: RunManifest, data: PCollection[DataPlan], examples: WrittenExamples
     ) -> None:
         super().__init__()
-        self._judge = _Judge(settings, [source.info.uri for source in plan.sources])
-        self._most = settings.validation.offenders
+        self._settings = planned.settings
+        self._judge = _Judge(planned.settings, [source.info.uri for source in plan.sources], planned.started)
         self._data = data
-        self._violations = violations
+        self._examples = examples
 
     def expand(self, statistics: PCollection[StatisticsBySplit]) -> Judged:
-        merged = self._violations | "MergeViolations" >> beam.CombineGlobally(MergeViolations(self._most))
+        findings, most = self._examples.findings, self._settings.validation.offenders
+        if checks_of(self._settings).unique:
+            find = beam.ParDo(_FindDuplicates(self._settings), AsSingleton(self._data))
+            found = (
+                self._examples.keys
+                | "GroupKeys" >> beam.GroupByKey()
+                | "FindDuplicates" >> find.with_output_types(RowFindings)
+            )
+            findings = (findings, found) | "AllFindings" >> beam.Flatten()
+        merged = findings | "MergeFindings" >> beam.CombineGlobally(MergeFindings(most))
         judge = beam.ParDo(self._judge, AsSingleton(self._data), AsSingleton(merged))
         typed = judge.with_output_types(Artifact, summary=JudgedFile)
         outputs = statistics | "Judge" >> typed.with_outputs("summary", main="artifacts")
         return Judged(outputs.artifacts, outputs.summary)
 
 
-class MergeViolations(beam.CombineFn):
-    """Merges the violations of units in any order, and keeps the first rows of each rule."""
+class MergeFindings(beam.CombineFn):
+    """Merges the findings of units in any order, and keeps the first rows of each rule."""
 
     def __init__(self, most: int) -> None:
         self._most = most
 
-    def create_accumulator(self) -> Violations:
-        return Violations(self._most)
+    def create_accumulator(self) -> RowFindings:
+        return RowFindings(self._most)
 
-    def add_input(self, merged: Violations, found: Violations) -> Violations:
+    def add_input(self, merged: RowFindings, found: RowFindings) -> RowFindings:
         merged.merge(found)
         return merged
 
-    def merge_accumulators(self, accumulators: Iterable[Violations]) -> Violations:
-        merged = Violations(self._most)
+    def merge_accumulators(self, accumulators: Iterable[RowFindings]) -> RowFindings:
+        merged = RowFindings(self._most)
         for one in accumulators:
             merged.merge(one)
         return merged
 
-    def extract_output(self, merged: Violations) -> Violations:
+    def extract_output(self, merged: RowFindings) -> RowFindings:
         return merged
 
 
+class _FindDuplicates(beam.DoFn):
+    """Finds the rows of a partition of keys that have a key in common."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def process(self, keyed: tuple[tuple[int, int], Iterable[pa.RecordBatch]], data: DataPlan) -> Iterator[RowFindings]:
+        (number, _), batches = keyed
+        found = duplicates(
+            batches, rules_of(self._settings, data.kinds).of_key(number), self._settings.validation.offenders
+        )
+        if not found.are_empty:
+            yield found
+
+
 class _Judge(beam.DoFn):
-    def __init__(self, settings: Settings, files: Iterable[str]) -> None:
+    def __init__(self, settings: Settings, files: Iterable[str], started: str) -> None:
         self._settings = settings
         self._files = list(files)
+        self._started = started
 
     def process(
-        self, statistics: StatisticsBySplit, data: DataPlan, violations: Violations
+        self, statistics: StatisticsBySplit, data: DataPlan, findings: RowFindings
     ) -> Iterator[Artifact | TaggedOutput]:
         settings, folder = self._settings, RunFolder(self._settings.run_uri)
-        splits = [split.name for split in settings.splits]
-        offenders = by_rule(violations, row_rules(settings, data.kinds), splits, self._files)
-        baseline = settings.validation.baseline
-        judged = judge_run(
-            settings, Evidence(statistics, None if baseline is None else read_statistics(baseline), offenders)
-        )
+        rules = rules_of(settings, data.kinds)
+        baseline = baseline_of(settings)
+        judged = judge_run(settings, Evidence(statistics, baseline, findings, rules, self._files, self._started))
         for split, found in judged.anomalies.items():
             content = found.SerializeToString(deterministic=True)
             file, _ = folder.publish_bytes(ANOMALIES, anomalies_path(split), content, split)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -30,27 +31,43 @@ from beam_taxi.transforms.quarantine import rejects_of
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
 from beam_taxi.transforms.unit_files import UnitFiles
-from beam_taxi.validation.offenders import Violations
-from beam_taxi.validation.rules import row_rules
-from beam_taxi.validation.schema_rules import RowRule
+from beam_taxi.validation.findings import RowFindings
+from beam_taxi.validation.keys import KeysOfUnit
+from beam_taxi.validation.rules import Rules, rules_of
 
 _ROWS = Metrics.counter(counters.NAMESPACE, counters.ROWS)
 _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
 
 SplitBatch = tuple[str, pa.RecordBatch]
 """The name of a split, and some of its rows as list<T> columns."""
+KeyedKeys = tuple[tuple[int, int], pa.RecordBatch]
+"""The numbers of a check of uniqueness and of a partition, and keys with their places; see `KeysOfUnit`."""
+
+_MOST_PARTITIONS = 1024
 
 
 class WrittenExamples(NamedTuple):
     """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split.
 
-    `violations` are those of each unit, if rows of it violate rules of the schema or of the checks.
+    `findings` are those of each unit about the rules of the schema and the checks, if there are any; `keys` are those
+    of the checks of uniqueness, by number of the check and partition.
     """
 
     artifacts: PCollection[Artifact]
     counts: PCollection[UnitCounts]
     batches: PCollection[SplitBatch]
-    violations: PCollection[Violations]
+    findings: PCollection[RowFindings]
+    keys: PCollection[KeyedKeys]
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """What a unit is judged by, and what is found."""
+
+    rules: Rules
+    counts: UnitCounts
+    findings: RowFindings
+    keys: Sequence[KeysOfUnit]
 
 
 class _WriteUnits(beam.DoFn):
@@ -68,46 +85,45 @@ class _WriteUnits(beam.DoFn):
         histograms.replace_those_of_tfdv()
 
     def process(self, keyed: tuple[int, Iterable[Task]], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
-        rules = row_rules(self._settings, data.kinds)
+        rules = rules_of(self._settings, data.kinds)
         for task in keyed[1]:
-            with closing(TableReader(self._plan, data, _progress, with_places=bool(rules))) as reader:
+            with closing(TableReader(self._plan, data, _progress, rules.need_places)) as reader:
                 for unit in task:
                     yield from self._write_unit(unit, reader, rules)
 
-    def _write_unit(
-        self, unit: Unit, reader: TableReader, rules: Sequence[RowRule]
-    ) -> Iterator[Artifact | TaggedOutput]:
-        counts, violations = UnitCounts(unit.index), Violations(self._settings.validation.offenders)
+    def _write_unit(self, unit: Unit, reader: TableReader, rules: Rules) -> Iterator[Artifact | TaggedOutput]:
+        counts, findings = UnitCounts(unit.index), RowFindings(self._settings.validation.offenders)
+        keys = [KeysOfUnit(check) for check in rules.checks.unique]
         with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
             for batch in reader.read(unit):
-                for split_batch in self._write(batch, files, counts, rules, violations):
+                for split_batch in self._write(batch, files, _Judging(rules, counts, findings, keys)):
                     yield TaggedOutput("batches", split_batch)
         yield from files.artifacts()
         yield TaggedOutput("counts", counts)
-        if violations.counts:
-            yield TaggedOutput("violations", violations)
+        if not findings.are_empty:
+            yield TaggedOutput("findings", findings)
+        for number, one in enumerate(keys):
+            for partition, batch_of_keys in one.partitions(min(self._plan.n_units, _MOST_PARTITIONS)):
+                yield TaggedOutput("keys", ((number, partition), batch_of_keys))
 
-    def _write(
-        self,
-        batch: UnitBatch,
-        files: UnitFiles,
-        counts: UnitCounts,
-        rules: Sequence[RowRule],
-        violations: Violations,
-    ) -> Iterator[SplitBatch]:
+    def _write(self, batch: UnitBatch, files: UnitFiles, judging: _Judging) -> Iterator[SplitBatch]:
+        rules, counts = judging.rules, judging.counts
         settings = self._settings
         for source, rejects in batch.rejects:
             self._reject(source, rejects, files, counts)
         _ROWS.inc(len(batch.rows))
         weights = [split.weight for split in settings.splits]
         frames, splits = frame_and_split(batch.rows, weights, settings.split_key, settings.examples)
-        violated = violations.add_batch(rules, batch.rows, splits, batch.places_of)
         kept = np.ones(len(splits), np.bool_)
+        violated = judging.findings.add_batch(rules.by_row, batch.rows, splits, batch.places_of)
         if settings.validation.quarantine and violated is not None:
-            for source, reject in rejects_of(self._plan, batch, violated, rules):
+            for source, reject in rejects_of(self._plan, batch, violated, rules.by_row):
                 self._reject(source, [reject], files, counts)
                 counts.set_aside(source, reject)
             kept = violated < 0
+        judging.findings.add_times(rules.checks.freshness, filter_rows(batch.rows, kept))
+        for keys in judging.keys:
+            keys.add(batch, splits, kept)
         if frames is not None:
             files.write_rows(filter_rows(frames, kept), splits[kept])
         start = 0
@@ -155,6 +171,8 @@ class WriteExamples(beam.PTransform):
 
     def expand(self, tasks: PCollection[tuple[int, Iterable[Task]]]) -> WrittenExamples:
         write = beam.ParDo(self._write, AsSingleton(self._data))
-        typed = write.with_output_types(Artifact, counts=UnitCounts, batches=SplitBatch, violations=Violations)
-        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", "violations", main="artifacts")
-        return WrittenExamples(outputs.artifacts, outputs.counts, outputs.batches, outputs.violations)
+        typed = write.with_output_types(
+            Artifact, counts=UnitCounts, batches=SplitBatch, findings=RowFindings, keys=KeyedKeys
+        )
+        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", "findings", "keys", main="artifacts")
+        return WrittenExamples(*(outputs[name] for name in WrittenExamples._fields))

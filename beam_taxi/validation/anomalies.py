@@ -47,14 +47,14 @@ LineOf = Callable[[str, Sequence[str]], int | None]
 class Rules:
     """What statistics are validated against: `schema` in an `environment`, if any.
 
-    `severities` override TFDV's, by anomaly type, feature, or `FEATURE/TYPE`: `error`, `warning` or `none`. `described`
-    are the columns that the statistics are of, none if all.
+    `severity_of` returns `error`, `warning` or `none` for a feature and a type of anomaly, or None for TFDV's severity.
+    `described` are the columns that the statistics are of, none if all.
     """
 
     schema: schema_pb2.Schema
     line_of: LineOf
+    severity_of: Callable[[str, str], str | None]
     environment: str | None = None
-    severities: Mapping[str, str] | None = None
     described: tuple[str, ...] = ()
 
 
@@ -220,8 +220,7 @@ def _result(
     evidence: Mapping[str, float],
 ) -> Iterator[Result]:
     type_ = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
-    given = rules.severities or {}
-    wanted = next((given[key] for key in (f"{feature}/{type_}", type_, feature) if key in given), None)
+    wanted = rules.severity_of(feature, type_)
     if wanted == "none":
         return
     outcome = {"error": FAILED, "warning": WARNED, None: _OUTCOMES.get(severity, FAILED)}[wanted]

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi.run.validation import ANOMALIES, WARNED, Offenders, Result, Validation, judge
-from beam_taxi.settings import Settings
-from beam_taxi.statistics.read import AnyStatistics
+from beam_taxi.settings import PREVIOUS, Settings
+from beam_taxi.statistics.read import AnyStatistics, read_statistics
+from beam_taxi.statistics.splits import overall
 from beam_taxi.validation import anomalies
+from beam_taxi.validation.check_results import (
+    results_of_freshness,
+    results_of_row_count,
+    results_of_rows,
+    results_of_statistics,
+    results_of_unique,
+)
+from beam_taxi.validation.findings import RowFindings
+from beam_taxi.validation.rules import Rules
 
-OffendersByRule = Mapping[tuple[str, tuple[str, ...], str], Offenders]
-"""Offenders by name of the rule, its columns, and the split."""
+Baseline = Mapping[str, AnyStatistics]
+"""The statistics of the splits of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,32 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run is judged by: its statistics by split, those of the baseline if there are any, offending rows."""
+    """What a run is judged by: its statistics by split, those of the baseline if there is one, what the rows show.
+
+    `files` are the URIs of the sources, `started` is the time of the run in ISO 8601.
+    """
 
     statistics: Mapping[str, AnyStatistics]
-    baseline: Mapping[str, AnyStatistics] | None
-    offenders: OffendersByRule
+    baseline: Baseline | None
+    findings: RowFindings
+    rules: Rules
+    files: Sequence[str]
+    started: str
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The number of rows of each split."""
+        return {split: int(overall(one).num_examples) for split, one in self.statistics.items()}
+
+    def offenders(self, rule: int) -> dict[str, Offenders]:
+        """Return the rows that violate a rule, by split."""
+        return self.findings.offenders(rule, list(self.statistics), self.files)
+
+
+def baseline_of(settings: Settings) -> Baseline | None:
+    """Return the statistics of the baseline, or None if there is none. Raises UsageError."""
+    uri = settings.validation.baseline
+    return None if uri in (None, PREVIOUS) else read_statistics(str(uri))
 
 
 def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
@@ -39,39 +71,57 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
     found: dict[str, anomalies_pb2.Anomalies] = {}
     results: list[Result] = []
     if settings.schema is not None:
-        found, results = anomalies.validate(evidence.statistics, _rules(settings, settings.schema), evidence.baseline)
-    results = [_with_offenders(one, evidence.offenders) for one in results]
-    if settings.validation.quarantine:
-        results += _set_aside(evidence.offenders, results)
-    summary = replace(
-        judge(results, settings.fail_on),
-        blessed={split: anomalies.is_blessed(one) for split, one in found.items()},
-    )
-    return Judgement(
-        Validation(summary, tuple(results), settings.run_id, settings.validation.baseline),
-        found,
-    )
+        rules = _schema_rules(settings, settings.schema, evidence.rules)
+        found, results = anomalies.validate(evidence.statistics, rules, evidence.baseline)
+        results = list(_with_offenders(settings, results, evidence))
+    results += _of_checks(evidence)
+    blessed = {split: anomalies.is_blessed(one) for split, one in found.items()}
+    summary = replace(judge(results, settings.fail_on), blessed=blessed)
+    baseline = settings.validation.baseline
+    return Judgement(Validation(summary, tuple(results), settings.run_id, baseline), found)
 
 
-def _rules(settings: Settings, text: str) -> anomalies.Rules:
-    schema = text_format.Parse(text, schema_pb2.Schema())
+def _schema_rules(settings: Settings, text: str, rules: Rules) -> anomalies.Rules:
     return anomalies.Rules(
-        schema,
+        text_format.Parse(text, schema_pb2.Schema()),
         lambda feature, fields: None,
+        rules.checks.anomaly_severity,
         settings.validation.environment,
-        described=tuple(settings.statistics.described_columns()),
+        tuple(settings.statistics.described_columns()),
     )
 
 
-def _set_aside(offenders: OffendersByRule, results: Sequence[Result]) -> Iterator[Result]:
-    """Yield a result for each rule whose offenders are no longer among the data."""
-    known = {(one.name, one.features, one.split) for one in results if one.offenders is not None}
-    for (name, features, split), found in offenders.items():
-        if (name, features, split) not in known:
-            text = f"{', '.join(features)}: {name}: rows were set aside"
-            yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
+def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
+    """Yield the results of a schema with the rows that cause them, and those of rules whose rows were set aside."""
+    offenders = {
+        (rule.name, rule.features, split): found
+        for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema])
+        for split, found in evidence.offenders(number).items()
+    }
+    for one in results:
+        found = None if one.slice else offenders.pop((one.name, one.features, one.split), None)
+        yield one if found is None else replace(one, offenders=found)
+    for (name, features, split), found in offenders.items() if settings.validation.quarantine else ():
+        text = f"{', '.join(features)}: {name}: rows were set aside"
+        yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
 
 
-def _with_offenders(result: Result, offenders: OffendersByRule) -> Result:
-    found = None if result.slice else offenders.get((result.name, result.features, result.split))
-    return result if found is None else replace(result, offenders=found)
+def _of_checks(evidence: Evidence) -> list[Result]:
+    checks, rules, rows = evidence.rules.checks, evidence.rules, evidence.rows
+    by_check = {
+        (number, split): found
+        for number in range(len(checks.by_row))
+        for split, found in evidence.offenders(rules.of_check(number)).items()
+    }
+    repeated = {
+        number: evidence.findings.offenders_of_all(rules.of_key(number), list(rows), evidence.files)
+        for number in range(len(checks.unique))
+    }
+    started = datetime.fromisoformat(evidence.started).timestamp()
+    return [
+        *results_of_rows(checks, rows, {key: found.count for key, found in by_check.items()}, by_check),
+        *results_of_statistics(checks, evidence.statistics, evidence.baseline),
+        *results_of_unique(checks, sum(rows.values()), repeated),
+        *results_of_freshness(checks, evidence.findings.newest, started),
+        *results_of_row_count(checks, rows),
+    ]

@@ -30,11 +30,17 @@ class RowRules:
         self._checks = checks
         self._allowed = [allowed_values(check, kinds[check.column]) for check in checks.references]
 
+    def violations_of(self, number: int, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
+        """Return which rows of a batch violate one check, by its number in `Checks.by_row`."""
+        rules = self._checks.rows
+        if number < len(rules):
+            return _of_rule(rules[number], batch)
+        number -= len(rules)
+        return _of_reference(self._checks.references[number], self._allowed[number], batch)
+
     def violations(self, batch: pa.RecordBatch) -> Violations:
         """Return which rows of a batch of flat columns violate each check; missing values are allowed."""
-        found = [_of_rule(check, batch) for check in self._checks.rows]
-        pairs = zip(self._checks.references, self._allowed, strict=True)
-        return [*found, *(_of_reference(check, allowed, batch) for check, allowed in pairs)]
+        return [self.violations_of(number, batch) for number in range(len(self._checks.by_row))]
 
 
 def _of_rule(check: RowCheck, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:

@@ -27,7 +27,7 @@ from beam_taxi.sources.csv.records import Positions, RecordScan
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.source import Batch, Joint, Place, Reject, RowNumbers
+from beam_taxi.sources.source import NO_GROUP, Batch, Joint, Place, Reject, RowNumbers
 
 
 class TextReader:
@@ -70,7 +70,7 @@ class TextReader:
             rows = parse_typed(clean, file.info.columns, file.dialect, self._kinds)
             rejects = [records.reject(file.info.uri, one) for one in bad]
             stored_bytes = len(chunk) if self._stream is None else self._stream.take_stored()
-            yield Batch(rows, rejects, stored_bytes, records.places_of if self._with_places else None)
+            yield Batch(rows, rejects, stored_bytes, records if self._with_places else None)
             if self._has_rejects or self._with_places:
                 at = TextPosition(at.offset + len(chunk), at.line + _count_lines(chunk))
 
@@ -111,16 +111,25 @@ class _Records:
         raw = self._raw(bad.start, bad.end)
         return Reject(uri, self._line(bad.start), self.at.offset + bad.start, bad.code, bad.reason, raw)
 
+    @cached_property
+    def _good(self) -> tuple[Positions, Positions]:
+        """Start and end of each good record."""
+        starts, ends = record_bounds(self.chunk, self.dialect)
+        good = ~np.isin(starts, [one.start for one in self.bad]) if self.bad else slice(None)
+        return starts[good], ends[good]
+
     def places_of(self, rows: RowNumbers) -> list[Place]:
         """Return the places of good records, by their numbers among them."""
-        starts, ends = record_bounds(self.chunk, self.dialect)
-        if self.bad:
-            good = ~np.isin(starts, [one.start for one in self.bad])
-            starts, ends = starts[good], ends[good]
+        starts, ends = self._good
         return [
             Place(None, self._line(start), self.at.offset + start, self._raw(start, end))
             for start, end in zip(starts[rows].tolist(), ends[rows].tolist(), strict=True)
         ]
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+        """Return no groups, and the lines of good records."""
+        lines = self.at.line + np.searchsorted(self._line_ends, self._good[0][rows], side="right")
+        return np.full(len(rows), NO_GROUP), lines
 
 
 def _count_lines(chunk: bytes) -> int:

@@ -1,8 +1,8 @@
-"""The rows that violate rules: their exact number, and the first of them in the order of the input."""
+"""What rows show about rules: how many violate them, the first of these in the order of the input, the newest times."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from beam_taxi.run.validation import Offender, Offenders
 from beam_taxi.sources.source import Place
+from beam_taxi.validation.checks import FreshnessCheck
+from beam_taxi.validation.freshness import Newest, newest
 from beam_taxi.validation.schema_rules import RowRule
 
 RuleKey = tuple[int, int]
@@ -33,12 +35,22 @@ _LONGEST_VALUE = 200
 
 
 @dataclass
-class Violations:
-    """How many rows violate each rule in each split, and the first `most` of them. Merging is commutative."""
+class RowFindings:
+    """What the rows of a run show about its rules and checks. Merging is commutative.
+
+    `counts` says how many rows violate each rule in each split, `first` has the first `most` of them. `newest` has the
+    newest time of each freshness check.
+    """
 
     most: int
     counts: dict[RuleKey, int] = field(default_factory=dict)
     first: dict[RuleKey, list[Found]] = field(default_factory=dict)
+    newest: dict[int, Newest] = field(default_factory=dict)
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether there is nothing to tell."""
+        return not (self.counts or self.newest)
 
     def add_batch(
         self,
@@ -76,8 +88,15 @@ class Violations:
             # What is kept is bounded.
             known.append(Found(source, place._replace(raw=None), values_of(rule, batch, row)))
 
-    def merge(self, other: Violations) -> None:
-        """Add the violations of other units."""
+    def add_times(self, checks: Sequence[FreshnessCheck], batch: pa.RecordBatch) -> None:
+        """Add the times of a batch."""
+        for number, check in enumerate(checks):
+            self.newest[number] = newest(check, batch).merge(self.newest.get(number, Newest()))
+
+    def merge(self, other: RowFindings) -> None:
+        """Add the findings of other units."""
+        for number, time in other.newest.items():
+            self.newest[number] = time.merge(self.newest.get(number, Newest()))
         for key, count in other.counts.items():
             self.counts[key] = self.counts.get(key, 0) + count
         for key, found in other.first.items():
@@ -85,26 +104,35 @@ class Violations:
 
     def offenders(self, rule: int, splits: Sequence[str], files: Sequence[str]) -> dict[str, Offenders]:
         """Return the offenders of a rule by split; `files` are the URIs of the sources."""
-        found = {}
-        for number, name in enumerate(splits):
-            count = self.counts.get((rule, number), 0)
-            if count:
-                first = self.first.get((rule, number), [])
-                found[name] = Offenders(count, tuple(_offender(one, name, files) for one in first))
-        return found
+        return {
+            name: self._offenders([(rule, number)], splits, files)
+            for number, name in enumerate(splits)
+            if (rule, number) in self.counts
+        }
 
+    def offenders_of_all(self, rule: int, splits: Sequence[str], files: Sequence[str]) -> Offenders:
+        """Return the offenders of a rule in all splits."""
+        return self._offenders([key for key in self.counts if key[0] == rule], splits, files)
 
-def _offender(found: Found, split: str, files: Sequence[str]) -> Offender:
-    place = found.place
-    return Offender(files[found.source], place.number, split, place.group, dict(found.values))
+    def _offenders(self, keys: Sequence[RuleKey], splits: Sequence[str], files: Sequence[str]) -> Offenders:
+        found = sorted((one, splits[key[1]]) for key in keys for one in self.first.get(key, ()))[: self.most]
+        return Offenders(
+            sum(self.counts[key] for key in keys),
+            tuple(
+                Offender(files[one.source], one.place.number, split, one.place.group, dict(one.values))
+                for one, split in found
+            ),
+        )
 
 
 def values_of(rule: RowRule, batch: pa.RecordBatch, row: int) -> tuple[tuple[str, str | None], ...]:
     """Return the values of a rule's columns in a row, as text."""
-    return tuple((name, _text(batch.column(batch.schema.get_field_index(name))[row].as_py())) for name in rule.features)
+    return tuple(
+        (name, text_of(batch.column(batch.schema.get_field_index(name))[row].as_py())) for name in rule.features
+    )
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """Return a value as text; a float32 as the shortest text that gives it again."""
     if value is None:
         return None
@@ -112,14 +140,3 @@ def _text(value: object) -> str | None:
         return str(np.float32(value))
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-def by_rule(
-    violations: Violations, rules: Sequence[RowRule], splits: Sequence[str], files: Sequence[str]
-) -> Mapping[tuple[str, tuple[str, ...], str], Offenders]:
-    """Return the offenders by the name and the columns of their rule, and by split."""
-    return {
-        (rule.name, rule.features, split): offenders
-        for number, rule in enumerate(rules)
-        for split, offenders in violations.offenders(number, splits, files).items()
-    }
