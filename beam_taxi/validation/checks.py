@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,13 +173,16 @@ class Checks:
         return next((one.severity for one in self.drift if one.feature == feature), None)
 
 
-def check_columns(checks: Checks, kinds: Kinds, baseline_expected: bool) -> list[str]:
+def check_columns(
+    checks: Checks, kinds: Kinds, baseline_expected: bool, schema_columns: Iterable[str] = ()
+) -> list[str]:
     """Return all faults of the checks against the columns of a table, with their lines.
 
     Args:
         checks: The checks.
         kinds: The kind of each column of the table, or None if it is not known before the data is read.
         baseline_expected: Whether the run is compared with a baseline.
+        schema_columns: The columns of the schema; `severity` may name those that the table lacks, which is an anomaly.
     """
     faults: list[tuple[int, str]] = []
     for row in checks.rows:
@@ -189,8 +192,9 @@ def check_columns(checks: Checks, kinds: Kinds, baseline_expected: bool) -> list
         faults += [(one.line, f"{one.rule!r}: {fault}") for fault in found]
     for check in (*checks.unique, *checks.references, *checks.freshness):
         faults += [(check.line, fault) for fault in _unknown(check.columns, kinds)]
+    known = {*kinds, *schema_columns}
     for severity in (*checks.anomalies, *checks.drift):
-        faults += [(severity.line, fault) for fault in _unknown([severity.feature] if severity.feature else [], kinds)]
+        faults += [(severity.line, fault) for fault in _unknown([severity.feature] if severity.feature else [], known)]
     faults += _value_faults(checks, kinds)
     return [f"{checks.source}: line {line}: {fault}" for line, fault in sorted(faults)]
 
@@ -225,8 +229,8 @@ def _value(text: str, kind: Kind) -> str | int | float:
         raise ValueError(f"the value {text!r} is not {kind.name}") from None
 
 
-def _unknown(names: Iterable[str], kinds: Kinds) -> Iterator[str]:
-    yield from (f"no column {name!r}{suggest(name, kinds)}" for name in names if name not in kinds)
+def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    yield from (f"no column {name!r}{suggest(name, known)}" for name in names if name not in known)
 
 
 def _value_faults(checks: Checks, kinds: Kinds) -> Iterator[tuple[int, str]]:

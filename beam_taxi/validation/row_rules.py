@@ -112,6 +112,8 @@ class _Evaluation:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._batch = batch
+        # By identity: `between` has its first operand twice.
+        self._computed: dict[int, Datum] = {}
         self.overflowed: npt.NDArray[np.bool_] | None = None
 
     def condition(self, expression: Expression) -> Datum:
@@ -126,13 +128,18 @@ class _Evaluation:
             return _MISSING if column.null_count == len(column) else as_text(column)
         if isinstance(expression, Comparison):
             return _compare(expression.operator, self._value(expression.left), self._value(expression.right))
+        if isinstance(expression, Arithmetic | Minus | Call):
+            if id(expression) not in self._computed:
+                self._computed[id(expression)] = self._number_or_text(expression)
+            return self._computed[id(expression)]
+        return self._logic(expression)
+
+    def _number_or_text(self, expression: Arithmetic | Minus | Call) -> Datum:
         if isinstance(expression, Arithmetic):
             return self._compute(expression.operator, self._value(expression.left), self._value(expression.right))
         if isinstance(expression, Minus):
             return self._negative(self._value(expression.operand))
-        if isinstance(expression, Call):
-            return self._call(expression)
-        return self._logic(expression)
+        return self._call(expression)
 
     def _column(self, expression: Name | Reference) -> pa.Array:
         name = expression.name if isinstance(expression, Name) else str(expression)

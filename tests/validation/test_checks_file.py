@@ -297,6 +297,12 @@ def test_faults_against_columns(check: str, faults: list[str]):
     assert found == [f"checks.yaml: line 2: {fault}" for fault in faults]
 
 
+def test_the_severity_of_a_column_that_only_the_schema_has():
+    checks = parsed("version: 1\nseverity: {anomalies: {tips: warning}}\n")
+    assert check_columns(checks, {}, False, schema_columns=["tips"]) == []
+    assert check_columns(checks, {}, False) == ["checks.yaml: line 2: no column 'tips'"]
+
+
 def test_unknown_splits():
     checks = parsed(EVERYTHING)
     assert check_splits(checks, ["train", "eval"]) == []
