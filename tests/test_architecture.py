@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "tfexample": set(),
     "statistics": {"errors", "run", "settings", "storage"},
     "schemas": {"errors", "run", "statistics", "storage"},
-    "validation": {"errors", "run", "settings", "sources", "statistics"},
+    "validation": {"errors", "run", "schemas", "settings", "sources", "statistics", "tfexample"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},

@@ -17,7 +17,6 @@ from beam_taxi.launch.beam_flags import BeamFlags, faults_of_words
 from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options, parser
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
-from beam_taxi.run.folder import SCHEMA, SCHEMA_PATH, RunFolder
 from beam_taxi.settings import Settings, ValidationSettings, default_splits
 from beam_taxi.sources.registry import is_table
 from beam_taxi.storage import credentials
@@ -125,34 +124,22 @@ def _check_uri(option: str, uri: str) -> None:
 
 
 def _read_schema(uri: str) -> str:
-    """Return the text of a schema: of a file, or of a run by its folder."""
-    folder = RunFolder(storage.absolute(uri))
-    place = folder.uri_of(f"{SCHEMA}/{SCHEMA_PATH}") if folder.is_whole() else uri
-    content = _read("schema", place)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if all(character.isprintable() or character.isspace() for character in text):
-        return text
-    # Only a binary one has control characters.
-    from beam_taxi.schemas.read import parse_schema
+    """Return the text of a schema: of a file, or of a run by its folder. Raises UsageError."""
+    from beam_taxi.schemas.read import read_schema
 
-    return parse_schema(content, f"--schema {place}")[1]
+    try:
+        return read_schema(uri)[1]
+    except UsageError as error:
+        raise UsageError(f"--schema {error}") from error
 
 
 def _read_text(option: str, uri: str) -> str:
     try:
-        return _read(option, uri).decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--{option} {uri}: is not UTF-8") from error
-
-
-def _read(option: str, uri: str) -> bytes:
-    try:
-        return storage.read_bytes(uri)
+        return storage.read_bytes(uri).decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"--{option} {uri}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--{option} {uri}: is not UTF-8") from error
 
 
 def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:

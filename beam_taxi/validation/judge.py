@@ -10,6 +10,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi.run.validation import ANOMALIES, WARNED, Offenders, Result, Validation, judge
+from beam_taxi.schemas.text import SchemaText
 from beam_taxi.settings import PREVIOUS, Settings
 from beam_taxi.statistics.read import AnyStatistics, read_statistics
 from beam_taxi.statistics.splits import overall
@@ -84,11 +85,21 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
 def _schema_rules(settings: Settings, text: str, rules: Rules) -> anomalies.Rules:
     return anomalies.Rules(
         text_format.Parse(text, schema_pb2.Schema()),
-        lambda feature, fields: None,
+        _lines(text),
         rules.checks.anomaly_severity,
         settings.validation.environment,
         tuple(settings.statistics.described_columns()),
     )
+
+
+def _lines(text: str) -> anomalies.LineOf:
+    schema = SchemaText(text)
+
+    def line_of(feature: str, fields: Sequence[str]) -> int | None:
+        found = [field for field in fields if schema.has(feature, field)]
+        return schema.line_of(feature, *found[:1])
+
+    return line_of
 
 
 def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
