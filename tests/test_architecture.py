@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "tfexample": set(),
     "statistics": {"settings"},
     "schemas": {"statistics"},
-    "validation": {"statistics"},
+    "validation": {"errors", "run", "settings", "sources", "statistics"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},

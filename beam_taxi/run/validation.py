@@ -120,7 +120,9 @@ def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
     verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
     stopping = (FAILED, WARNED) if WARNINGS in words else (FAILED,)
     refused = any(one.outcome in stopping and (one.kind in words or one.outcome == WARNED) for one in results)
-    return Summary(verdict, NONE in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]})
+    return Summary(
+        verdict, NONE in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]}
+    )
 
 
 def _without_empty(value: object) -> object:

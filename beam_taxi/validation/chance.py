@@ -1,0 +1,82 @@
+"""How far two samples of one distribution differ by chance alone, with a given probability `level`.
+
+`n` and `m` are the numbers of independent values in the samples. All bounds are two-sided where that has a meaning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import NormalDist
+
+
+def inverse_sizes(n: float, m: float) -> float:
+    """Return 1/n + 1/m: the variance of a difference of two means, for values of variance 1."""
+    return 1 / n + 1 / m
+
+
+def kolmogorov_smirnov(level: float, n: float, m: float) -> float:
+    """Return the critical value of the two-sample Kolmogorov-Smirnov distance.
+
+    It is the asymptotic sqrt(-ln(level/2)/2 * (n+m)/(n*m)) (Smirnov 1948), which ties only make stricter.
+    """
+    return min(1.0, math.sqrt(-math.log(level / 2) / 2 * inverse_sizes(n, m)))
+
+
+def share(level: float, pooled: float, n: float, m: float) -> float:
+    """Return the critical value of the difference of two shares that have the pooled share in common.
+
+    It is Bernstein's inequality for the n+m independent terms of the difference. Unlike the normal approximation, it
+    holds for the few occurrences of a rare value. Reference: Boucheron, Lugosi, Massart, Concentration Inequalities,
+    2013, equation 2.10.
+    """
+    logarithm = math.log(2 / level)
+    variance = pooled * (1 - pooled) * inverse_sizes(n, m)
+    largest = max(1 / n, 1 / m)
+    linear = logarithm * largest / 3
+    return min(1.0, linear + math.sqrt(linear * linear + 2 * logarithm * variance))
+
+
+def total_variation(level: float, pooled: Iterable[float], n: float, m: float) -> float:
+    """Return the critical value of half the sum of the differences of shares, whose pooled shares are given.
+
+    Its mean is at most half the sum of the standard deviations of the differences (Jensen's inequality), and it exceeds
+    its mean by no more than McDiarmid's inequality says: a value of either sample moves it by 1/n or 1/m at most.
+    """
+    inverse = inverse_sizes(n, m)
+    mean = sum(math.sqrt(max(0.0, p * (1 - p)) * inverse) for p in pooled) / 2
+    return min(1.0, mean + math.sqrt(-math.log(level) / 2 * inverse))
+
+
+def mean(level: float, variance: float, n: float, m: float) -> float:
+    """Return the critical value of the difference of two means, from the larger variance of the two samples.
+
+    It is the normal quantile with the first term of the Cornish-Fisher expansion of Student's t (Abramowitz and Stegun
+    26.7.5), for the degrees of freedom of the smaller sample.
+    """
+    z = NormalDist().inv_cdf(1 - level / 2)
+    t = z + (z**3 + z) / (4 * max(1.0, min(n, m) - 1))
+    return t * math.sqrt(variance * inverse_sizes(n, m))
+
+
+def one_sided(level: float, here: float, there: float) -> float:
+    """Return how often a value must occur in one sample, of size `here`, to be absent from the other only by chance.
+
+    Given that a value occurs c times in both together, all are in one with a probability of (here/(here+there))^c at
+    most (hypergeometric, as in Fisher's exact test). The count returned is the c at which that is `level`.
+    """
+    return math.log(level) / math.log(here / (here + there))
+
+
+def unseen(level: float, singletons: float, size: float) -> float:
+    """Return a bound on the share of values that a sample of this size has not seen, from its values seen once.
+
+    This is the Good-Turing estimate and its confidence interval: McAllester and Schapire, On the Convergence Rate of
+    Good-Turing Estimators, 2000, theorem 3.
+    """
+    return min(1.0, singletons / size + (2 * math.sqrt(2) + math.sqrt(3)) * math.sqrt(math.log(3 / level) / size))
+
+
+def distinct(level: float, size: float) -> float:
+    """Return how far the number of distinct values of a sample is from its mean (McDiarmid: a row moves it by 1)."""
+    return math.sqrt(size * math.log(2 / level) / 2)
