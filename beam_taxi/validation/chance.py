@@ -9,6 +9,9 @@ import math
 from collections.abc import Iterable
 from statistics import NormalDist
 
+FEWEST = 20
+"""Values from which a variance can be told."""
+
 
 def inverse_sizes(n: float, m: float) -> float:
     """Return 1/n + 1/m: the variance of a difference of two means, for values of variance 1."""
@@ -51,11 +54,13 @@ def total_variation(level: float, pooled: Iterable[float], n: float, m: float) -
 def mean(level: float, variance: float, n: float, m: float) -> float:
     """Return the critical value of the difference of two means, from the larger variance of the two samples.
 
-    It is the normal quantile with the first term of the Cornish-Fisher expansion of Student's t (Abramowitz and Stegun
-    26.7.5), for the degrees of freedom of the smaller sample.
+    It is the quantile of Student's t for the degrees of freedom of the smaller sample, in two terms beyond the normal
+    one (Abramowitz and Stegun 26.7.5), and infinite below `FEWEST` values, whose variance tells too little.
     """
-    z = NormalDist().inv_cdf(1 - level / 2)
-    t = z + (z**3 + z) / (4 * max(1.0, min(n, m) - 1))
+    if min(n, m) < FEWEST:
+        return math.inf
+    z, freedom = NormalDist().inv_cdf(1 - level / 2), min(n, m) - 1
+    t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
     return t * math.sqrt(variance * inverse_sizes(n, m))
 
 

@@ -117,7 +117,7 @@ def _judged(
     def strength(one: Measure) -> float:
         return one.value / max(limits.of(name, one.name).value, one.floor, 1e-12)
 
-    ordered = sorted(measures, key=lambda one: -strength(one))
+    ordered = sorted(measures, key=lambda one: (one.name != "constant" or not one.value, -strength(one)))
     drifted = [one for one in ordered if one.value >= limits.of(name, one.name).value and one.value > one.floor]
     strongest = drifted[0] if drifted else ordered[0]
     shown = [_words(name, one, limits) for one in (drifted[:_SHOWN] or [strongest])]
@@ -135,6 +135,8 @@ def _judged(
 
 def _words(name: str, one: Measure, limits: Limits) -> str:
     limit = limits.of(name, one.name)
+    if one.name == "constant":
+        return one.words
     if one.name == "rows":
         return f"{one.words}, limit a factor of {small(2**limit.value)}{limit.origin}"
     return f"{one.words}, limit {small(limit.value)}{limit.origin}, chance {small(one.floor)}"

@@ -18,6 +18,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NOT_ON_GRID = 0.05
 """Distance from a whole multiple, in steps of a grid, from which a number is not on the grid."""
 
+_FEWEST_ENDS = 5
+"""Different ends of buckets from which a grid can be told."""
+
 _FLOAT32 = 1.2e-7
 """Relative error of a number of 32 bits."""
 
@@ -162,7 +165,7 @@ def rounding(now: Sample, base: Sample, level: float) -> Measure | None:
     baseline's ends is on a grid, k different ones of now all are with a probability of s^k, and the other way round.
     """
     one, two = _ends(now), _ends(base)
-    if len(one) < 3 or len(two) < 3:
+    if min(len(one), len(two)) < _FEWEST_ENDS:
         return None
     step_now, step_base = _step(one), _step(two)
     if step_now == step_base:
@@ -182,13 +185,19 @@ def _ends(sample: Sample) -> list[float]:
 
 def _step(ends: list[float]) -> float:
     """Return the exponent of the largest power of ten that all ends are multiples of, -infinity if there is none."""
-    return next((float(k) for k in range(4, -7, -1) if all(_on_grid(x, k) for x in ends)), -math.inf)
+    largest = max(map(abs, ends))
+    exponents = (float(k) for k in range(4, -7, -1) if _error(largest, k) <= _NOT_ON_GRID)
+    return next((k for k in exponents if all(_on_grid(x, k) for x in ends)), -math.inf)
+
+
+def _error(x: float, exponent: float) -> float:
+    """Return the error of x in multiples of 10^exponent, given that it may have been stored in 32 bits."""
+    return float(abs(x) * 10.0**-exponent * _FLOAT32)
 
 
 def _on_grid(x: float, exponent: float) -> bool:
-    """Return whether x may be a multiple of 10^exponent, given that it may have been stored in 32 bits."""
-    steps: float = x * 10.0**-exponent
-    error = abs(steps) * _FLOAT32
+    """Return whether x may be a multiple of 10^exponent."""
+    steps, error = x * 10.0**-exponent, _error(x, exponent)
     return error > _NOT_ON_GRID or abs(steps - round(steps)) <= error + 1e-9
 
 

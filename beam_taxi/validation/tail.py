@@ -12,7 +12,7 @@ _NEAR, _FAR = 0.9, 0.98
 _DOMINATED = 0.05
 """Share of the sum of squares in the largest value, from which a tail is taken to have no variance."""
 
-FEWEST = 20
+FEWEST = 50
 """Values from which a tail can be told."""
 
 _UNKNOWN = 1.0
@@ -40,8 +40,9 @@ def _index(one: Distribution, end: float, std_dev: float, m: float, upper: bool)
     """Return the tail index gamma from the slope of the tail in logarithms.
 
     Between the 90% and the 98% quantile it is Hill's, of m/10 values: of its relative error, 1/sqrt(m/10), there are
-    2.5 added. From there to the end it is nearer to what is extrapolated, but the end is of one value only: it is used alone if that value has
-    little part in the sum of squares, which shows that the variance is finite and gamma below 1/2.
+    2.5 added. From there to the end it is nearer to what is extrapolated, but the end is of one value only: it is used
+    alone if that value has little part in the sum of squares, which shows that the variance is finite and gamma below
+    1/2.
     """
     median = one.quantile(0.5)
     near, far = (abs(one.quantile(p if upper else 1 - p) - median) for p in (_NEAR, _FAR))

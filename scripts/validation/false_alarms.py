@@ -76,7 +76,7 @@ def take(table: Table, index: np.ndarray) -> Table:
 
 
 def lists(column: Column) -> pa.Array:
-    """Return a column as TFDV takes it, with a list in each row that is empty nowhere, but may be missing."""
+    """Return a column as TFDV takes it, with a list of one value in each row, or none."""
     values = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=False)
     valid = np.asarray(values.is_valid())
     offsets = np.concatenate([[0], np.cumsum(valid)]).astype(np.int32)
@@ -99,8 +99,8 @@ def alarms(now: Statistics, baseline: Statistics, rows: bool = False) -> list[tu
 def false_alarms(table: Table, sizes: Sequence[tuple[int, int]], pairs: int, rng: np.random.Generator) -> None:
     """Print the share of comparisons with a false alarm for each pair of sizes.
 
-    At most 60 samples of a size are drawn, and fewer of large ones; pairs are pairs of them. The declared rate holds for
-    each pair, so their dependence only widens the error of the share.
+    At most 60 samples of a size are drawn, and fewer of large ones; pairs are pairs of them. The declared rate holds
+    for each pair, so their dependence only widens the error of the share.
     """
     print(f"False alarms per comparison of {len(table)} columns; declared: {FALSE_ALARMS:.0%} at most")
     drawn = {size: draw(table, size, pairs, rng) for size in sorted({one for pair in sizes for one in pair})}
