@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
 from beam_taxi.validation.limits import Limits
-from beam_taxi.validation.measure import Measure, small
+from beam_taxi.validation.measure import Measure, printable, small
 from beam_taxi.validation.measures import number_of_measures, row_count, shared_measures
 from beam_taxi.validation.sample import Sample, samples
 
@@ -63,7 +63,7 @@ def compare(
     empty = next((f"the {which} has no rows" for which, one in _named(now, baseline) if not one.num_examples), "")
     for name in names:
         if empty:
-            results.append(Result(DRIFT, "feature", NOT_EVALUATED, f"{name}: {empty}", (name,)))
+            results.append(Result(DRIFT, "feature", NOT_EVALUATED, f"{printable(name)}: {empty}", (name,)))
             continue
         outcome = _OUTCOMES[by_feature.get(name, severity)]
         results.append(_feature(name, these.get(name), those.get(name), chosen, outcome, level))
@@ -94,12 +94,12 @@ def _feature(name: str, now: Sample | None, base: Sample | None, limits: Limits,
     """Return the result for one feature."""
     if now is None or base is None:
         kind, words = ("feature_gone", "the baseline has") if now is None else ("feature_new", "the baseline lacks")
-        return Result(DRIFT, kind, outcome, f"{name}: {words} this feature", (name,))
+        return Result(DRIFT, kind, outcome, f"{printable(name)}: {words} this feature", (name,))
     sizes: dict[str, _Value] = {"size": now.size, "size_baseline": base.size, "level": level}
     if now.present and base.present:
         if now.type != base.type:
             types = {"type": now.type, "type_baseline": base.type}
-            text = f"{name}: type {base.type} → {now.type}"
+            text = f"{printable(name)}: type {base.type} → {now.type}"
             return Result(DRIFT, "type_changed", outcome, text, (name,), evidence={**types, **sizes})
         if now.kind != base.kind:
             text = (
@@ -118,10 +118,10 @@ def _judged(
         return one.value / max(limits.of(name, one.name).value, one.floor, 1e-12)
 
     ordered = sorted(measures, key=lambda one: (one.name != "constant" or not one.value, -strength(one)))
-    drifted = [one for one in ordered if one.value >= limits.of(name, one.name).value and one.value > one.floor]
+    drifted = [one for one in ordered if limits.of(name, one.name).reached(one.value) and one.value > one.floor]
     strongest = drifted[0] if drifted else ordered[0]
     shown = [_words(name, one, limits) for one in (drifted[:_SHOWN] or [strongest])]
-    prefix = f"{name}: " if name else ""
+    prefix = f"{printable(name)}: " if name else ""
     evidence = {**dict(_evidence(name, strongest, ordered, limits)), **sizes}
     return Result(
         DRIFT,

@@ -66,6 +66,10 @@ class Limit:
     runs: int = 0
     weekday: bool = False
 
+    def reached(self, value: float) -> bool:
+        """Return whether an effect counts: a declared one from the limit on, a learned one if it was never so large."""
+        return value > self.value if self.runs else value >= self.value
+
     @property
     def origin(self) -> str:
         """Return where the limit comes from, in words, empty if it is declared."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from beam_taxi.validation import chance
 from beam_taxi.validation.sample import Sample
 
-LONGEST_VALUE = 40
-"""Maximum number of characters of a value in a text."""
+LONGEST_VALUE = 60
+"""Maximum number of characters of a name or a value in a text."""
 
 
 Evidence = Mapping[str, str | int | float | bool | None]
@@ -57,11 +57,16 @@ def change(before: float, now: float) -> str:
     return f"{words} ({100 * (now / before - 1):+.3g}%)"
 
 
+def printable(text: str) -> str:
+    """Return text from the data on one line: cut, and with its invisible characters as escapes."""
+    cut = text[:LONGEST_VALUE]
+    shown = "".join(repr(c)[1:-1] if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in cut)
+    return shown + "…" if len(text) > LONGEST_VALUE else shown
+
+
 def quoted(value: str) -> str:
-    """Return a value from the data in quotation marks, cut, with its invisible characters as escapes."""
-    cut = value[:LONGEST_VALUE]
-    shown = "".join(c if unicodedata.category(c)[0] not in "CZ" or c == " " else repr(c)[1:-1] for c in cut)
-    return f"'{shown}{'…' if len(value) > LONGEST_VALUE else ''}'"
+    """Return a value from the data in quotation marks."""
+    return f"'{printable(value)}'"
 
 
 def absence(now: Sample, base: Sample, level: float) -> Measure | None:

@@ -226,3 +226,12 @@ def test_results_take_a_split_and_a_slice():
     (result,) = compare(statistics({"x": NORMAL[0]}), statistics({"x": NORMAL[1]}), rows=False)
     assert (result.split, result.slice) == ("", "")
     assert replace(result, split="eval", slice="a").text == result.text
+
+
+def test_text_is_one_line():
+    name = "a\nb\u2028c"
+    now, base = statistics({name: ["new\nline"] * ROWS}), statistics({name: ["x"] * ROWS})
+    result = of(compare(now, base), name)
+    assert result.text.startswith(r"a\nb\u2028c: ")
+    assert r"'new\nline'" in result.text
+    assert len(result.text.splitlines()) == 1

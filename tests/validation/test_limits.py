@@ -59,3 +59,10 @@ def test_the_number_of_rows_is_learned():
     assert limits_from_history(history, MONDAY).of("", "rows").value > 2
     assert compare(history[0][1], history[1][1], limits_from_history(history, MONDAY))[0].outcome == PASSED
     assert compare(history[0][1], history[1][1])[0].outcome == WARNED
+
+
+def test_a_feature_that_is_new_in_every_run_is_as_usual():
+    runs = [statistics({"day": [f"2026-01-{day:02}"] * 100}) for day in range(1, 8)]
+    limits = limits_from_history([(MONDAY, one) for one in runs[:-1]], MONDAY)
+    assert [one.outcome for one in compare(runs[-1], runs[-2])] == [PASSED, WARNED]
+    assert [one.outcome for one in compare(runs[-1], runs[-2], limits)] == [PASSED, PASSED]
