@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from beam_taxi.validation import chance
 from beam_taxi.validation.measure import Evidence, Measure, Measurement, change, percent, quoted, small
 from beam_taxi.validation.sample import STRINGS, Sample
 
 _ESTIMATE = 0.03
 """Relative error that TFDV's estimate of the number of distinct values may have."""
+
+_LARGEST = 20
+"""Values, those whose shares differ most, for which chance is computed."""
 
 _SHOWN = 3
 """Values that a text shows."""
@@ -17,13 +22,12 @@ def l_infinity(now: Sample, base: Sample, level: float) -> Measure | None:
     """Return the largest difference in the share of a value (TFDV's L-infinity norm); the level is per value."""
     found: list[Measure] = []
     differences = _differences(now, base)
-    for value, difference in differences.items():
+    for value in sorted(differences, key=lambda v: (-differences[v], v))[:_LARGEST]:
         a, b = now.counts.get(value, 0.0) / now.values, base.counts.get(value, 0.0) / base.values
-        pooled = min(1.0, (a * now.size + b * base.size) / (now.size + base.size))
-        floor = chance.share(level / len(differences), pooled, now.size, base.size)
-        words = f"L∞ {small(difference)}, {quoted(value)} {percent(b)} → {percent(a)}"
+        floor = chance.share(level / len(differences), (a, b), now.size, base.size)
+        words = f"L∞ {small(differences[value])}, {quoted(value)} {percent(b)} → {percent(a)}"
         evidence: Evidence = {"value": value, "share": a, "share_baseline": b}
-        found.append(Measure("l_infinity", difference, floor, words, evidence))
+        found.append(Measure("l_infinity", differences[value], floor, words, evidence))
     return max(found, key=lambda one: (one.value > one.floor, one.value), default=None)
 
 
@@ -32,11 +36,8 @@ def total_variation(now: Sample, base: Sample, level: float) -> Measure | None:
     differences = _differences(now, base)
     if not differences:
         return None
-    together = now.size + base.size
-    pooled = [
-        (now.counts.get(v, 0.0) / now.values * now.size + base.counts.get(v, 0.0) / base.values * base.size) / together
-        for v in differences
-    ]
+    shares = [(now.counts.get(v, 0.0) / now.values, base.counts.get(v, 0.0) / base.values) for v in differences]
+    pooled = [chance.pooled(pair, now.size, base.size) for pair in shares]
     value = min(1.0, sum(differences.values()) / 2)
     floor = chance.total_variation(level, pooled, now.size, base.size)
     return Measure("total_variation", value, floor, f"total variation {small(value)}")
@@ -82,7 +83,7 @@ def _only_in(name: str, word: str, here: Sample, there: Sample, level: float) ->
     single = chance.one_sided(level / 2 / values, here.size, there.size) / here.size
     singletons = sum(1 for count in there.counts.values() if count / there.values * there.present < 1.5)
     mass = chance.unseen(level / 4, singletons, there.size)
-    mass = min(1.0, mass + chance.share(level / 4, mass, here.size, float("inf")))
+    mass = min(1.0, mass + chance.bernstein(level / 4, mass, here.size, math.inf))
     together = min(1.0, sum(only.values()))
     value, floor = max((only[shown[0]], single), (together, mass), key=lambda pair: pair[0] / max(pair[1], 1e-12))
     words = f"{word} {', '.join(_described(v, only[v], there) for v in shown)}"
@@ -103,15 +104,25 @@ def _described(value: str, share: float, there: Sample) -> str:
 def length(now: Sample, base: Sample, level: float) -> Measure | None:
     """Return the relative difference of the mean lengths, of text that is not a few known values.
 
-    TFDV has no deviation of lengths: it is taken to be as large as the mean, as of an exponential distribution.
+    TFDV has no deviation of lengths: it is that of the values where all are listed, else it is taken to be as large as
+    the mean, as of an exponential distribution.
     """
     if not _is_text(now, base) or not base.length:
         return None
     value = abs(now.length / base.length - 1)
-    deviation = max(now.length, base.length) / base.length
+    deviation = max(_deviation(now), _deviation(base)) / base.length
     floor = chance.mean(level, deviation**2, now.present, base.present)
     evidence = {"length": now.length, "length_baseline": base.length}
     return Measure("length", value, floor, f"mean length {change(base.length, now.length)}", evidence)
+
+
+def _deviation(sample: Sample) -> float:
+    """Return the standard deviation of the lengths, or a bound on it."""
+    if sample.kind != STRINGS or not sample.complete or not sample.counts:
+        return sample.length
+    total = sum(sample.counts.values())
+    mean = sum(len(v) * count for v, count in sample.counts.items()) / total
+    return math.sqrt(sum((len(v) - mean) ** 2 * count for v, count in sample.counts.items()) / total)
 
 
 def distinct(now: Sample, base: Sample, level: float) -> Measure | None:

@@ -56,9 +56,8 @@ def l_infinity(
     values = {*one, *two}
     for key in values:
         a, b = one.get(key, 0.0) / n, two.get(key, 0.0) / m
-        pooled = min(1.0, (a * n + b * m) / (n + m))
         value = max(value, abs(a - b))
-        floor = max(floor, chance.share(level / len(values), pooled, n, m))
+        floor = max(floor, chance.share(level / len(values), (a, b), n, m))
     return Distance("L∞", min(1.0, value), floor)
 
 
@@ -67,4 +66,4 @@ def absence(one: tuple[float, float], two: tuple[float, float], level: float = C
     (a, n), (b, m) = one, two
     if not n or not m:
         return None
-    return Distance("absent", abs(a / n - b / m), chance.share(level, min(1.0, (a + b) / (n + m)), n, m))
+    return Distance("absent", abs(a / n - b / m), chance.share(level, (a / n, b / m), n, m))

@@ -74,7 +74,7 @@ def absence(now: Sample, base: Sample, level: float) -> Measure | None:
     if not now.rows or not base.rows:
         return None
     n, m = now.row_size, base.row_size
-    pooled = (now.missing * n + base.missing * m) / (n + m)
     words = f"missing {percent(base.missing)} → {percent(now.missing)}"
     evidence = {"missing": now.missing, "missing_baseline": base.missing}
-    return Measure("missing", abs(now.missing - base.missing), chance.share(level, pooled, n, m), words, evidence)
+    floor = chance.share(level, (now.missing, base.missing), n, m)
+    return Measure("missing", abs(now.missing - base.missing), floor, words, evidence)

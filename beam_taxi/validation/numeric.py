@@ -66,7 +66,7 @@ def quantiles(now: Sample, base: Sample, level: float) -> Measure | None:
     found: list[Measure] = []
     for q in QUANTILES:
         before, after = two.quantile(q), one.quantile(q)
-        error = chance.share(level / 2 / len(QUANTILES), q, now.size, base.size) + SKETCH
+        error = chance.bernstein(level / 2 / len(QUANTILES), q, now.size, base.size) + SKETCH
         up = error if after > before else -error
         floor = min(_wander(two, q, up), _wander(one, q, -up)) / width
         value = abs(after - before) / width
@@ -134,8 +134,7 @@ def not_finite(now: Sample, base: Sample, level: float) -> Measure | None:
 
 def _share(name: str, now: Sample, base: Sample, level: float, count: float, before: float) -> Measure:
     a, b = count / now.total, before / base.total
-    pooled = min(1.0, (a * now.present + b * base.present) / (now.present + base.present))
-    floor = chance.share(level, pooled, now.present, base.present)
+    floor = chance.share(level, (a, b), now.present, base.present)
     noun = {"zeros": "zeros", "not_finite": "NaN or infinite"}[name]
     return Measure(name, abs(a - b), floor, f"{noun} {percent(b)} → {percent(a)}", {name: a, f"{name}_baseline": b})
 

@@ -19,7 +19,8 @@ KNOWN: dict[str, tuple[float, float]] = {
     "ten of ten in one sample": (chance.one_sided(0.5**10, 100, 100), 10),
     "eighteen values are too few": (chance.mean(0.01, 1, 18, 100), float("inf")),
     "a sample of values seen once": (chance.unseen(0.01, 100, 100), 1),
-    "no value of two constants": (chance.share(0.01, 0, 100, 100), 0.03532),
+    "eight of 100 against none": (chance.share(0.01, (0.08, 0), 100, 100), 0.0792),
+    "no value of two constants": (chance.share(0.01, (0, 0), 100, 100), 0.03532),
 }
 
 
@@ -37,7 +38,7 @@ LEVEL = 0.01
 def test_shares_stay_within(p: float, n: int, m: int):
     source = np.random.default_rng(1)
     a, b = source.binomial(n, p, 20_000), source.binomial(m, p, 20_000)
-    beyond = [abs(x / n - y / m) > chance.share(LEVEL, (x + y) / (n + m), n, m) for x, y in zip(a, b, strict=True)]
+    beyond = [abs(x / n - y / m) > chance.share(LEVEL, (x / n, y / m), n, m) for x, y in zip(a, b, strict=True)]
     assert np.mean(beyond) <= LEVEL
 
 
