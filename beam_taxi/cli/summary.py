@@ -137,7 +137,7 @@ def _lines_for_github(validation: Validation, manifest: RunManifest, sources: Ma
         return
     from beam_taxi.report import github
 
-    yield from github.annotations(validation, sources)
+    yield from github.commands(validation, sources)
     if "GITHUB_STEP_SUMMARY" in os.environ:
         with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as file:
             file.write(github.summary(validation, f"{manifest.run_uri}/{REPORT}"))
@@ -151,7 +151,7 @@ def _lines_of_validation(validation: Validation, sources: Mapping[str, str]) -> 
     yield f"verdict    {summary.verdict}" + (f" ({counts})" if counts else "") + accepted
     left = sorted((one for one in validation.results if one.outcome != PASSED), key=lambda r: OUTCOMES.index(r.outcome))
     for one in left[:_RESULTS_SHOWN]:
-        yield f"  {one.outcome:<8} {described(one, sources)}"
+        yield f"  {one.outcome}: {described(one, sources)}"
     if len(left) > _RESULTS_SHOWN:
         yield f"  … and {len(left) - _RESULTS_SHOWN:,} more in {VALIDATION}"
 

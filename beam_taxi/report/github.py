@@ -11,12 +11,12 @@ from beam_taxi.report.figures import printable
 from beam_taxi.run.validation import FAILED, NOT_EVALUATED, OUTCOMES, PASSED, WARNED, Result, Validation
 
 _COMMANDS = {FAILED: "error", WARNED: "warning"}
-_SIGNS = {FAILED: "❌", WARNED: "⚠️", NOT_EVALUATED: "➖", PASSED: "✅"}
+_SIGNS = {FAILED: "❌", WARNED: "⚠️", NOT_EVALUATED: "⚪", PASSED: "✅"}
 _SHOWN = 50
 """Maximum number of results in a summary, and of annotations: GitHub shows ten of each kind for a step."""
 
 
-def annotations(validation: Validation, sources: Mapping[str, str]) -> Iterator[str]:
+def commands(validation: Validation, sources: Mapping[str, str]) -> Iterator[str]:
     """Yield a workflow command for each result that failed or warned.
 
     `sources` are the paths of the schema and of the checks, by the names that results have for them.
@@ -25,7 +25,7 @@ def annotations(validation: Validation, sources: Mapping[str, str]) -> Iterator[
     for one in sorted(found, key=lambda result: OUTCOMES.index(result.outcome))[:_SHOWN]:
         place = {"file": sources.get(one.source), "line": one.line, "title": one.title or one.name}
         properties = ",".join(f"{key}={_escaped(str(value))}" for key, value in place.items() if value is not None)
-        yield f"::{_COMMANDS[one.outcome]} {properties}::{_escaped(_text(one), of_property=False)}"
+        yield f"::{_COMMANDS[one.outcome]} {properties}::{_escaped(_placed(one), of_property=False)}"
 
 
 def _escaped(text: str, of_property: bool = True) -> str:
@@ -55,8 +55,12 @@ def summary(validation: Validation, report: str) -> str:
 
 def _text(result: Result) -> str:
     rows = "" if result.offenders is None else f" ({result.offenders.text()})"
+    return printable(f"{result.text}{rows}", 1000)
+
+
+def _placed(result: Result) -> str:
     place = " ".join(filter(None, (result.split, result.slice)))
-    return printable(f"{f'[{place}] ' if place else ''}{result.text}{rows}", 1000)
+    return f"[{printable(place)}] {_text(result)}" if place else _text(result)
 
 
 def _cell(text: str) -> str:
