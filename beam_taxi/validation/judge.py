@@ -73,9 +73,9 @@ def baseline_of(settings: Settings) -> Baseline | None:
 
     The statistics of one split are those that every split is compared with.
     """
-    uri = settings.validation.baseline
-    if uri is None or uri == PREVIOUS:
+    if not settings.validation.baseline_files:
         return None
+    (uri,) = settings.validation.baseline_files
     found = read_statistics(uri)
     names = [split.name for split in settings.splits]
     if len(found) == 1 and not found.keys() & set(names):
