@@ -183,7 +183,7 @@ def _is_in(feature: schema_pb2.Feature, rules: Rules) -> bool:
     environment = rules.environment
     if environment is None or environment in feature.in_environment:
         return True
-    return not feature.in_environment and environment not in feature.not_in_environment
+    return environment in rules.schema.default_environment and environment not in feature.not_in_environment
 
 
 def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
