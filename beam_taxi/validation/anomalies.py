@@ -118,7 +118,7 @@ def _anomalies(
     # The public function takes no statistics for the comparators of versions.
     found: anomalies_pb2.Anomalies = validate_statistics_internal(
         alone(dataset),
-        _described(schema, rules.described),
+        _in_force(schema, rules.described),
         rules.environment,
         previous_span_statistics=baseline,
         serving_statistics=None if others.first_split is None else alone(overall(others.first_split)),
@@ -127,14 +127,16 @@ def _anomalies(
     return found
 
 
-def _described(schema: schema_pb2.Schema, names: Sequence[str]) -> schema_pb2.Schema:
-    """Return the schema of the features that the statistics describe."""
-    if not names:
-        return schema
+def _in_force(schema: schema_pb2.Schema, described: Sequence[str]) -> schema_pb2.Schema:
+    """Return the schema of the features that the statistics describe, with all of its constraints in force."""
     found = schema_pb2.Schema()
     found.CopyFrom(schema)
-    del found.feature[:]
-    found.feature.extend(one for one in schema.feature if one.name in names)
+    if described:
+        del found.feature[:]
+        found.feature.extend(one for one in schema.feature if one.name in described)
+    if found.dataset_constraints.HasField("max_examples_count"):
+        # TFDV looks at the maximum only if there is a minimum (Schema::UpdateDatasetConstraints in schema.cc).
+        found.dataset_constraints.min_examples_count = schema.dataset_constraints.min_examples_count
     return found
 
 
