@@ -71,8 +71,8 @@ def validate(
     first = next(iter(statistics), "")
     for split, all_slices in statistics.items():
         others = _Others(
-            None if baseline is None else baseline.get(split),
-            None if split == first or not _rows(statistics[first]) else statistics[first],
+            _with_rows((baseline or {}).get(split)),
+            None if split == first else _with_rows(statistics[first]),
         )
         found[split] = _anomalies(overall(all_slices), rules.schema, rules, others)
         results += [replace(one, split=split) for one in _results(found[split], rules, others, split == first)]
@@ -100,8 +100,9 @@ def _slice(statistics: AnyStatistics | None, name: str) -> AnyStatistics | None:
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=found) if found else None
 
 
-def _rows(statistics: AnyStatistics) -> int:
-    return int(overall(statistics).num_examples)
+def _with_rows(statistics: AnyStatistics | None) -> AnyStatistics | None:
+    """Return statistics, or None if there are none: to TFDV, an empty data set passes every comparator."""
+    return statistics if statistics is not None and overall(statistics).num_examples else None
 
 
 def _anomalies(
