@@ -157,7 +157,7 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_f
     if found.data_missing:
         yield Result(ANOMALIES, "NO_DATA_IN_SPAN", NOT_EVALUATED, "the split has no rows")
         return
-    anomalous = set[str]()
+    anomalous, ignored = set[str](), _types(found)
     for one in _found(found, rules):
         anomalous.update(one.features)
         yield one
@@ -166,12 +166,26 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_f
         if rules.described and name not in rules.described:
             yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: --stats_features leaves it out", (name,))
         elif name not in anomalous and _is_in(feature, rules):
-            yield Result(ANOMALIES, "SCHEMA", PASSED, f"{name} agrees with the schema", (name,))
-        yield from _not_compared(feature, rules, others, is_first)
+            text = (
+                f"{name}: {', '.join(ignored[name])} is ignored"
+                if name in ignored
+                else f"{name} agrees with the schema"
+            )
+            yield Result(ANOMALIES, "SCHEMA", PASSED, text, (name,))
+        if _is_in(feature, rules):
+            yield from _not_compared(feature, rules, others, is_first)
     constraints = rules.schema.dataset_constraints
     for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
         if constraints.HasField(field) and others.baseline is None:
             yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, f"{field}: there is no baseline", source=SOURCE)
+
+
+def _types(found: anomalies_pb2.Anomalies) -> dict[str, list[str]]:
+    """Return the types of the anomalies of each feature."""
+    return {
+        ".".join(info.path.step): [anomalies_pb2.AnomalyInfo.Type.Name(reason.type) for reason in info.reason]
+        for info in found.anomaly_info.values()
+    }
 
 
 def _is_in(feature: schema_pb2.Feature, rules: Rules) -> bool:
