@@ -221,8 +221,8 @@ def _found(found: anomalies_pb2.Anomalies, rules: Rules) -> Iterator[Result]:
     measured = {tuple(one.path.step): one for one in found.drift_skew_info}
     for key, info in sorted(found.anomaly_info.items()):
         feature = ".".join(info.path.step) or key
-        evidence = _measurements(measured.get(tuple(info.path.step)))
         for reason in info.reason:
+            evidence = _measurements(measured.get(tuple(info.path.step)), reason)
             yield from _result(reason, info.severity, feature, rules, evidence)
     if found.HasField("dataset_anomaly_info"):
         for reason in found.dataset_anomaly_info.reason:
@@ -257,12 +257,19 @@ def _result(
     )
 
 
-def _measurements(info: anomalies_pb2.DriftSkewInfo | None) -> dict[str, float]:
-    """Return TFDV's measurements of a feature, and their limits, by name."""
+def _measurements(
+    info: anomalies_pb2.DriftSkewInfo | None, reason: anomalies_pb2.AnomalyInfo.Reason
+) -> dict[str, float]:
+    """Return TFDV's measurement that a comparator has found to be high, and its limit, by name."""
     found: dict[str, float] = {}
-    for one in (*info.drift_measurements, *info.skew_measurements) if info is not None else ():
-        name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type).lower()
-        found |= {name: one.value, f"{name}_limit": one.threshold}
+    if info is None:
+        return found
+    # Only the text tells drift, "between current and previous", from skew, "between training and serving".
+    is_drift = reason.short_description.rstrip(".").endswith((" current", " previous"))
+    for one in info.drift_measurements if is_drift else info.skew_measurements:
+        name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type)
+        if anomalies_pb2.AnomalyInfo.Type.Name(reason.type) == f"COMPARATOR_{name}_HIGH":
+            found |= {name.lower(): one.value, f"{name.lower()}_limit": one.threshold}
     return found
 
 
