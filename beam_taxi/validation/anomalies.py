@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from beam_taxi.run.validation import ANOMALIES, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
 from beam_taxi.statistics.read import AnyStatistics
 from beam_taxi.statistics.splits import overall
+from beam_taxi.validation.schema_rules import is_in_force
 
 SOURCE = "schema.pbtxt"
 """How results name the schema that they refer to."""
@@ -165,14 +166,14 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_f
         name = feature.name
         if rules.described and name not in rules.described:
             yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: --stats_features leaves it out", (name,))
-        elif name not in anomalous and _is_in(feature, rules):
+        elif name not in anomalous and is_in_force(feature, rules.schema, rules.environment):
             text = (
                 f"{name}: {', '.join(ignored[name])} is ignored"
                 if name in ignored
                 else f"{name} agrees with the schema"
             )
             yield Result(ANOMALIES, "SCHEMA", PASSED, text, (name,))
-        if _is_in(feature, rules):
+        if is_in_force(feature, rules.schema, rules.environment):
             yield from _not_compared(feature, rules, others, is_first)
     constraints = rules.schema.dataset_constraints
     for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
@@ -186,21 +187,6 @@ def _types(found: anomalies_pb2.Anomalies) -> dict[str, list[str]]:
         ".".join(info.path.step): [anomalies_pb2.AnomalyInfo.Type.Name(reason.type) for reason in info.reason]
         for info in found.anomaly_info.values()
     }
-
-
-def _is_in(feature: schema_pb2.Feature, rules: Rules) -> bool:
-    """Return whether a feature belongs to the environment, and is not deprecated or planned."""
-    if feature.lifecycle_stage not in (
-        schema_pb2.UNKNOWN_STAGE,
-        schema_pb2.ALPHA,
-        schema_pb2.BETA,
-        schema_pb2.PRODUCTION,
-    ):
-        return False
-    environment = rules.environment
-    if environment is None or environment in feature.in_environment:
-        return True
-    return environment in rules.schema.default_environment and environment not in feature.not_in_environment
 
 
 def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
