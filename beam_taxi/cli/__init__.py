@@ -24,6 +24,7 @@ VERBS: Mapping[str, Verb] = {
     "plan": Verb("plan", "show what a run would read and write, then exit"),
     "runs": Verb("runs", "query the recorded runs: list, show, lineage, diff, verify, reap, init"),
     "report": Verb("report", "print the report of a run, or write it as HTML"),
+    "schema": Verb("schema", "infer, diff, update or freeze schemas"),
     "rejects": Verb("rejects", "turn corrected rejects into a CSV file"),
     "record": Verb("record", "record a finished run in ML Metadata"),
     "sample": Verb("sample", "write a synthetic sample of taxi trips"),

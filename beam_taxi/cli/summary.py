@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -121,14 +122,28 @@ def _lines_of_end(
         return
     yield from _lines(manifest, ids, cached)
     if manifest.validation_file is not None:
-        yield from _lines_of_validation(RunFolder(manifest.run_uri).read_validation())
+        validation = RunFolder(manifest.run_uri).read_validation()
+        yield from _lines_of_validation(validation, launch.sources)
+        yield from _lines_for_github(validation, manifest, launch.sources)
     yield f"record     {launch.store_uri}"
     for warning in manifest.warnings:
         yield f"warning    {warning}"
     yield "seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
 
 
-def _lines_of_validation(validation: Validation) -> Iterator[str]:
+def _lines_for_github(validation: Validation, manifest: RunManifest, sources: Mapping[str, str]) -> Iterator[str]:
+    """Yield annotations, and append to the summary of the step, if GitHub Actions has started this process."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from beam_taxi.report import github
+
+    yield from github.commands(validation, sources)
+    if "GITHUB_STEP_SUMMARY" in os.environ:
+        with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as file:
+            file.write(github.summary(validation, f"{manifest.run_uri}/{REPORT}"))
+
+
+def _lines_of_validation(validation: Validation, sources: Mapping[str, str]) -> Iterator[str]:
     """Yield the verdict, and what did not pass, the worst first."""
     summary = validation.summary
     counts = ", ".join(f"{summary.outcomes[one]:,} {one}" for one in OUTCOMES if one in summary.outcomes)
@@ -136,16 +151,16 @@ def _lines_of_validation(validation: Validation) -> Iterator[str]:
     yield f"verdict    {summary.verdict}" + (f" ({counts})" if counts else "") + accepted
     left = sorted((one for one in validation.results if one.outcome != PASSED), key=lambda r: OUTCOMES.index(r.outcome))
     for one in left[:_RESULTS_SHOWN]:
-        yield f"  {one.outcome:<8} {described(one)}"
+        yield f"  {one.outcome}: {described(one, sources)}"
     if len(left) > _RESULTS_SHOWN:
         yield f"  … and {len(left) - _RESULTS_SHOWN:,} more in {VALIDATION}"
 
 
-def described(result: Result) -> str:
-    """Return a result in one line: its text, the split and slice, and where it comes from."""
+def described(result: Result, sources: Mapping[str, str]) -> str:
+    """Return a result in one line: its text, split and slice, the rows that cause it, and the violated constraint."""
     place = " ".join(filter(None, (result.split, result.slice)))
     rows = "" if result.offenders is None else f"; {result.offenders.text()}"
-    line = "" if result.line is None else f"; {result.source}:{result.line}"
+    line = "" if result.line is None else f"; {sources.get(result.source, result.source)}:{result.line}"
     return f"{f'[{place}] ' if place else ''}{result.text}{rows}{line}"
 
 

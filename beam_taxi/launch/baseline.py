@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, UsageError
@@ -11,8 +14,13 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.settings import NAME, PREVIOUS
 
-_HISTORY = 28
-"""Maximum number of earlier runs from which limits are taken: four of each weekday."""
+if TYPE_CHECKING:
+    from beam_taxi.metadata.queries import Run
+
+_HISTORY = 20
+"""Maximum number of earlier runs from which limits are taken."""
+_FEWEST = 5
+"""Earlier runs of the same day of the week that are preferred to all."""
 
 
 def with_baseline(launch: Launch, console: Console) -> Launch:
@@ -24,29 +32,44 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
     wanted = launch.settings.validation.baseline
     if wanted is None:
         return launch
-    accepted = _accepted(launch, console)
+    runs = _accepted(launch, console)
     if wanted == PREVIOUS:
         if launch.store is None:
             raise UsageError(f"--baseline {PREVIOUS}: there is no --metadata_store to look for it")
-        found = accepted[-1] if accepted else PREVIOUS
+        found = _uri(runs[-1]) if runs else PREVIOUS
     else:
         found = _resolve(wanted, launch)
-    validation = replace(launch.settings.validation, baseline=found, history=tuple(accepted[-_HISTORY:]))
+    validation = replace(launch.settings.validation, baseline=found, history=_history(runs, launch.settings.run_uri))
     return replace(launch, settings=replace(launch.settings, validation=validation))
 
 
-def _accepted(launch: Launch, console: Console) -> list[str]:
-    """Return the URIs of the accepted runs of the pipeline, oldest first."""
+def _history(runs: Sequence[Run], run_uri: str) -> tuple[str, ...]:
+    """Return the URIs of the last runs of today's day of the week, if there are enough, else of any day.
+
+    They must be where workers that write to `run_uri` can read them.
+    """
+    runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(run_uri)]
+    today = datetime.now(timezone.utc).weekday()
+    same = [run for run in runs if datetime.fromisoformat(run.started).weekday() == today]
+    return tuple(map(_uri, (same if len(same) >= _FEWEST else runs)[-_HISTORY:]))
+
+
+def _uri(run: Run) -> str:
+    return run.manifest.rpartition("/")[0]
+
+
+def _accepted(launch: Launch, console: Console) -> list[Run]:
+    """Return the accepted runs of the pipeline, oldest first."""
     if launch.store is None:
         return []
     from beam_taxi.metadata.queries import accepted_runs
 
     try:
-        runs = accepted_runs(launch.store, launch.settings.pipeline_name)
+        return accepted_runs(launch.store, launch.settings.pipeline_name)
     except BeamTaxiError as error:
-        console.warn(f"earlier runs are not known: {error}")
+        if launch.store.may_have_runs:
+            console.warn(f"earlier runs are not known: {error}")
         return []
-    return [run.manifest.rpartition("/")[0] for run in runs]
 
 
 def _resolve(wanted: str, launch: Launch) -> str:
@@ -55,7 +78,7 @@ def _resolve(wanted: str, launch: Launch) -> str:
     if not storage.exists(uri) and not RunFolder(uri).is_whole() and NAME.fullmatch(wanted) and launch.store:
         from beam_taxi.metadata.queries import get_run
 
-        uri = get_run(launch.store, wanted).manifest.rpartition("/")[0]
+        uri = _uri(get_run(launch.store, wanted))
     folder = RunFolder(uri.removesuffix("/manifest.json"))
     if not folder.is_whole():
         if not storage.exists(uri):

@@ -41,7 +41,9 @@ def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
     settings = _settings(given)
     words = rest if settings.project is None else ["--project", settings.project, *rest]
     store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)
-    return Launch(settings, launch_options, BeamFlags(words), store)
+    paths = {name: given.get(option) for name, option in (("schema.pbtxt", "schema"), ("checks.yaml", "checks"))}
+    sources = {name: str(path) for name, path in paths.items() if path is not None}
+    return Launch(settings, launch_options, BeamFlags(words), store, sources)
 
 
 def check_text(text: str, what: str) -> None:
@@ -101,7 +103,7 @@ def _with_files(validation: ValidationSettings, path: str) -> ValidationSettings
     def read(uri: str) -> str:
         return files.setdefault(uri, _read_text("checks", uri))
 
-    parse_checks(validation.checks or "", path, read)
+    parse_checks(validation.checks or "", f"--checks {path}", read)
     return replace(validation, check_files=files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from beam_taxi.flags import VERBOSE, Group, Option, Parser, Value, add_options, flag, options_of
@@ -91,12 +92,16 @@ class LaunchOptions:
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch: `beam` are the words that go to Beam, `store` is None if nothing is recorded."""
+    """One launch: `beam` are the words that go to Beam, `store` is None if nothing is recorded.
+
+    `sources` are the paths of the schema and of the checks, by the names that results have for them.
+    """
 
     settings: Settings
     options: LaunchOptions
     beam: BeamFlags
     store: StoreAddress | None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def store_uri(self) -> str:

@@ -12,8 +12,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from beam_taxi.report.figures import number, percent, plural, printable
 from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Distribution
-from beam_taxi.validation import drift
-from beam_taxi.validation.drift import Distance
+from beam_taxi.validation import distance
+from beam_taxi.validation.distance import Distance
 
 _TOP = 8
 """Values drawn for a string feature; the others are in its table."""
@@ -246,15 +246,15 @@ def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comp
     first, second = numeric(one), numeric(two)
     limit = None
     if first is not None and second is not None:
-        distance = drift.kolmogorov_smirnov(first, second, rows)
+        found = distance.kolmogorov_smirnov(first, second, rows)
     elif counts(one) and counts(two):
-        distance = drift.l_infinity(counts(one), counts(two), rows)
+        found = distance.l_infinity(counts(one), counts(two), rows)
         limit = _limit(schema)
     else:
         return None
-    absence = drift.absence((absent(one), one.rows), (absent(two), two.rows))
+    absence = distance.absence((absent(one), one.rows), (absent(two), two.rows))
     first_label = "baseline" if one.label == f"baseline {two.label}" else one.label
-    return Comparison(f"{first_label} → {two.label}", distance, limit, absence)
+    return Comparison(f"{first_label} → {two.label}", found, limit, absence)
 
 
 def _limit(schema: schema_pb2.Feature | None) -> float | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from beam_taxi.report import html, model, results
-from beam_taxi.run.folder import REPORT, RunFolder
+from beam_taxi.report import html, junit, model, results
+from beam_taxi.run.folder import JUNIT, REPORT, RunFolder
 from beam_taxi.run.manifest import RunManifest
 
 
 def write_report(manifest: RunManifest) -> None:
-    """Render the report of a run from its manifest and artifacts, and publish it in its folder."""
-    page = html.render(model.build(results.read_run(manifest.run_uri, manifest)))
+    """Render the report of a run, and its judgement for CI systems, and publish them in its folder."""
+    found = results.read_run(manifest.run_uri, manifest)
     folder = RunFolder(manifest.run_uri)
-    with folder.publish(REPORT, lambda _: True) as file:
-        file.write(page)
+    if found.validation is not None:
+        folder.publish_first(JUNIT, junit.render(found.validation))
+    folder.publish_first(REPORT, html.render(model.build(found)))
     folder.remove_staging()

@@ -28,8 +28,8 @@ Schema.
 VALIDATION = "validation.json"
 """The judgement of the data, if there is one; the manifest has its summary."""
 
-REPORT = "report.html"
-"""Rendered from the manifest and the artifacts, so the manifest does not list it."""
+REPORT, JUNIT = "report.html", "junit.xml"
+"""Rendered from the manifest and the artifacts, so the manifest does not list them."""
 
 
 def shard_path(split: str, index: int, count: int) -> str:

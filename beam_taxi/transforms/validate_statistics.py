@@ -19,7 +19,7 @@ from beam_taxi.transforms.compute_statistics import StatisticsBySplit
 from beam_taxi.transforms.reconcile import JudgedFile
 from beam_taxi.transforms.write_examples import WrittenExamples
 from beam_taxi.validation.findings import RowFindings
-from beam_taxi.validation.judge import Evidence, baseline_of, judge_run
+from beam_taxi.validation.judge import Evidence, baseline_of, history_of, judge_run
 from beam_taxi.validation.keys import duplicates
 from beam_taxi.validation.rules import checks_of, rules_of
 
@@ -112,8 +112,8 @@ class _Judge(beam.DoFn):
     ) -> Iterator[Artifact | TaggedOutput]:
         settings, folder = self._settings, RunFolder(self._settings.run_uri)
         rules = rules_of(settings, data.kinds)
-        baseline = baseline_of(settings)
-        judged = judge_run(settings, Evidence(statistics, baseline, findings, rules, self._files, self._started))
+        earlier = baseline_of(settings), history_of(settings)
+        judged = judge_run(settings, Evidence(statistics, *earlier, findings, rules, self._files, self._started))
         for split, found in judged.anomalies.items():
             content = found.SerializeToString(deterministic=True)
             file, _ = folder.publish_bytes(ANOMALIES, anomalies_path(split), content, split)

@@ -1,68 +1,160 @@
-"""Distances between two samples of a feature, and how large they would be by chance alone."""
+"""Drift: the features whose statistics differ from those of a baseline by more than a limit and than chance.
+
+An effect has to reach its declared minimum and to exceed what samples of these sizes do by chance. A test of
+significance alone flags everything in large data, and a distance alone flags ten rows.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from statistics import NormalDist
+from collections.abc import Iterator, Mapping, Sequence
 
-from beam_taxi.statistics.distribution import Distribution
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
-CHANCE = 0.001
-"""The probability that two samples of one distribution differ by more than the noise floor."""
+from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
+from beam_taxi.validation.limits import Limits
+from beam_taxi.validation.measure import Measure, printable, small
+from beam_taxi.validation.measures import number_of_measures, row_count, shared_measures
+from beam_taxi.validation.sample import Sample, samples
+
+FALSE_ALARMS = 0.01
+"""Probability that a comparison of two samples of one distribution has any drifted feature.
+
+It is divided by the number of measures of all features (Bonferroni), whatever their dependence.
+"""
+
+ERROR, WARNING, NONE = "error", "warning", "none"
+"""The severities of a feature; those of `none` are not compared."""
+
+_OUTCOMES = {ERROR: FAILED, WARNING: WARNED}
+_SHOWN = 3
+"""Measures that a text shows."""
+
+_Value = str | int | float | bool | None
 
 
-@dataclass(frozen=True)
-class Distance:
-    """A distance between 0 and 1, the method that measured it, and the noise floor for samples of these sizes."""
+def compare(
+    now: statistics_pb2.DatasetFeatureStatistics,
+    baseline: statistics_pb2.DatasetFeatureStatistics,
+    limits: Limits | None = None,
+    *,
+    severities: Mapping[str, str] | None = None,
+    severity: str = WARNING,
+    weight_feature: str | None = None,
+    rows: bool = True,
+    false_alarms: float = FALSE_ALARMS,
+) -> list[Result]:
+    """Return a result for each feature of either data set, by name, and one for the number of rows, which is the first.
 
-    method: str
-    value: float
-    floor: float
+    The name of a result is its strongest measure (a key of `MINIMUM_EFFECTS`), or `feature_gone`, `feature_new` or
+    `type_changed`, which need no numbers. `severities` is by feature, and `severity` that of the others. `rows=False`
+    leaves out the number of rows, as for two splits. Text and evidence do not name split or slice.
 
-    @property
-    def beyond_noise(self) -> bool:
-        """Return whether the distance exceeds the noise floor."""
-        return self.value > self.floor
-
-
-def kolmogorov_smirnov(one: Distribution, two: Distribution, rows: tuple[float, float]) -> Distance:
-    """Return the largest gap between the two cumulative distributions, from their buckets.
-
-    The floor is the asymptotic critical value sqrt(-ln(p/2)/2 * (n+m)/(n*m)) of the two-sample test, which ties
-    only make stricter, plus half of the largest share inside one bucket, whose distribution there is unknown.
+        for result in compare(statistics_of_today, statistics_of_yesterday):
+            print(result.outcome, result.text)
     """
-    points = {*one.points, *two.points}
-    value = max(abs(one.share(x, i) - two.share(x, i)) for x in points for i in (False, True))
-    n, m = rows
-    floor = math.sqrt(-math.log(CHANCE / 2) / 2 * (n + m) / (n * m))
-    return Distance("KS", value, min(1.0, floor + max(one.coarseness, two.coarseness) / 2))
+    chosen = limits or Limits()
+    by_feature = severities or {}
+    these, those = samples(now, weight_feature), samples(baseline, weight_feature)
+    names = [name for name in sorted({*these, *those}) if by_feature.get(name, severity) != NONE]
+    tests = sum(number_of_measures(those[name].kind) for name in names if name in these and name in those) + rows
+    level = false_alarms / max(1, tests)
+    results = [_rows(now, baseline, chosen, severity, level)] if rows and severity != NONE else []
+    empty = next((f"the {which} has no rows" for which, one in _named(now, baseline) if not one.num_examples), "")
+    for name in names:
+        if empty:
+            results.append(Result(DRIFT, "feature", NOT_EVALUATED, f"{printable(name)}: {empty}", (name,)))
+            continue
+        outcome = _OUTCOMES[by_feature.get(name, severity)]
+        results.append(_feature(name, these.get(name), those.get(name), chosen, outcome, level))
+    return results
 
 
-def l_infinity(one: Mapping[str, float], two: Mapping[str, float], rows: tuple[float, float]) -> Distance:
-    """Return the largest difference in the share of a value, TFDV's L-infinity norm, from counts by value.
-
-    The floor is that of a two-proportion z-test with pooled shares, with its level divided by the number of values
-    (Bonferroni).
-    """
-    n, m = rows
-    value = floor = 0.0
-    values = {*one, *two}
-    z = NormalDist().inv_cdf(1 - CHANCE / 2 / max(len(values), 1))
-    for key in values:
-        a, b = one.get(key, 0.0), two.get(key, 0.0)
-        pooled = min(1.0, (a + b) / (n + m))
-        value = max(value, abs(a / n - b / m))
-        floor = max(floor, z * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
-    return Distance("L∞", min(1.0, value), min(1.0, floor))
+def _named(
+    now: statistics_pb2.DatasetFeatureStatistics, baseline: statistics_pb2.DatasetFeatureStatistics
+) -> tuple[tuple[str, statistics_pb2.DatasetFeatureStatistics], ...]:
+    return ("baseline", baseline), ("data set", now)
 
 
-def absence(one: tuple[float, float], two: tuple[float, float]) -> Distance | None:
-    """Return the difference in the share of missing cells, given (missing, rows) of both; None if one has no rows."""
-    (a, n), (b, m) = one, two
-    if not n or not m:
-        return None
-    pooled = (a + b) / (n + m)
-    z = NormalDist().inv_cdf(1 - CHANCE / 2)
-    return Distance("absent", abs(a / n - b / m), z * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
+def _rows(
+    now: statistics_pb2.DatasetFeatureStatistics,
+    baseline: statistics_pb2.DatasetFeatureStatistics,
+    limits: Limits,
+    severity: str,
+    level: float,
+) -> Result:
+    """Return the result for the number of rows."""
+    measure = row_count(now, baseline, level)
+    if measure is None:
+        return Result(DRIFT, "rows", NOT_EVALUATED, "rows: the baseline has no rows")
+    return _judged("", [measure], limits, _OUTCOMES[severity], {})
+
+
+def _feature(name: str, now: Sample | None, base: Sample | None, limits: Limits, outcome: str, level: float) -> Result:
+    """Return the result for one feature."""
+    if now is None or base is None:
+        kind, words = ("feature_gone", "the baseline has") if now is None else ("feature_new", "the baseline lacks")
+        return Result(DRIFT, kind, outcome, f"{printable(name)}: {words} this feature", (name,))
+    sizes: dict[str, _Value] = {"size": now.size, "size_baseline": base.size, "level": level}
+    if now.present and base.present:
+        if now.type != base.type:
+            types = {"type": now.type, "type_baseline": base.type}
+            text = f"{printable(name)}: type {base.type} → {now.type}"
+            return Result(DRIFT, "type_changed", outcome, text, (name,), evidence={**types, **sizes})
+        if now.kind != base.kind:
+            text = (
+                f"{name}: one data set has statistics of {base.kind}, the other of {now.kind}; use one schema for both"
+            )
+            return Result(DRIFT, "statistics", NOT_EVALUATED, text, (name,), evidence=sizes)
+    return _judged(name, list(shared_measures(now, base, level)), limits, outcome, sizes)
+
+
+def _judged(
+    name: str, measures: Sequence[Measure], limits: Limits, outcome: str, sizes: Mapping[str, _Value]
+) -> Result:
+    """Return the result from the measures of a feature, or of the rows, whose name is empty."""
+
+    def strength(one: Measure) -> float:
+        return one.value / max(limits.of(name, one.name).value, one.floor, 1e-12)
+
+    ordered = sorted(measures, key=lambda one: (one.name != "constant" or not one.value, -strength(one)))
+    drifted = [one for one in ordered if limits.of(name, one.name).reached(one.value) and one.value > one.floor]
+    strongest = drifted[0] if drifted else ordered[0]
+    shown = [_words(name, one, limits) for one in (drifted[:_SHOWN] or [strongest])]
+    prefix = f"{printable(name)}: " if name else ""
+    evidence = {**dict(_evidence(name, strongest, ordered, limits)), **sizes}
+    return Result(
+        DRIFT,
+        strongest.name,
+        outcome if drifted else PASSED,
+        f"{prefix}{'' if drifted else 'no drift; '}{'; '.join(shown)}",
+        (name,) if name else (),
+        evidence=evidence,
+    )
+
+
+def _words(name: str, one: Measure, limits: Limits) -> str:
+    limit = limits.of(name, one.name)
+    if one.name == "constant":
+        return one.words
+    if one.name == "rows":
+        return f"{one.words}, limit a factor of {small(2**limit.value)}{limit.origin}"
+    return f"{one.words}, limit {small(limit.value)}{limit.origin}, chance {small(one.floor)}"
+
+
+def _evidence(
+    name: str, strongest: Measure, measures: Sequence[Measure], limits: Limits
+) -> Iterator[tuple[str, _Value]]:
+    """Yield the numbers of the strongest measure, then those of all, in the order of their strength."""
+    limit = limits.of(name, strongest.name)
+    yield from {"value": _finite(strongest.value), "limit": limit.value, "chance": _finite(strongest.floor)}.items()
+    yield "limit_runs", limit.runs
+    for one in measures:
+        yield one.name, _finite(one.value)
+        yield f"{one.name}_chance", _finite(one.floor)
+        yield from ((f"{one.name}.{key}", value) for key, value in one.evidence.items())
+
+
+def _finite(value: float) -> float | None:
+    """Return a number as JSON has it."""
+    return value if math.isfinite(value) else None

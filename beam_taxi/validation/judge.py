@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from beam_taxi.run.validation import ANOMALIES, WARNED, Offenders, Result, Validation, judge
+from beam_taxi.errors import UsageError
+from beam_taxi.run.folder import read_manifest
+from beam_taxi.run.validation import ANOMALIES, DRIFT, NOT_EVALUATED, WARNED, Offenders, Result, Validation, judge
 from beam_taxi.schemas.text import SchemaText
 from beam_taxi.settings import PREVIOUS, Settings
-from beam_taxi.statistics.read import AnyStatistics, read_statistics
+from beam_taxi.statistics.read import AnyStatistics, read_statistics, statistics_of_run
 from beam_taxi.statistics.splits import overall
-from beam_taxi.validation import anomalies
+from beam_taxi.validation import anomalies, drift
 from beam_taxi.validation.check_results import (
     results_of_freshness,
     results_of_row_count,
@@ -23,6 +27,7 @@ from beam_taxi.validation.check_results import (
     results_of_unique,
 )
 from beam_taxi.validation.findings import RowFindings
+from beam_taxi.validation.limits import limits_from_history
 from beam_taxi.validation.rules import Rules
 
 Baseline = Mapping[str, AnyStatistics]
@@ -41,11 +46,13 @@ class Judgement:
 class Evidence:
     """What a run is judged by: its statistics by split, those of the baseline if there is one, what the rows show.
 
-    `files` are the URIs of the sources, `started` is the time of the run in ISO 8601.
+    `history` has earlier accepted runs by the day of the week, the oldest first. `files` are the URIs of the sources,
+    `started` is the time of the run in ISO 8601.
     """
 
     statistics: Mapping[str, AnyStatistics]
     baseline: Baseline | None
+    history: Sequence[tuple[int, Baseline]]
     findings: RowFindings
     rules: Rules
     files: Sequence[str]
@@ -62,9 +69,29 @@ class Evidence:
 
 
 def baseline_of(settings: Settings) -> Baseline | None:
-    """Return the statistics of the baseline, or None if there is none. Raises UsageError."""
-    uri = settings.validation.baseline
-    return None if uri in (None, PREVIOUS) else read_statistics(str(uri))
+    """Return the statistics of the baseline by split of the run, or None if there is none. Raises UsageError.
+
+    The statistics of one split are those that every split is compared with.
+    """
+    if not settings.validation.baseline_files:
+        return None
+    (uri,) = settings.validation.baseline_files
+    found = read_statistics(uri)
+    names = [split.name for split in settings.splits]
+    if len(found) == 1 and not found.keys() & set(names):
+        return dict.fromkeys(names, *found.values())
+    return found
+
+
+def history_of(settings: Settings) -> list[tuple[int, Baseline]]:
+    """Return the statistics of earlier runs by the day of the week; runs that are gone are left out."""
+    found = list[tuple[int, Baseline]]()
+    for uri in settings.validation.history:
+        with suppress(UsageError):
+            manifest = read_manifest(uri)
+            weekday = datetime.fromisoformat(manifest.started).weekday()
+            found.append((weekday, statistics_of_run(uri, manifest)))
+    return found
 
 
 def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
@@ -76,6 +103,8 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
         found, results = anomalies.validate(evidence.statistics, rules, evidence.baseline)
         results = list(_with_offenders(settings, results, evidence))
     results += _of_checks(evidence)
+    if settings.validation.baseline is not None or DRIFT in settings.fail_on:
+        results += _of_drift(settings, evidence)
     blessed = {split: anomalies.is_blessed(one) for split, one in found.items()}
     summary = replace(judge(results, settings.fail_on), blessed=blessed)
     baseline = settings.validation.baseline
@@ -115,6 +144,48 @@ def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evi
     for (name, features, split), found in offenders.items() if settings.validation.quarantine else ():
         text = f"{', '.join(features)}: {name}: rows were set aside"
         yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
+
+
+def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
+    """Yield the results of each split and slice against the baseline, and of each split against the first one."""
+    if settings.validation.baseline == PREVIOUS:
+        text = f"there is no earlier accepted run of pipeline {settings.pipeline_name}"
+        yield Result(DRIFT, "baseline", NOT_EVALUATED, text, title="No baseline")
+    first, *others = evidence.statistics
+    weekday = datetime.fromisoformat(evidence.started).weekday()
+    checks = evidence.rules.checks
+    compare = partial(
+        drift.compare,
+        severities={one.feature: one.severity for one in checks.drift if one.feature},
+        severity=drift.ERROR if DRIFT in settings.fail_on else drift.WARNING,
+        weight_feature=settings.statistics.weight_feature,
+    )
+    baseline = evidence.baseline
+    for split, statistics in evidence.statistics.items() if baseline is not None else ():
+        found = None if baseline is None else baseline.get(split)
+        if found is None:
+            yield Result(DRIFT, "baseline", NOT_EVALUATED, f"the baseline has no split {split!r}", split=split)
+            continue
+        runs = [(day, overall(run[split])) for day, run in evidence.history if split in run]
+        limits = limits_from_history(runs, weekday, weight_feature=settings.statistics.weight_feature)
+        for now, then in _pairs(statistics, found):
+            name = "" if now is overall(statistics) else now.name
+            for one in compare(now, then, limits if not name else None, rows=not name):
+                yield replace(one, split=split, slice=name, title="Differs from the baseline")
+    for split in others:
+        for one in compare(overall(evidence.statistics[split]), overall(evidence.statistics[first]), rows=False):
+            text = f"{one.text} (compared with split {first})"
+            yield replace(one, split=split, text=text, title=f"Differs from split {first}")
+
+
+def _pairs(
+    now: AnyStatistics, then: AnyStatistics
+) -> Iterator[tuple[statistics_pb2.DatasetFeatureStatistics, statistics_pb2.DatasetFeatureStatistics]]:
+    """Yield the statistics of all rows, and of each slice that both have."""
+    whole, base = overall(now), overall(then)
+    yield whole, base
+    known = {one.name: one for one in then.datasets if one is not base}
+    yield from ((one, known[one.name]) for one in now.datasets if one is not whole and one.name in known)
 
 
 def _of_checks(evidence: Evidence) -> list[Result]:

@@ -20,7 +20,7 @@ from beam_taxi.run.validation import NOT_EVALUATED, PASSED, WARNED, Validation
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Bucket, Distribution
-from beam_taxi.validation import drift
+from beam_taxi.validation import distance
 from tests.report import make
 from tests.report.make import Feature, numeric, strings
 
@@ -129,19 +129,19 @@ def test_one_value_is_drawn():
 def test_two_samples_of_one_distribution_stay_below_the_noise(seed: int):
     source = random.Random(seed)
     one, two = ([source.lognormvariate(0, 1) for _ in range(n)] for n in (4000, 2000))
-    found = drift.kolmogorov_smirnov(of(one), of(two), (4000, 2000))
+    found = distance.kolmogorov_smirnov(of(one), of(two), (4000, 2000))
     assert not found.beyond_noise
     colours = [{c: sum(source.random() < 0.2 for _ in range(n)) for c in "abcde"} for n in (4000, 2000)]
-    assert not drift.l_infinity(colours[0], colours[1], (4000, 2000)).beyond_noise
+    assert not distance.l_infinity(colours[0], colours[1], (4000, 2000)).beyond_noise
 
 
 def test_a_moved_distribution_is_beyond_the_noise():
     source = random.Random(1)
     one, two = ([source.gauss(mean, 1) for _ in range(4000)] for mean in (0, 0.25))
-    found = drift.kolmogorov_smirnov(of(one), of(two), (4000, 4000))
+    found = distance.kolmogorov_smirnov(of(one), of(two), (4000, 4000))
     assert found.value == pytest.approx(0.099, abs=0.03)
     assert found.beyond_noise
-    assert drift.l_infinity({"a": 500, "b": 500}, {"a": 600, "b": 400}, (1000, 1000)).beyond_noise
+    assert distance.l_infinity({"a": 500, "b": 500}, {"a": 600, "b": 400}, (1000, 1000)).beyond_noise
 
 
 TRAIN = [(0.0, 1.0, 400.0), (1.0, 2.0, 600.0)]

@@ -79,6 +79,11 @@ class StoreAddress(ABC):
         return Client(self.config(write))
 
     @property
+    def may_have_runs(self) -> bool:
+        """Whether the store can have runs: a file that does not exist yet cannot."""
+        return True
+
+    @property
     def reap_command(self) -> str:
         """The command that ends the records of runs that have died, or whose jobs have ended."""
         return f"python -m beam_taxi runs reap --metadata_store '{self.uri}'"

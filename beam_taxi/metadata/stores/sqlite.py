@@ -67,6 +67,11 @@ class SqliteStore(StoreAddress):
         """The URI with an absolute path."""
         return _PREFIX + self.path
 
+    @property
+    def may_have_runs(self) -> bool:
+        """Whether the file exists."""
+        return os.path.lexists(self.path)
+
     def fault(self) -> str:
         """Return why the file cannot be written or created; empty if it can."""
         if storable(self.path) != self.path:

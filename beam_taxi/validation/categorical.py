@@ -1,0 +1,152 @@
+"""Measures of how a feature of strings, or of bytes, differs between two samples."""
+
+from __future__ import annotations
+
+import math
+
+from beam_taxi.validation import chance
+from beam_taxi.validation.measure import Evidence, Measure, Measurement, change, percent, quoted, small
+from beam_taxi.validation.sample import STRINGS, Sample
+
+_ESTIMATE = 0.03
+"""Relative error that TFDV's estimate of the number of distinct values may have."""
+
+_LARGEST = 20
+"""Values, those whose shares differ most, for which chance is computed."""
+
+_SHOWN = 3
+"""Values that a text shows."""
+
+
+def l_infinity(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return the largest difference in the share of a value (TFDV's L-infinity norm); the level is per value."""
+    found: list[Measure] = []
+    differences = _differences(now, base)
+    for value in sorted(differences, key=lambda v: (-differences[v], v))[:_LARGEST]:
+        a, b = now.counts.get(value, 0.0) / now.values, base.counts.get(value, 0.0) / base.values
+        floor = chance.share(level / len(differences), (a, b), now.size, base.size)
+        words = f"L∞ {small(differences[value])}, {quoted(value)} {percent(b)} → {percent(a)}"
+        evidence: Evidence = {"value": value, "share": a, "share_baseline": b}
+        found.append(Measure("l_infinity", differences[value], floor, words, evidence))
+    return max(found, key=lambda one: (one.value > one.floor, one.value), default=None)
+
+
+def total_variation(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return half the sum of the differences in shares: the share of rows that would have to change."""
+    differences = _differences(now, base)
+    if not differences:
+        return None
+    shares = [(now.counts.get(v, 0.0) / now.values, base.counts.get(v, 0.0) / base.values) for v in differences]
+    pooled = [chance.pooled(pair, now.size, base.size) for pair in shares]
+    value = min(1.0, sum(differences.values()) / 2)
+    floor = chance.total_variation(level, pooled, now.size, base.size)
+    return Measure("total_variation", value, floor, f"total variation {small(value)}")
+
+
+def _differences(now: Sample, base: Sample) -> dict[str, float]:
+    """Return the differences in the shares of values, the least possible one where a sample does not list a value."""
+    if not now.counts or not base.counts:
+        return {}
+    found: dict[str, float] = {}
+    for value in sorted({*now.counts, *base.counts}):
+        a, b = (one.counts.get(value, 0.0) / one.values for one in (now, base))
+        unknown = now.unlisted if not a else base.unlisted if not b else 0.0
+        found[value] = max(0.0, abs(a - b) - unknown)
+    return found
+
+
+def new_values(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return the share of values that the baseline does not have, if its statistics list all that it has."""
+    if not now.counts or not base.counts or not base.complete:
+        return None
+    return _only_in("new_values", "new", now, base, level)
+
+
+def lost_values(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return the share, in the baseline, of values that are gone, if the statistics list all that there are."""
+    if not now.counts or not base.counts or not now.complete:
+        return None
+    return _only_in("lost_values", "lost", base, now, level)
+
+
+def _only_in(name: str, word: str, here: Sample, there: Sample, level: float) -> Measure:
+    """Return the share, in one sample, of values that the other does not have.
+
+    Either one value is too frequent to be absent from the other, or all of them together are more than the other may
+    have failed to see. The level is divided by the two tests, and by values for the first.
+    """
+    only = {v: c / here.values for v, c in here.counts.items() if v not in there.counts}
+    if not only:
+        return Measure(name, 0.0, 0.0, f"no {word} values")
+    shown = sorted(only, key=lambda v: (-only[v], v))[:_SHOWN]
+    values = len({*here.counts, *there.counts})
+    single = chance.one_sided(level / 2 / values, here.size, there.size) / here.size
+    singletons = sum(1 for count in there.counts.values() if count / there.values * there.present < 1.5)
+    mass = chance.unseen(level / 4, singletons, there.size)
+    mass = min(1.0, mass + chance.bernstein(level / 4, mass, here.size, math.inf))
+    together = min(1.0, sum(only.values()))
+    value, floor = max((only[shown[0]], single), (together, mass), key=lambda pair: pair[0] / max(pair[1], 1e-12))
+    words = f"{word} {', '.join(_described(v, only[v], there) for v in shown)}"
+    if len(only) > len(shown):
+        words += f" and {len(only) - len(shown):,} more"
+    evidence = {name: len(only), f"{name}_share": together, f"{name}_first": shown[0]}
+    return Measure(name, value, floor, words, evidence)
+
+
+def _described(value: str, share: float, there: Sample) -> str:
+    """Return a value, its share, and the value that the other sample has instead if only case or spaces differ."""
+    folded = value.strip().casefold()
+    twin = next((v for v in sorted(there.counts) if v.strip().casefold() == folded), None)
+    same = f" (like {quoted(twin)})" if twin is not None else ""
+    return f"{quoted(value)}{same} {percent(share)}"
+
+
+def length(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return the relative difference of the mean lengths, of text that is not a few known values.
+
+    TFDV has no deviation of lengths: it is that of the values where all are listed, else it is taken to be as large as
+    the mean, as of an exponential distribution.
+    """
+    if not _is_text(now, base) or not base.length:
+        return None
+    value = abs(now.length / base.length - 1)
+    deviation = max(_deviation(now), _deviation(base)) / base.length
+    floor = chance.mean(level, deviation**2, now.present, base.present)
+    evidence = {"length": now.length, "length_baseline": base.length}
+    return Measure("length", value, floor, f"mean length {change(base.length, now.length)}", evidence)
+
+
+def _deviation(sample: Sample) -> float:
+    """Return the standard deviation of the lengths, or a bound on it."""
+    if sample.kind != STRINGS or not sample.complete or not sample.counts:
+        return sample.length
+    total = sum(sample.counts.values())
+    mean = sum(len(v) * count for v, count in sample.counts.items()) / total
+    return math.sqrt(sum((len(v) - mean) ** 2 * count for v, count in sample.counts.items()) / total)
+
+
+def distinct(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return how far the number of distinct values is, relatively, outside of what the baseline's rows allow.
+
+    Of exchangeable rows, more have no fewer distinct values, and no more of them per row: the mean number grows with
+    the rows, and is concave (Heck, van Belle and Simberloff, Ecology 56, 1975).
+    """
+    if not _is_text(now, base) or not base.distinct or not now.distinct:
+        return None
+    n, m = now.present, base.present
+    scaled = base.distinct * n / m
+    low, high = min(scaled, base.distinct), max(scaled, base.distinct)
+    noise = chance.distinct(level / 2, n) + chance.distinct(level / 2, m) * max(1.0, n / m)
+    bound = low if now.distinct < low else high
+    value = max(0.0, low - now.distinct, now.distinct - high) / bound
+    words = f"distinct values {change(base.distinct, now.distinct)} in {change(m, n)} rows"
+    evidence = {"distinct": now.distinct, "distinct_baseline": base.distinct}
+    return Measure("distinct", value, noise / bound + _ESTIMATE, words, evidence)
+
+
+def _is_text(now: Sample, base: Sample) -> bool:
+    """Return whether one of the samples has values that its statistics do not list, or that hardly ever recur."""
+    return any(one.kind != STRINGS or not one.complete or one.distinct > one.present / 2 for one in (now, base))
+
+
+CATEGORICAL: tuple[Measurement, ...] = (l_infinity, total_variation, new_values, lost_values, length, distinct)
