@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from beam_taxi.report import github, junit
-from beam_taxi.run.validation import CHECKS, FAILED, NOT_EVALUATED, PASSED, WARNED, Offender, Offenders, Result
+from beam_taxi.run.validation import CHECKS, NOT_EVALUATED, PASSED, WARNED, Offender, Offenders, Result
 from tests.report import make
 
 ROWS = Offenders(2, (Offender("a.csv", 7, "train", values={"fare": "-1"}), Offender("b.parquet", 3, "eval", 0)))
