@@ -134,8 +134,10 @@ def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
     words = tuple(fail_on)
     outcomes = Counter(one.outcome for one in results)
     verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
-    stopping = (FAILED, WARNED) if WARNINGS in words else (FAILED,)
-    refused = any(one.outcome in stopping and (one.kind in words or one.outcome == WARNED) for one in results)
+    refused = any(
+        (one.outcome == FAILED and one.kind in words) or (one.outcome in (FAILED, WARNED) and WARNINGS in words)
+        for one in results
+    )
     return Summary(
         verdict, NOTHING in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]}
     )
