@@ -158,6 +158,4 @@ def _without_empty(value: object) -> object:
 
 def _json(values: Mapping[str, Value]) -> dict[str, Value]:
     """Return evidence or values of a row: a missing one is null, and what JSON has no number for is text."""
-    return {
-        key: str(one) if isinstance(one, float) and not math.isfinite(one) else one for key, one in values.items()
-    }
+    return {key: str(one) if isinstance(one, float) and not math.isfinite(one) else one for key, one in values.items()}
