@@ -116,7 +116,8 @@ class Validation:
 
     def to_json_text(self) -> str:
         """Return the content of validation.json."""
-        return json.dumps(_without_empty(asdict(self)), indent=1, ensure_ascii=False) + "\n"
+        values = asdict(self)
+        return json.dumps({**values, "results": _without_empty(values["results"])}, indent=1, ensure_ascii=False) + "\n"
 
     @staticmethod
     def from_json(values: object) -> Validation:
