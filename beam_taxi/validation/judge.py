@@ -13,7 +13,18 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.folder import read_manifest
-from beam_taxi.run.validation import ANOMALIES, DRIFT, NOT_EVALUATED, WARNED, Offenders, Result, Validation, judge
+from beam_taxi.run.validation import (
+    ANOMALIES,
+    DRIFT,
+    FAILED,
+    NOT_EVALUATED,
+    PASSED,
+    WARNED,
+    Offenders,
+    Result,
+    Validation,
+    judge,
+)
 from beam_taxi.schemas.text import SchemaText
 from beam_taxi.settings import PREVIOUS, Settings
 from beam_taxi.statistics.read import AnyStatistics, read_statistics, statistics_of_run
@@ -29,6 +40,9 @@ from beam_taxi.validation.check_results import (
 from beam_taxi.validation.findings import RowFindings
 from beam_taxi.validation.limits import limits_from_history
 from beam_taxi.validation.rules import Rules
+
+_ResultKey = tuple[str, tuple[str, ...], str]
+"""Name, columns and split of a result."""
 
 Baseline = Mapping[str, AnyStatistics]
 """The statistics of the splits of an earlier run."""
@@ -132,18 +146,29 @@ def _lines(text: str) -> anomalies.LineOf:
 
 
 def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
-    """Yield the results of a schema with the rows that cause them, and those of rules whose rows were set aside."""
-    offenders = {
-        (rule.name, rule.features, split): found
-        for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema])
-        for split, found in evidence.offenders(number).items()
-    }
+    """Yield the results of a schema with the rows that cause them, and results of rows that the statistics do not show.
+
+    These were set aside, or they have a text that is not among those with a count, or an integer that float64 rounds.
+    """
+    strict, offenders = set[_ResultKey](), dict[_ResultKey, Offenders]()
+    for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema]):
+        for split, found in evidence.offenders(number).items():
+            key = (rule.name, rule.features, split)
+            offenders[key] = found
+            strict |= {key} if rule.is_strict else set()
+    described, set_aside = settings.statistics.described_columns(), settings.validation.quarantine
+    unseen = strict - {(one.name, one.features, one.split) for one in results if not one.slice}
+    unseen = {key for key in unseen if set_aside or not described or key[1][0] in described}
+    faulty = set() if set_aside else {(features, split) for _, features, split in unseen}
     for one in results:
-        found = None if one.slice else offenders.pop((one.name, one.features, one.split), None)
-        yield one if found is None else replace(one, offenders=found)
-    for (name, features, split), found in offenders.items() if settings.validation.quarantine else ():
-        text = f"{', '.join(features)}: {name}: rows were set aside"
-        yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
+        if one.outcome != PASSED or (one.features, one.split) not in faulty:
+            key = (one.name, one.features, one.split)
+            yield one if one.slice or key not in offenders else replace(one, offenders=offenders[key])
+    outcome, text = (WARNED, "rows were set aside") if set_aside else (FAILED, "rows violate the schema")
+    for name, features, split in (key for key in offenders if key in unseen):
+        told = f"{features[0]}: {name}: {text}"
+        found = offenders[name, features, split]
+        yield Result(ANOMALIES, name, outcome, told, features, split, source=anomalies.SOURCE, offenders=found)
 
 
 def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
