@@ -17,7 +17,7 @@ from beam_taxi.settings import NAME, PREVIOUS
 if TYPE_CHECKING:
     from beam_taxi.metadata.queries import Run
 
-_HISTORY = 20
+_HISTORY = 10
 """Maximum number of earlier runs from which limits are taken."""
 _FEWEST = 5
 """Earlier runs of the same day of the week that are preferred to all."""
