@@ -211,7 +211,8 @@ def check_checks(settings: Settings, plan: TablePlan) -> None:
     from beam_taxi.validation.rules import checks_of
 
     checks = checks_of(settings)
-    kinds = {name: plan.declared.get(name) for name in plan.columns}
+    known = {**plan.sources[0].column_kinds(), **plan.declared}
+    kinds = {name: known.get(name) for name in plan.columns}
     faults = faults_of_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)
     faults += check_splits(checks, [split.name for split in settings.splits])
     if faults:
