@@ -76,7 +76,8 @@ def validate(
             None if split == first else _with_rows(statistics[first]),
         )
         found[split] = _anomalies(overall(all_slices), rules.schema, rules, others)
-        results += [replace(one, split=split) for one in _results(found[split], rules, others, split == first)]
+        has_other = split == first and len(statistics) > 1
+        results += [replace(one, split=split) for one in _results(found[split], rules, others, has_other)]
         whole = overall(all_slices)
         for part in all_slices.datasets:
             if part.name != whole.name:
@@ -153,8 +154,11 @@ def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
     return found
 
 
-def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
-    """Yield what became of every feature of the schema in a split, and of every anomaly."""
+def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_other: bool) -> Iterator[Result]:
+    """Yield what became of every feature of the schema in a split, and of every anomaly.
+
+    `has_other` means that other splits are compared with this one.
+    """
     if found.data_missing:
         yield Result(ANOMALIES, "NO_DATA_IN_SPAN", NOT_EVALUATED, "the split has no rows")
         return
@@ -174,7 +178,7 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_f
             )
             yield Result(ANOMALIES, "SCHEMA", PASSED, text, (name,))
         if is_in_force(feature, rules.schema, rules.environment):
-            yield from _not_compared(feature, rules, others, is_first)
+            yield from _not_compared(feature, rules, others, has_other)
     constraints = rules.schema.dataset_constraints
     for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
         if constraints.HasField(field) and others.baseline is None:
@@ -189,16 +193,16 @@ def _types(found: anomalies_pb2.Anomalies) -> dict[str, list[str]]:
     }
 
 
-def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
+def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, has_other: bool) -> Iterator[Result]:
     """Yield the comparators of a feature that had nothing to compare with."""
     name = feature.name
     if feature.HasField("drift_comparator") and others.baseline is None:
         line = rules.line_of(name, ("drift_comparator",))
         text = f"{name}: drift_comparator: there is no baseline"
         yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
-    if feature.HasField("skew_comparator") and others.first_split is None and not is_first:
+    if feature.HasField("skew_comparator") and others.first_split is None and not has_other:
         line = rules.line_of(name, ("skew_comparator",))
-        text = f"{name}: skew_comparator: the first split has no rows"
+        text = f"{name}: skew_comparator: there is no other split with rows"
         yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
 
 
@@ -257,14 +261,6 @@ def _measurements(
         if anomalies_pb2.AnomalyInfo.Type.Name(reason.type) == f"COMPARATOR_{name}_HIGH":
             found |= {name.lower(): one.value, f"{name.lower()}_limit": one.threshold}
     return found
-
-
-def check_environment(schema: schema_pb2.Schema, environment: str | None) -> str | None:
-    """Return what is wrong with an environment, if anything."""
-    if environment is None or environment in schema.default_environment:
-        return None
-    known = ", ".join(schema.default_environment) or "none"
-    return f"--environment {environment}: not a default_environment of the schema, which has: {known}"
 
 
 def is_blessed(found: anomalies_pb2.Anomalies) -> bool:
