@@ -56,12 +56,14 @@ def test_counts_and_first_rows_by_rule_and_split():
 
 
 def test_the_first_strict_rule_of_each_row():
-    batch = batch_of([-1, None, 3, 3], ["y", "y", "y", "x"])
+    batch = batch_of([-1, None, 3, -9], ["y", "y", "y", "x"])
     found = RowFindings(1)
     rows = unit_batch(batch, (0, 4, Lines(1)))
-    violated = found.add_batch(RULES, batch, np.zeros(4, np.uint8), rows.places_of)
+    rules = (*RULES, InRange("n", "VERY_SMALL", -5, None))
+    violated = found.add_batch(rules, batch, np.zeros(4, np.uint8), rows.places_of)
     assert violated is not None
-    assert violated.tolist() == [0, 2, -1, -1]
+    assert violated.tolist() == [0, 2, -1, 0]
+    assert found.counts == {(0, 0): 2, (1, 0): 3, (2, 0): 1, (3, 0): 1}
     sound = batch_of([1], ["y"])
     assert found.add_batch(RULES, sound, np.zeros(1, np.uint8), rows.places_of) is None
 
