@@ -26,6 +26,9 @@ KINDS = (ANOMALIES, CHECKS, DRIFT)
 PREVIOUS = "previous"
 """The word of `--baseline` for the last accepted run of the pipeline."""
 
+SCHEMA_FILE, CHECKS_FILE = "schema.pbtxt", "checks.yaml"
+"""How results name the schema and the checks that they refer to."""
+
 WARNINGS, NOTHING = "warnings", "none"
 FAIL_ON = (*KINDS, WARNINGS, NOTHING)
 """The words of `--fail_on`."""

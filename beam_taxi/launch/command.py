@@ -17,7 +17,7 @@ from beam_taxi.launch.beam_flags import BeamFlags, faults_of_words
 from beam_taxi.launch.options import Launch, LaunchOptions, known_flags, options, parser
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata.address import parse_address
-from beam_taxi.settings import Settings, ValidationSettings, default_splits
+from beam_taxi.settings import CHECKS_FILE, SCHEMA_FILE, Settings, ValidationSettings, default_splits
 from beam_taxi.sources.registry import is_table
 from beam_taxi.storage import credentials
 
@@ -41,7 +41,7 @@ def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
     settings = _settings(given)
     words = rest if settings.project is None else ["--project", settings.project, *rest]
     store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)
-    paths = {name: given.get(option) for name, option in (("schema.pbtxt", "schema"), ("checks.yaml", "checks"))}
+    paths = {name: given.get(option) for name, option in ((SCHEMA_FILE, "schema"), (CHECKS_FILE, "checks"))}
     sources = {name: str(path) for name, path in paths.items() if path is not None}
     return Launch(settings, launch_options, BeamFlags(words), store, sources)
 

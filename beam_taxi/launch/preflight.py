@@ -6,6 +6,7 @@ import difflib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from beam_taxi.launch.command import check_text
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
-from beam_taxi.settings import Settings
+from beam_taxi.settings import CHECKS_FILE, Settings
 from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
@@ -36,7 +37,7 @@ def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], T
     `waiting` is called with the seconds that it has been running.
     """
     settings, options = runner.settings, runner.options
-    inputs = _Inputs(settings, waiting)
+    inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
     checks = [
         *_checks_of(runner),
         _check("temporary files", check_temporary_files),
@@ -57,7 +58,8 @@ def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], T
 class _Inputs:
     """What `--input` and `--query` name, opened once."""
 
-    def __init__(self, settings: Settings, waiting: Waiting | None) -> None:
+    def __init__(self, settings: Settings, waiting: Waiting | None, checks_path: str) -> None:
+        self._checks_path = checks_path
         self.plan: TablePlan | None = None
         self._waiting = waiting
         self._settings = settings
@@ -83,7 +85,7 @@ class _Inputs:
 
     def _check_columns(self, plan: TablePlan) -> None:
         check_columns(self._settings, plan)
-        check_checks(self._settings, plan)
+        check_checks(self._settings, plan, self._checks_path)
 
     def _make_plan(self) -> TablePlan:
         self.plan = plan_sources(self._sources, self._settings, self._kinds)
@@ -202,15 +204,18 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         raise UsageError("; ".join(faults))
 
 
-def check_checks(settings: Settings, plan: TablePlan) -> None:
-    """Raises UsageError if a check does not fit the columns or the splits; the types of CSV columns are not known."""
+def check_checks(settings: Settings, plan: TablePlan, path: str) -> None:
+    """Raises UsageError if a check of the file at `path` does not fit the columns or the splits.
+
+    The types of CSV columns are not known yet.
+    """
     if settings.validation.checks is None:
         return
     from beam_taxi.validation.checks import check_columns as faults_of_columns
     from beam_taxi.validation.checks import check_splits
     from beam_taxi.validation.rules import checks_of
 
-    checks = checks_of(settings)
+    checks = replace(checks_of(settings), source=f"--checks {path}")
     known = {**plan.sources[0].column_kinds(), **plan.declared}
     kinds = {name: known.get(name) for name in plan.columns}
     faults = faults_of_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)

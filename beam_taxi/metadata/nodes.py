@@ -26,8 +26,13 @@ _INT32 = 2**31
 """ML Metadata's MySQL columns for integers have 32 bits."""
 _PATTERN_CHARACTERS = 4_000
 
+
+class Struct(dict[str, float]):
+    """A value that TFX stores as a struct with its own keys."""
+
+
 Properties = Mapping[str, int | str | Mapping[str, float]]
-"""Values of properties by name; a mapping becomes TFX's JSON value."""
+"""Values of properties by name; a mapping becomes TFX's JSON value, text in a struct with one key, unless a Struct."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
     if key == "anomalies":
-        custom["blessed"] = {split: int(blessed) for split, blessed in manifest.validation.blessed.items()}
+        custom["blessed"] = Struct(manifest.validation.blessed)
     if key == "rejects":
         custom |= {f"rejects_{code}": count for code, count in manifest.count_rejects().items()}
     if key == "statistics":
@@ -208,10 +213,12 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
 
 
 def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
-    """Set the properties of an ml_metadata message: numbers, strings and, as in TFX, JSON in a struct with one key."""
+    """Set the properties of an ml_metadata message: numbers, strings and, as TFX has them, structs."""
     for key, value in values.items():
         if isinstance(value, str):
             properties[key].string_value = shorten(storable(value))
+        elif isinstance(value, Struct):
+            properties[key].struct_value.update({name: float(one) for name, one in value.items()})
         elif not isinstance(value, int):
             properties[key].struct_value["__value__"] = json.dumps(value)
         elif -_INT32 <= value < _INT32:

@@ -9,12 +9,10 @@ from tensorflow_data_validation.api.validation_api import validate_statistics_in
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from beam_taxi.run.validation import ANOMALIES, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
+from beam_taxi.settings import SCHEMA_FILE
 from beam_taxi.statistics.read import AnyStatistics
 from beam_taxi.statistics.splits import overall
 from beam_taxi.validation.schema_rules import is_in_force
-
-SOURCE = "schema.pbtxt"
-"""How results name the schema that they refer to."""
 
 _OUTCOMES = {anomalies_pb2.AnomalyInfo.ERROR: FAILED, anomalies_pb2.AnomalyInfo.WARNING: WARNED}
 _PRESENCE = ("presence",)
@@ -121,7 +119,7 @@ def _anomalies(
     # The public function takes no statistics for the comparators of versions.
     found: anomalies_pb2.Anomalies = validate_statistics_internal(
         alone(dataset),
-        _in_force(schema, rules.described),
+        _in_force(schema, rules.described, dataset),
         rules.environment,
         previous_span_statistics=baseline,
         serving_statistics=None if others.first_split is None else alone(overall(others.first_split)),
@@ -130,10 +128,18 @@ def _anomalies(
     return found
 
 
-def _in_force(schema: schema_pb2.Schema, described: Sequence[str]) -> schema_pb2.Schema:
+def _in_force(
+    schema: schema_pb2.Schema, described: Sequence[str], dataset: statistics_pb2.DatasetFeatureStatistics
+) -> schema_pb2.Schema:
     """Return the schema of the features that the statistics describe, with all of its constraints in force."""
     found = schema_pb2.Schema()
     found.CopyFrom(schema)
+    without_range = {tuple(one.path.step) for one in dataset.features if _is_all_nan(one)}
+    for feature in found.feature:
+        if (feature.name,) in without_range and feature.HasField("float_domain"):
+            # TFDV takes 0 for the least and the greatest value.
+            feature.float_domain.ClearField("min")
+            feature.float_domain.ClearField("max")
     if described:
         del found.feature[:]
         found.feature.extend(one for one in schema.feature if one.name in described)
@@ -141,6 +147,13 @@ def _in_force(schema: schema_pb2.Schema, described: Sequence[str]) -> schema_pb2
         # TFDV looks at the maximum only if there is a minimum (Schema::UpdateDatasetConstraints in schema.cc).
         found.dataset_constraints.min_examples_count = schema.dataset_constraints.min_examples_count
     return found
+
+
+def _is_all_nan(feature: statistics_pb2.FeatureNameStatistics) -> bool:
+    """Return whether a feature has values, and all of them are NaN."""
+    numbers = feature.num_stats
+    nans = max((int(histogram.num_nan) for histogram in numbers.histograms), default=0)
+    return 0 < int(numbers.common_stats.tot_num_values) == nans
 
 
 def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
@@ -182,7 +195,7 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_
     constraints = rules.schema.dataset_constraints
     for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
         if constraints.HasField(field) and others.baseline is None:
-            yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, f"{field}: there is no baseline", source=SOURCE)
+            yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, f"{field}: there is no baseline", source=SCHEMA_FILE)
 
 
 def _types(found: anomalies_pb2.Anomalies) -> dict[str, list[str]]:
@@ -199,11 +212,11 @@ def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, ha
     if feature.HasField("drift_comparator") and others.baseline is None:
         line = rules.line_of(name, ("drift_comparator",))
         text = f"{name}: drift_comparator: there is no baseline"
-        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
+        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SCHEMA_FILE, line=line)
     if feature.HasField("skew_comparator") and others.first_split is None and not has_other:
         line = rules.line_of(name, ("skew_comparator",))
         text = f"{name}: skew_comparator: there is no other split with rows"
-        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
+        yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SCHEMA_FILE, line=line)
 
 
 def _found(found: anomalies_pb2.Anomalies, rules: Rules) -> Iterator[Result]:
@@ -240,7 +253,7 @@ def _result(
         outcome,
         text,
         (feature,) if feature else (),
-        source=SOURCE,
+        source=SCHEMA_FILE,
         line=line,
         evidence=evidence,
         title=reason.short_description.rstrip("."),

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import CHECKS, FAILED, NOT_EVALUATED, PASSED, WARNED, Offenders, Result, Value
+from beam_taxi.settings import CHECKS_FILE
 from beam_taxi.statistics.splits import ALL_ROWS, overall
 from beam_taxi.validation.checks import (
-    CHECKS_FILE,
     WARNING,
     Check,
     Checks,

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from beam_taxi.settings import CHECKS_FILE
 from beam_taxi.sources.kinds import ARROW_TYPES, Kind
 from beam_taxi.validation.expressions import Expression, columns_of
 from beam_taxi.validation.rule_types import Kinds, check_row_rule, check_statistics_rule
 from beam_taxi.validation.tokens import suggest
-
-CHECKS_FILE = "checks.yaml"
-"""The source of the results."""
 
 ERROR, WARNING, IGNORE = "error", "warning", "none"
 SEVERITIES = (ERROR, WARNING)

@@ -26,7 +26,7 @@ from beam_taxi.run.validation import (
     judge,
 )
 from beam_taxi.schemas.text import SchemaText
-from beam_taxi.settings import PREVIOUS, Settings
+from beam_taxi.settings import PREVIOUS, SCHEMA_FILE, Settings
 from beam_taxi.statistics.read import AnyStatistics, read_statistics, statistics_of_run
 from beam_taxi.statistics.splits import overall
 from beam_taxi.validation import anomalies, drift
@@ -168,7 +168,7 @@ def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evi
     for name, features, split in (key for key in offenders if key in unseen):
         told = f"{features[0]}: {name}: {text}"
         found = offenders[name, features, split]
-        yield Result(ANOMALIES, name, outcome, told, features, split, source=anomalies.SOURCE, offenders=found)
+        yield Result(ANOMALIES, name, outcome, told, features, split, source=SCHEMA_FILE, offenders=found)
 
 
 def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:

@@ -12,9 +12,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.validation import CHECKS
-from beam_taxi.settings import Settings
+from beam_taxi.settings import CHECKS_FILE, Settings
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.validation.checks import CHECKS_FILE, ERROR, IGNORE, WARNING, Check, Checks, check_columns
+from beam_taxi.validation.checks import ERROR, IGNORE, WARNING, Check, Checks, check_columns
 from beam_taxi.validation.checks_file import parse_checks
 from beam_taxi.validation.row_checks import RowRules
 from beam_taxi.validation.schema_rules import Mask, RowRule, rules_of_schema

@@ -78,7 +78,7 @@ FREE = {
     "bad input": (["--input", "{folder}/empty.csv"], "empty.csv: is empty"),
     "different inputs": (["--input", "{folder}/a.csv", "{folder}/b.csv"], "the header differs from that of"),
     "Dataflow": (["--runner", "dataflow"], "--region"),
-    "schema": (["--schema", "{folder}/a.csv"], "--schema: not a Schema proto"),
+    "schema": (["--schema", "{folder}/a.csv"], "not a Schema proto"),
     "runner": (["--no_wait"], "--no_wait: cannot be used with FnApiRunner"),
     "Beam's flag": (["--num_workers", "x"], "--num_workers 'x': must be a whole number"),
 }

@@ -214,7 +214,7 @@ def test_a_validator_that_ran_has_an_execution(tmp_path: Path):
         key: ids[key] for key in ("statistics", "schema", "anomalies")
     }
     (found,) = store.get_artifacts_by_id([ids["anomalies"]])
-    assert json.loads(found.custom_properties["blessed"].struct_value["__value__"]) == {"train": 0, "eval": 1}
+    assert dict(found.custom_properties["blessed"].struct_value.items()) == {"train": 0, "eval": 1}
     assert found.custom_properties["accepted"].int_value == 0
     assert latest_schema(uri, "taxi") is None
     node = store.get_context_by_type_and_name("node", "taxi.ExampleValidator")

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from beam_taxi.run.validation import FAILED, NOT_EVALUATED, PASSED, WARNED, Result
 from beam_taxi.statistics.splits import ALL_ROWS
-from beam_taxi.validation.anomalies import Rules, check_environment, is_blessed, validate
+from beam_taxi.validation.anomalies import Rules, is_blessed, validate
 from tests.schemas.tables import statistics_of
 
 Statistics = statistics_pb2.DatasetFeatureStatisticsList
@@ -451,10 +451,11 @@ def test_what_is_not_in_the_environment_is_not_compared():
 def test_default_environments():
     schema = f'default_environment: ["T"] {int_a("presence { min_count: 1 }")}'
     assert failing(judged(schema, {"all": by_hand("")}, environment="T")) == {("a", "SCHEMA_MISSING_COLUMN", FAILED)}
-    parsed = rules_of(schema).schema
-    assert check_environment(parsed, None) is None
-    assert check_environment(parsed, "T") is None
-    assert "which has: T" in str(check_environment(parsed, "S"))
+
+
+def test_a_column_of_nothing_but_nan_has_no_range():
+    schema = float_a("float_domain { min: 1 max: 2 disallow_nan: true }")
+    assert failing(judged(schema, {"all": statistics_of({"a": [NAN, NAN]})})) == {("a", "FLOAT_TYPE_HAS_NAN", FAILED)}
 
 
 def sliced(**slices: list[int]) -> Statistics:
