@@ -218,7 +218,7 @@ def test_the_record_has_the_validator_and_the_given_schema(story: Story):
             "outputs": {"inferred_schema": mine["inferred_schema"]},
         }
         (anomalies,) = store.get_artifacts_by_id([mine["anomalies"]])
-        assert json.loads(anomalies.custom_properties["blessed"].struct_value["__value__"]) == {"all": 0}
+        assert dict(anomalies.custom_properties["blessed"].struct_value.items()) == {"all": 0}
         assert json.loads(anomalies.properties["split_names"].string_value) == ["all"]
         (execution,) = store.get_executions_by_id([executions[run_id]["ExampleValidator"]])
         assert execution.custom_properties["accepted"].int_value == (run_id != "refused")
