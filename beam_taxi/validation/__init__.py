@@ -1,1 +1,1 @@
-"""Validation of statistics: how far samples of a feature differ."""
+"""Validation of statistics: which features differ from a baseline by more than a limit and than chance."""

@@ -47,11 +47,12 @@ def _differences(now: Sample, base: Sample) -> dict[str, float]:
     """Return the differences in the shares of values, the least possible one where a sample does not list a value."""
     if not now.counts or not base.counts:
         return {}
+    mine, theirs, n, m = now.counts, base.counts, now.values, base.values
     found: dict[str, float] = {}
-    for value in sorted({*now.counts, *base.counts}):
-        a, b = (one.counts.get(value, 0.0) / one.values for one in (now, base))
-        unknown = now.unlisted if not a else base.unlisted if not b else 0.0
-        found[value] = max(0.0, abs(a - b) - unknown)
+    for value in sorted({*mine, *theirs}):
+        a, b = mine.get(value), theirs.get(value)
+        unknown = now.unlisted if a is None else base.unlisted if b is None else 0.0
+        found[value] = max(0.0, abs((a or 0.0) / n - (b or 0.0) / m) - unknown)
     return found
 
 

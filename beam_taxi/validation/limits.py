@@ -48,7 +48,7 @@ half of the rows or twice as many.
 FEWEST_RUNS = 5
 """Earlier runs that it takes to learn a limit from them."""
 
-MOST_RUNS = 20
+MOST_RUNS = 10
 """Earlier runs, the last ones, that are compared with each other: the work grows with their square."""
 
 DEVIATIONS = 6.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from beam_taxi.statistics.distribution import Distribution
 from beam_taxi.validation import chance, distance
 from beam_taxi.validation.distance import SKETCH
 from beam_taxi.validation.measure import Measure, Measurement, change, figure, percent, small
@@ -57,18 +56,17 @@ def quantiles(now: Sample, base: Sample, level: float) -> Measure | None:
     Chance moves the share below a quantile by its binomial error. The floor is how far that moves the quantile of
     either sample towards the other's; the level is divided by these two tests and by the number of quantiles.
     """
-    one, two = now.distribution, base.distribution
-    if one is None or two is None:
+    if now.distribution is None or base.distribution is None:
         return None
-    width = two.quantile(QUANTILES[-1]) - two.quantile(QUANTILES[0])
+    width = _quantile(base, QUANTILES[-1]) - _quantile(base, QUANTILES[0])
     if width <= 0:
         return None
     found: list[Measure] = []
     for q in QUANTILES:
-        before, after = two.quantile(q), one.quantile(q)
+        before, after = _quantile(base, q), _quantile(now, q)
         error = chance.bernstein(level / 2 / len(QUANTILES), q, now.size, base.size) + SKETCH
         up = error if after > before else -error
-        floor = min(_wander(two, q, up), _wander(one, q, -up)) / width
+        floor = min(_wander(base, q, up), _wander(now, q, -up)) / width
         value = abs(after - before) / width
         evidence = {"quantile": q, "quantile_value": after, "quantile_value_baseline": before}
         words = f"{percent(q)} quantile {change(before, after)}, {small(value)} of the middle 90%"
@@ -76,11 +74,18 @@ def quantiles(now: Sample, base: Sample, level: float) -> Measure | None:
     return max(found, key=lambda one: (one.value > one.floor, one.value))
 
 
-def _wander(one: Distribution, q: float, error: float) -> float:
+def _quantile(sample: Sample, q: float) -> float:
+    """Return a quantile; of integers, the values inside a bucket are at its upper end at most."""
+    assert sample.distribution is not None
+    found = sample.distribution.quantile(q)
+    return float(math.ceil(found)) if sample.type == "INT" else found
+
+
+def _wander(sample: Sample, q: float, error: float) -> float:
     """Return how far the quantile moves if its share is wrong by `error`: infinitely, if that leaves no share."""
     if not 0 < q + error < 1:
         return math.inf
-    return abs(one.quantile(q + error) - one.quantile(q))
+    return abs(_quantile(sample, q + error) - _quantile(sample, q))
 
 
 def outliers(now: Sample, base: Sample, level: float) -> Measure | None:

@@ -37,7 +37,7 @@ LEVEL = 0.01
 @pytest.mark.parametrize("p", [0.001, 0.02, 0.3, 0.5])
 def test_shares_stay_within(p: float, n: int, m: int):
     source = np.random.default_rng(1)
-    a, b = source.binomial(n, p, 20_000), source.binomial(m, p, 20_000)
+    a, b = source.binomial(n, p, 5000), source.binomial(m, p, 5000)
     beyond = [abs(x / n - y / m) > chance.share(LEVEL, (x / n, y / m), n, m) for x, y in zip(a, b, strict=True)]
     assert np.mean(beyond) <= LEVEL
 
@@ -48,7 +48,7 @@ def test_total_variation_stays_within(values: int, n: int, m: int):
     source = np.random.default_rng(1)
     shares = 1 / np.arange(1, values + 1)
     shares /= shares.sum()
-    a, b = source.multinomial(n, shares, 1000), source.multinomial(m, shares, 1000)
+    a, b = source.multinomial(n, shares, 400), source.multinomial(m, shares, 400)
     distances = abs(a / n - b / m).sum(axis=1) / 2
     floors = [chance.total_variation(LEVEL, row, n, m) for row in (a + b) / (n + m)]
     assert np.mean(distances > floors) <= LEVEL

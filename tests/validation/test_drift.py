@@ -11,7 +11,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNED, Result, Validation, judge
-from beam_taxi.validation.drift import ERROR, NONE, compare
+from beam_taxi.validation.drift import ERROR, FALSE_ALARMS, NONE, compare
 from beam_taxi.validation.limits import MINIMUM_EFFECTS, Limit, Limits
 from tests.validation.tables import Statistics, Values, random, statistics, words
 
@@ -235,3 +235,15 @@ def test_text_is_one_line():
     assert result.text.startswith(r"a\nb\u2028c: ")
     assert r"'new\nline'" in result.text
     assert len(result.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("features", [1, 10])
+def test_the_level_is_divided_by_the_number_of_tests(features: int):
+    table = statistics({f"x{i}": SMALL[0] for i in range(features)})
+    (level,) = {one.evidence["level"] for one in compare(table, table, rows=False)}
+    assert level == pytest.approx(FALSE_ALARMS / (9 * features))
+
+
+def test_quantiles_of_integers_are_integers():
+    evidence = drifted(SMALL[0], SMALL[1]).evidence
+    assert (evidence["quantiles.quantile_value"], evidence["quantiles.quantile_value_baseline"]) in {(0, 0), (5, 5)}
