@@ -96,7 +96,8 @@ def _wander(sample: Sample, q: float, error: float) -> float:
 def outliers(now: Sample, base: Sample, level: float) -> Measure | None:
     """Return how far values are outside of the baseline's range, in distances of that end of it from the median.
 
-    A range has a short side and a long one: the unit is that of the side. The floor is how far the largest of so many values is at this level, if the baseline's tail goes on as it is.
+    A range has a short side and a long one: the unit is that of the side. The floor is how far the largest of so many
+    values is at this level, if the baseline's tail goes on as it is.
     """
     if now.range is None or base.range is None or base.distribution is None or base.present < FEWEST:
         return None
@@ -135,7 +136,8 @@ def outside(now: Sample, base: Sample, level: float) -> Measure | None:
         return None
     low, high = base.range
     n, m = now.present, base.present
-    value = max(_outside(one, low, high) for one in now.stats.num_stats.histograms) / now.total
+    # Interpolated counts may add up to a little more than all values.
+    value = min(1.0, max(_outside(one, low, high) for one in now.stats.num_stats.histograms) / now.total)
     error = sketch_error(n) + _INTERPOLATED + 1 / n
     words = f"{percent(value)} of the values outside of {figure(low)} to {figure(high)}"
     floor = min(1.0, chance.one_sided(level / 2, n, m) / n + error)

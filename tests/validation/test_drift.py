@@ -61,6 +61,7 @@ UNCHANGED: dict[str, tuple[Values, Values]] = {
     "few identifiers": (IDS[0][:100], IDS[1][:100]),
     "unequal numbers of identifiers": (IDS[0][:100], IDS[1]),
     "mostly missing": (masked(NORMAL[0], 0.98), masked(NORMAL[1], 0.98)),
+    "a few values far apart": (masked(NORMAL[0] + 1000, 0.999), masked(NORMAL[1], 0.9995)),
     "never a value": ([None] * ROWS, [None] * ROWS),
     "ten rows far apart": (NORMAL[0][:10] + 2, NORMAL[1][:10]),
     "much data, small effect": (random(1).normal(10, 2, 50_000), random(2).normal(10.1, 2, 50_000)),
