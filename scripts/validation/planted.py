@@ -76,7 +76,8 @@ def write(table: Table, path: Path) -> None:
         if pc.any(pc.match_substring_regex(column, '[",\n]'), min_count=0).as_py():
             raise ValueError(f"{name}: a cell needs quotes")
     lines = pc.binary_join_element_wise(*table.values(), ",", null_handling="replace", null_replacement="")
-    path.write_text("\n".join([",".join(table), *lines.to_pylist()]) + "\n", encoding="utf-8")
+    joined = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+    path.write_bytes(b"%b\n%b\n" % (",".join(table).encode(), joined[0].as_buffer()))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
