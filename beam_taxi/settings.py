@@ -155,6 +155,11 @@ class ValidationSettings:
         ),
     )
 
+    @property
+    def baseline_files(self) -> tuple[str, ...]:
+        """The URI of the baseline that workers read, if there is one."""
+        return () if self.baseline in (None, PREVIOUS) else (str(self.baseline),)
+
     def faults(self, has_schema: bool) -> Iterator[str]:
         """Yield what is wrong, by option."""
         if self.quarantine and not has_schema and self.checks is None:

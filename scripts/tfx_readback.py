@@ -1,8 +1,8 @@
 """Read runs of this package by TFX's own code, and let TFX's components go on from them; a line for each check.
 
 Usage: scripts/tfx_readback.sh, which makes the runs `first`, `second` and `cached` of the pipeline `taxi` from a CSV
-file, and `columns` of `other` from a Parquet file, in FOLDER and starts this with a Python that has TFX 1.16:
-tfx_readback.py FOLDER
+file, `columns` of `other` from a Parquet file, and `judged` and `refused` of `judged`, in FOLDER and starts this with a
+Python that has TFX 1.16: tfx_readback.py FOLDER
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from tfx.orchestration.portable.mlmd import execution_lib, store_ext
 from tfx.proto import range_config_pb2
 from tfx.types import artifact_utils
 from tfx.types.channel import Channel
-from tfx.types.standard_artifacts import Examples, ExampleStatistics, Schema
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
+from tfx.utils import io_utils
 from tfx_bsl.tfxio import dataset_options
 
 PIPELINE = "taxi"
@@ -169,6 +170,29 @@ def tfxio_reads_the_examples(record: Record) -> str:
     return ", ".join(f"{split} {rows:,}" for split, rows in record.rows("second").items())
 
 
+def anomalies_are_read(record: Record) -> str:
+    """The given schema, and the anomalies of a run that was accepted and of one that was not."""
+    found = {}
+    for run, blessed in (("judged", True), ("refused", False)):
+        outputs: Artifacts = {}
+        for node in ("ImportSchemaGen", "ExampleValidator"):
+            (execution,) = store_ext.get_node_executions(
+                record.store, pipeline_id="judged", node_id=node, pipeline_run_id=run
+            )
+            outputs |= execution_lib.get_output_artifacts(record.handle, execution.id)
+        (anomalies,), (schema,) = outputs["anomalies"], outputs["schema"]
+        assert (type(anomalies), type(schema)) == (ExampleAnomalies, Schema)
+        assert anomalies.get_json_value_custom_property("blessed") == {"train": int(blessed), "eval": int(blessed)}
+        names = set()
+        for split in artifact_utils.decode_split_names(anomalies.split_names):
+            (uri,) = artifact_utils.get_split_uris([anomalies], split)
+            names |= set(tfdv.load_anomalies_binary(io_utils.get_only_uri_in_dir(uri)).anomaly_info)
+        found[run] = names
+        assert io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri)).feature
+    assert found == {"judged": set(), "refused": {"payment_type"}}, found
+    return "none of judged, payment_type of refused; blessed accordingly"
+
+
 def components_of_a_tfx_pipeline_go_on(record: Record) -> str:
     """In a copy of the store: Resolver, then StatisticsGen, SchemaGen and ExampleValidator on what it finds."""
     store, root = str(record.folder / "tfx.sqlite"), record.folder / "tfx"
@@ -228,6 +252,7 @@ CHECKS = (
     resolvers_choose,
     splits_have_uris_and_formats,
     tfxio_reads_the_examples,
+    anomalies_are_read,
     components_of_a_tfx_pipeline_go_on,
 )
 

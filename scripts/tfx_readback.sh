@@ -23,4 +23,7 @@ run first csv taxi
 run second csv taxi --splits train:3,eval:1
 run cached csv taxi --splits train:3,eval:1 --cache
 run columns parquet other
+run judged csv judged --schema "$folder/first" --baseline "$folder/first"
+sed -i 's/Cash/Coins/' "$folder/trips.csv"
+run refused csv judged --schema "$folder/first" || test "$?" = 4
 TF_CPP_MIN_LOG_LEVEL=3 "$python" -W ignore scripts/tfx_readback.py "$folder"

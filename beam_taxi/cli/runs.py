@@ -87,7 +87,9 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 def _note(run: queries.Run) -> str:
     cached_from = run.properties.get("cached_from")
-    return f"reuses the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))
+    notes = [f"reuses the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))]
+    notes += [] if queries.is_accepted(run.properties) else [f"not accepted: {run.properties['verdict']}"]
+    return "; ".join(filter(None, notes))
 
 
 def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
@@ -97,7 +99,17 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
     rows = [("run", run.run_id), ("pipeline", run.pipeline), ("state", run.state)]
     rows += [("attempt", str(run.attempt))] if run.attempt > 1 else []
     rows += [("started", run.started), ("updated", run.updated)]
-    shown = ["error", "cached_from", "manifest", "runner", "settings_sha256", "process_host", "process_pid"]
+    shown = [
+        "verdict",
+        "accepted",
+        "error",
+        "cached_from",
+        "manifest",
+        "runner",
+        "settings_sha256",
+        "process_host",
+        "process_pid",
+    ]
     shown += ["job_id", "job_page", "job_cancel"]
     rows += [(key, str(run.properties[key])) for key in shown if key in run.properties]
     rows += [(node, f"execution {id_}") for node, id_ in run.executions.items()]

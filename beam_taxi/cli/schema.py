@@ -1,8 +1,8 @@
-"""Work on schemas: `beam-taxi schema infer|diff|update|freeze …`.
+"""Work on schemas: `beam-taxi schema infer|diff|update|freeze|calibrate …`.
 
 A schema is a file, in text or binary form, or the folder of a run; a run is a folder with a manifest. Statistics may
 also be a split's folder or a FeatureStats.pb. All of them may be gs://. `diff` returns 1 if a difference is breaking
-for a model trained on data of OLD; `update` prints a patch for `git apply`, one hunk for each anomaly.
+for a model trained on data of OLD; `update` and `calibrate` print patches for `git apply`, a hunk for each edit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from beam_taxi.schemas.compare import Difference
     from beam_taxi.schemas.freeze import Freezing
+    from beam_taxi.schemas.update import Edit
 
 BREAKING_STATUS = 1
 """The exit status of `diff` if a difference is breaking."""
@@ -66,7 +67,13 @@ def _parser(prog: str) -> Parser:
     freeze.add_argument("--required", action="store_true", help="features without missing values must stay so")
     freeze.add_argument("--chance", type=_chance, metavar="P", help="probability of a false alarm (default 0.001)")
     freeze.set_defaults(command=_freeze)
-    for command in (infer, update, freeze):
+    calibrate = commands.add_parser("calibrate", help="print comparators whose thresholds accepted runs do not reach")
+    calibrate.add_argument("schema", metavar="SCHEMA", help="schema in text form, whose comments and order are kept")
+    calibrate.add_argument("runs", metavar="RUN", nargs="+", help="accepted runs, the oldest first")
+    calibrate.add_argument("--skew", action="store_true", help="between the splits of a run, instead of between runs")
+    calibrate.add_argument("--in_place", action="store_true", help="change the file SCHEMA, which must be local")
+    calibrate.set_defaults(command=_calibrate)
+    for command in (infer, update, freeze, calibrate):
         command.add_argument("--out", metavar="FILE", help="write the schema to this file, which must not exist")
     return parser
 
@@ -111,17 +118,37 @@ def _lines(differences: Sequence[Difference]) -> list[str]:
 
 
 def _update(args: argparse.Namespace) -> int:
+    from beam_taxi.schemas.update import update
+
+    _, rows = _statistics(args.run)
+    return _edit(args, lambda text: update(text, rows), "no anomalies")
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from beam_taxi.validation.calibrate import calibrate, edits
+
+    if args.skew:
+        from beam_taxi.report import results
+
+        samples = [split for uri in args.runs for split in results.read(uri).statistics.values()]
+    else:
+        samples = [_statistics(uri)[1] for uri in args.runs]
+    comparators = calibrate(samples)
+    field = "skew_comparator" if args.skew else "drift_comparator"
+    return _edit(args, lambda text: edits(text, field, comparators), "no changes")
+
+
+def _edit(args: argparse.Namespace, edits_of: Callable[[str], list[Edit]], nothing: str) -> int:
+    """Edit the text of a schema: print a patch, or write the whole text where the arguments say."""
     from beam_taxi.schemas.patch import patch
     from beam_taxi.schemas.read import read_schema, schema_uri
-    from beam_taxi.schemas.update import update
 
     if args.in_place and args.out is not None:
         raise UsageError("--in_place and --out exclude each other")
     uri = schema_uri(args.schema)
     _, text = read_schema(uri)
-    _, rows = _statistics(args.run)
     try:
-        edits = update(text, rows)
+        edits = edits_of(text)
     except UsageError as error:
         raise UsageError(f"{uri}: {error}") from error
     updated = edits[-1].text if edits else text
@@ -132,7 +159,7 @@ def _update(args: argparse.Namespace) -> int:
         return 0
     else:
         storage.write_new(args.out, updated.encode())
-    _print("".join(f"{one.feature or 'data set'}: {one.reason}\n" for one in edits) or "no anomalies\n")
+    _print("".join(f"{one.feature or 'data set'}: {one.reason}\n" for one in edits) or f"{nothing}\n")
     return 0
 
 

@@ -17,7 +17,7 @@ from beam_taxi.settings import NAME, PREVIOUS
 if TYPE_CHECKING:
     from beam_taxi.metadata.queries import Run
 
-_HISTORY = 20
+_HISTORY = 10
 """Maximum number of earlier runs from which limits are taken."""
 _FEWEST = 5
 """Earlier runs of the same day of the week that are preferred to all."""
@@ -39,12 +39,16 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
         found = _uri(runs[-1]) if runs else PREVIOUS
     else:
         found = _resolve(wanted, launch)
-    validation = replace(launch.settings.validation, baseline=found, history=_history(runs))
+    validation = replace(launch.settings.validation, baseline=found, history=_history(runs, launch.settings.run_uri))
     return replace(launch, settings=replace(launch.settings, validation=validation))
 
 
-def _history(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return the URIs of the last runs of today's day of the week, if there are enough, else of any day."""
+def _history(runs: Sequence[Run], run_uri: str) -> tuple[str, ...]:
+    """Return the URIs of the last runs of today's day of the week, if there are enough, else of any day.
+
+    They must be where workers that write to `run_uri` can read them.
+    """
+    runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(run_uri)]
     today = datetime.now(timezone.utc).weekday()
     same = [run for run in runs if datetime.fromisoformat(run.started).weekday() == today]
     return tuple(map(_uri, (same if len(same) >= _FEWEST else runs)[-_HISTORY:]))

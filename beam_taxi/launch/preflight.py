@@ -6,6 +6,7 @@ import difflib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
@@ -14,7 +15,7 @@ from beam_taxi.launch.command import check_text
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
-from beam_taxi.settings import PREVIOUS, Settings
+from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
@@ -101,8 +102,8 @@ def _checks_of_validation(settings: Settings) -> Iterator[Check]:
     validation = settings.validation
     if validation.environment is not None:
         yield _check("environment", lambda: check_environment(settings))
-    if validation.baseline not in (None, PREVIOUS):
-        yield _check("baseline", lambda: check_baseline(str(validation.baseline)))
+    for uri in validation.baseline_files:
+        yield _check("baseline", partial(check_baseline, uri))
 
 
 def check_environment(settings: Settings) -> None:
@@ -210,7 +211,8 @@ def check_checks(settings: Settings, plan: TablePlan) -> None:
     from beam_taxi.validation.rules import checks_of
 
     checks = checks_of(settings)
-    kinds = {name: plan.declared.get(name) for name in plan.columns}
+    known = {**plan.sources[0].column_kinds(), **plan.declared}
+    kinds = {name: known.get(name) for name in plan.columns}
     faults = faults_of_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)
     faults += check_splits(checks, [split.name for split in settings.splits])
     if faults:

@@ -6,6 +6,7 @@ It is written to `validation.json` in the run folder; the manifest has its summa
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,9 @@ VALIDATION_VERSION = 1
 PASSED, WARNED, FAILED, NOT_EVALUATED = "passed", "warned", "failed", "not evaluated"
 OUTCOMES = (FAILED, WARNED, NOT_EVALUATED, PASSED)
 """The outcomes of a result; the verdict is the first of them that a result has."""
+
+_DATA = ("evidence", "values")
+"""The keys of mappings in which a missing value has a meaning."""
 
 Value = str | int | float | bool | None
 """A value of `Result.evidence`."""
@@ -112,7 +116,8 @@ class Validation:
 
     def to_json_text(self) -> str:
         """Return the content of validation.json."""
-        return json.dumps(_without_empty(asdict(self)), indent=1, ensure_ascii=False) + "\n"
+        values = asdict(self)
+        return json.dumps({**values, "results": _without_empty(values["results"])}, indent=1, ensure_ascii=False) + "\n"
 
     @staticmethod
     def from_json(values: object) -> Validation:
@@ -130,8 +135,10 @@ def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
     words = tuple(fail_on)
     outcomes = Counter(one.outcome for one in results)
     verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
-    stopping = (FAILED, WARNED) if WARNINGS in words else (FAILED,)
-    refused = any(one.outcome in stopping and (one.kind in words or one.outcome == WARNED) for one in results)
+    refused = any(
+        (one.outcome == FAILED and one.kind in words) or (one.outcome in (FAILED, WARNED) and WARNINGS in words)
+        for one in results
+    )
     return Summary(
         verdict, NOTHING in words or not refused, words, {one: outcomes[one] for one in OUTCOMES if outcomes[one]}
     )
@@ -140,7 +147,16 @@ def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
 def _without_empty(value: object) -> object:
     """Return JSON values without the keys of results that are empty."""
     if isinstance(value, Mapping):
-        return {key: _without_empty(one) for key, one in value.items() if one not in (None, "", (), {}, [])}
+        return {
+            key: _json(one) if key in _DATA else _without_empty(one)
+            for key, one in value.items()
+            if one not in (None, "", (), {}, [])
+        }
     if isinstance(value, list | tuple):
         return [_without_empty(one) for one in value]
     return value
+
+
+def _json(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return evidence or values of a row: a missing one is null, and what JSON has no number for is text."""
+    return {key: str(one) if isinstance(one, float) and not math.isfinite(one) else one for key, one in values.items()}

@@ -27,7 +27,7 @@ _CLOSING = {"{": "}", "<": ">", "[": "]"}
 class Field:
     """A field: offsets of its name, its value and its end, and its decoded value, or its fields if it is a message.
 
-    `body` is the offset behind the opening brace of a message. The values of a list are fields of their own, `in_list`.
+    `body` is the offset after the opening brace of a message. The values of a list are fields of their own, `in_list`.
     """
 
     name: str

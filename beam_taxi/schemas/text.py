@@ -72,9 +72,9 @@ class SchemaText:
         return self._replaced(message.value_start, message.end, value)
 
     def remove(self, feature: str, name: str) -> SchemaText:
-        """Remove a field of a feature with what it contains, and a comment behind it."""
+        """Remove a field of a feature with what it contains, and a trailing comment."""
         field = self._field_of(feature, name)
-        start, end = field.start, self._behind_separator(field)
+        start, end = field.start, self._after_separator(field)
         if self._starts_line(field) and self._ends_line(end):
             return self._replaced(self._line_start(start), self._next_line(end), "")
         while start and self.text[start - 1] in " \t":
@@ -85,13 +85,13 @@ class SchemaText:
         """Replace a field of a feature with a message under another name."""
         field = self._field_of(feature, name)
         lines = _message_lines(new_name, message)
-        is_apart = self._starts_line(field) and self._ends_line(self._behind_separator(field))
+        is_apart = self._starts_line(field) and self._ends_line(self._after_separator(field))
         indent = self._indent(field)
         block = (self._newline + indent).join(lines) if is_apart else _one_line(lines)
         return self._replaced(field.start, field.end, block)
 
     def add_message(self, name: str, message: Message) -> SchemaText:
-        """Add a feature or a string domain, behind the one that precedes it by name or else behind the last."""
+        """Add a feature or a string domain, after the one that precedes it by name, or else after the last."""
         lines = _message_lines(name, message)
         same = [field for field in self._fields if field.name == name]
         names = [field.value_of("name") or "" for field in same]
@@ -100,7 +100,7 @@ class SchemaText:
         if previous is None:
             gap = "" if not self.text or self.text.endswith("\n") else self._newline
             return SchemaText(self.text + gap + "".join(line + self._newline for line in lines))
-        if previous.in_list or not self._ends_line(self._behind_separator(previous)):
+        if previous.in_list or not self._ends_line(self._after_separator(previous)):
             raise self._fault(previous, f"put each {name} on lines of its own")
         return self._insert_after(previous, lines)
 
@@ -137,7 +137,7 @@ class SchemaText:
         if not found:
             raise UsageError(f"the schema has no feature {name!r}")
         if len(found) > 1:
-            raise self._fault(found[1], f"feature {name!r} is there twice")
+            raise self._fault(found[1], f"feature {name!r} occurs twice")
         return found[0]
 
     def _field_of(self, feature: str, name: str) -> Field:
@@ -162,10 +162,10 @@ class SchemaText:
         return self._replaced(body, body, f" {_one_line(lines)} ")
 
     def _insert_after(self, field: Field, lines: Sequence[str]) -> SchemaText:
-        """Insert a field: on lines of its own if the line ends behind the other field, else in that line."""
-        end = self._behind_separator(field)
+        """Insert a field: on lines of its own if the line ends after the other field, else in that line."""
+        end = self._after_separator(field)
         if field.in_list:
-            raise self._fault(field, "insert by hand behind a list")
+            raise self._fault(field, "insert after the list by hand")
         if not self._ends_line(end):
             return self._replaced(end, end, f" {_one_line(lines)}")
         indent = self._indent(field) + ("" if self._starts_line(field) else _INDENT)
@@ -195,7 +195,7 @@ class SchemaText:
         rest = self.text[offset : self._next_line(offset)].strip()
         return not rest or rest.startswith("#")
 
-    def _behind_separator(self, field: Field) -> int:
+    def _after_separator(self, field: Field) -> int:
         rest = self.text[field.end :]
         stripped = rest.lstrip(" \t")
         return field.end + len(rest) - len(stripped) + 1 if stripped[:1] in (",", ";") else field.end

@@ -166,6 +166,10 @@ class BigQueryTable(Source[Stream, Joined[Stream]]):
         """Return the joint of the only part."""
         return joints[0]
 
+    def column_kinds(self) -> Mapping[str, Kind]:
+        """Return the kinds of the columns by the schema of the table."""
+        return self.kinds
+
     def reader(self, kinds: Mapping[str, Kind], has_rejects: bool, with_places: bool = False) -> _Reader:
         """Return a reader."""
         return _Reader(self, kinds)

@@ -72,6 +72,11 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
     version: str
     declared: Mapping[str, Kind]
 
+    def column_kinds(self) -> Mapping[str, Kind]:
+        """Return the kinds of the columns by the schema of the file."""
+        with _opened(self.info.uri) as parquet:
+            return kinds_of(self.info.uri, parquet.schema_arrow)
+
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress
     ) -> Scan[Joined[RowGroup]]:

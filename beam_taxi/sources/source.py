@@ -182,6 +182,10 @@ class Source(ABC, Generic[Position, Joint]):
         """Return the stored offsets that separate the parts; the first is 0 and the last is the size."""
         return (0, self.info.size)
 
+    def column_kinds(self) -> Mapping[str, Kind]:
+        """Return the kinds of the columns, as far as the table says so before its data is read."""
+        return {}
+
     @abstractmethod
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joint]:
         """Read a part for the first pass; `assumption` is given by `join` if the part is scanned again.

@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from beam_taxi.run.validation import ANOMALIES, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
 from beam_taxi.statistics.read import AnyStatistics
 from beam_taxi.statistics.splits import overall
+from beam_taxi.validation.schema_rules import is_in_force
 
 SOURCE = "schema.pbtxt"
 """How results name the schema that they refer to."""
@@ -71,11 +72,12 @@ def validate(
     first = next(iter(statistics), "")
     for split, all_slices in statistics.items():
         others = _Others(
-            None if baseline is None else baseline.get(split),
-            None if split == first or not _rows(statistics[first]) else statistics[first],
+            _with_rows((baseline or {}).get(split)),
+            None if split == first else _with_rows(statistics[first]),
         )
         found[split] = _anomalies(overall(all_slices), rules.schema, rules, others)
-        results += [replace(one, split=split) for one in _results(found[split], rules, others, split == first)]
+        has_other = split == first and len(statistics) > 1
+        results += [replace(one, split=split) for one in _results(found[split], rules, others, has_other)]
         whole = overall(all_slices)
         for part in all_slices.datasets:
             if part.name != whole.name:
@@ -100,8 +102,9 @@ def _slice(statistics: AnyStatistics | None, name: str) -> AnyStatistics | None:
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=found) if found else None
 
 
-def _rows(statistics: AnyStatistics) -> int:
-    return int(overall(statistics).num_examples)
+def _with_rows(statistics: AnyStatistics | None) -> AnyStatistics | None:
+    """Return statistics, or None if there are none: to TFDV, an empty data set passes every comparator."""
+    return statistics if statistics is not None and overall(statistics).num_examples else None
 
 
 def _anomalies(
@@ -118,7 +121,7 @@ def _anomalies(
     # The public function takes no statistics for the comparators of versions.
     found: anomalies_pb2.Anomalies = validate_statistics_internal(
         alone(dataset),
-        _described(schema, rules.described),
+        _in_force(schema, rules.described),
         rules.environment,
         previous_span_statistics=baseline,
         serving_statistics=None if others.first_split is None else alone(overall(others.first_split)),
@@ -127,14 +130,16 @@ def _anomalies(
     return found
 
 
-def _described(schema: schema_pb2.Schema, names: Sequence[str]) -> schema_pb2.Schema:
-    """Return the schema of the features that the statistics describe."""
-    if not names:
-        return schema
+def _in_force(schema: schema_pb2.Schema, described: Sequence[str]) -> schema_pb2.Schema:
+    """Return the schema of the features that the statistics describe, with all of its constraints in force."""
     found = schema_pb2.Schema()
     found.CopyFrom(schema)
-    del found.feature[:]
-    found.feature.extend(one for one in schema.feature if one.name in names)
+    if described:
+        del found.feature[:]
+        found.feature.extend(one for one in schema.feature if one.name in described)
+    if found.dataset_constraints.HasField("max_examples_count"):
+        # TFDV looks at the maximum only if there is a minimum (Schema::UpdateDatasetConstraints in schema.cc).
+        found.dataset_constraints.min_examples_count = schema.dataset_constraints.min_examples_count
     return found
 
 
@@ -149,12 +154,15 @@ def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
     return found
 
 
-def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
-    """Yield what became of every feature of the schema in a split, and of every anomaly."""
+def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_other: bool) -> Iterator[Result]:
+    """Yield what became of every feature of the schema in a split, and of every anomaly.
+
+    `has_other` means that other splits are compared with this one.
+    """
     if found.data_missing:
         yield Result(ANOMALIES, "NO_DATA_IN_SPAN", NOT_EVALUATED, "the split has no rows")
         return
-    anomalous = set[str]()
+    anomalous, ignored = set[str](), _types(found)
     for one in _found(found, rules):
         anomalous.update(one.features)
         yield one
@@ -162,40 +170,39 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, is_f
         name = feature.name
         if rules.described and name not in rules.described:
             yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: --stats_features leaves it out", (name,))
-        elif name not in anomalous and _is_in(feature, rules):
-            yield Result(ANOMALIES, "SCHEMA", PASSED, f"{name} agrees with the schema", (name,))
-        yield from _not_compared(feature, rules, others, is_first)
+        elif name not in anomalous and is_in_force(feature, rules.schema, rules.environment):
+            text = (
+                f"{name}: {', '.join(ignored[name])} is ignored"
+                if name in ignored
+                else f"{name} agrees with the schema"
+            )
+            yield Result(ANOMALIES, "SCHEMA", PASSED, text, (name,))
+        if is_in_force(feature, rules.schema, rules.environment):
+            yield from _not_compared(feature, rules, others, has_other)
     constraints = rules.schema.dataset_constraints
     for field in ("num_examples_drift_comparator", "num_examples_version_comparator"):
         if constraints.HasField(field) and others.baseline is None:
             yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, f"{field}: there is no baseline", source=SOURCE)
 
 
-def _is_in(feature: schema_pb2.Feature, rules: Rules) -> bool:
-    """Return whether a feature belongs to the environment, and is not deprecated or planned."""
-    if feature.lifecycle_stage not in (
-        schema_pb2.UNKNOWN_STAGE,
-        schema_pb2.ALPHA,
-        schema_pb2.BETA,
-        schema_pb2.PRODUCTION,
-    ):
-        return False
-    environment = rules.environment
-    if environment is None or environment in feature.in_environment:
-        return True
-    return not feature.in_environment and environment not in feature.not_in_environment
+def _types(found: anomalies_pb2.Anomalies) -> dict[str, list[str]]:
+    """Return the types of the anomalies of each feature."""
+    return {
+        ".".join(info.path.step): [anomalies_pb2.AnomalyInfo.Type.Name(reason.type) for reason in info.reason]
+        for info in found.anomaly_info.values()
+    }
 
 
-def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, is_first: bool) -> Iterator[Result]:
+def _not_compared(feature: schema_pb2.Feature, rules: Rules, others: _Others, has_other: bool) -> Iterator[Result]:
     """Yield the comparators of a feature that had nothing to compare with."""
     name = feature.name
     if feature.HasField("drift_comparator") and others.baseline is None:
         line = rules.line_of(name, ("drift_comparator",))
         text = f"{name}: drift_comparator: there is no baseline"
         yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
-    if feature.HasField("skew_comparator") and others.first_split is None and not is_first:
+    if feature.HasField("skew_comparator") and others.first_split is None and not has_other:
         line = rules.line_of(name, ("skew_comparator",))
-        text = f"{name}: skew_comparator: the first split has no rows"
+        text = f"{name}: skew_comparator: there is no other split with rows"
         yield Result(ANOMALIES, "COMPARATOR", NOT_EVALUATED, text, (name,), source=SOURCE, line=line)
 
 
@@ -204,8 +211,8 @@ def _found(found: anomalies_pb2.Anomalies, rules: Rules) -> Iterator[Result]:
     measured = {tuple(one.path.step): one for one in found.drift_skew_info}
     for key, info in sorted(found.anomaly_info.items()):
         feature = ".".join(info.path.step) or key
-        evidence = _measurements(measured.get(tuple(info.path.step)))
         for reason in info.reason:
+            evidence = _measurements(measured.get(tuple(info.path.step)), reason)
             yield from _result(reason, info.severity, feature, rules, evidence)
     if found.HasField("dataset_anomaly_info"):
         for reason in found.dataset_anomaly_info.reason:
@@ -240,21 +247,20 @@ def _result(
     )
 
 
-def _measurements(info: anomalies_pb2.DriftSkewInfo | None) -> dict[str, float]:
-    """Return TFDV's measurements of a feature, and their limits, by name."""
+def _measurements(
+    info: anomalies_pb2.DriftSkewInfo | None, reason: anomalies_pb2.AnomalyInfo.Reason
+) -> dict[str, float]:
+    """Return TFDV's measurement that a comparator has found to be high, and its limit, by name."""
     found: dict[str, float] = {}
-    for one in (*info.drift_measurements, *info.skew_measurements) if info is not None else ():
-        name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type).lower()
-        found |= {name: one.value, f"{name}_limit": one.threshold}
+    if info is None:
+        return found
+    # Only the text tells drift, "between current and previous", from skew, "between training and serving".
+    is_drift = reason.short_description.rstrip(".").endswith((" current", " previous"))
+    for one in info.drift_measurements if is_drift else info.skew_measurements:
+        name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type)
+        if anomalies_pb2.AnomalyInfo.Type.Name(reason.type) == f"COMPARATOR_{name}_HIGH":
+            found |= {name.lower(): one.value, f"{name.lower()}_limit": one.threshold}
     return found
-
-
-def check_environment(schema: schema_pb2.Schema, environment: str | None) -> str | None:
-    """Return what is wrong with an environment, if anything."""
-    if environment is None or environment in schema.default_environment:
-        return None
-    known = ", ".join(schema.default_environment) or "none"
-    return f"--environment {environment}: not a default_environment of the schema, which has: {known}"
 
 
 def is_blessed(found: anomalies_pb2.Anomalies) -> bool:

@@ -10,6 +10,8 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.errors import UsageError
+from beam_taxi.schemas.text import SchemaText
+from beam_taxi.schemas.update import Edit
 
 HEADROOM = 1.5
 """By how much a threshold exceeds the largest distance between accepted runs."""
@@ -75,6 +77,26 @@ def calibrate(
         )
         for name, value in sorted(largest.items())
     }
+
+
+def edits(text: str, field: str, comparators: Mapping[str, Comparator]) -> list[Edit]:
+    """Return the edits that set comparators in the text of a schema; features that it does not have are left out.
+
+    `field` is `drift_comparator` or `skew_comparator`.
+    """
+    found: list[Edit] = []
+    for name, comparator in comparators.items():
+        schema = SchemaText(text)
+        if not schema.has(name):
+            continue
+        schema = schema.set(name, (field, comparator.norm, "threshold"), f"{comparator.threshold:g}")
+        if comparator.source:
+            schema = schema.set(name, (field, comparator.norm, "source", "type"), comparator.source)
+        if schema.text != text:
+            reason = f"{field}: {comparator.norm} up to {comparator.threshold:g}"
+            found.append(Edit(name, "", reason, schema.text))
+            text = schema.text
+    return found
 
 
 def _comparators(runs: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> Mapping[str, Comparator]:

@@ -89,7 +89,7 @@ class StatisticsCheck(Check):
 class UniqueCheck(Check):
     """Columns whose values together occur only once in all splits.
 
-    As in SQL, a row in which one of them is missing is no duplicate.
+    As in SQL, a row in which one of them is missing is no duplicate. NaN equals NaN, and -0.0 equals 0.0.
     """
 
     key: tuple[str, ...]

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.folder import read_manifest
-from beam_taxi.run.validation import ANOMALIES, DRIFT, NOT_EVALUATED, WARNED, Offenders, Result, Validation, judge
+from beam_taxi.run.validation import (
+    ANOMALIES,
+    DRIFT,
+    FAILED,
+    NOT_EVALUATED,
+    PASSED,
+    WARNED,
+    Offenders,
+    Result,
+    Validation,
+    judge,
+)
 from beam_taxi.schemas.text import SchemaText
 from beam_taxi.settings import PREVIOUS, Settings
 from beam_taxi.statistics.read import AnyStatistics, read_statistics, statistics_of_run
@@ -27,8 +38,11 @@ from beam_taxi.validation.check_results import (
     results_of_unique,
 )
 from beam_taxi.validation.findings import RowFindings
-from beam_taxi.validation.limits import limits_from_history
+from beam_taxi.validation.limits import Limits, limits_from_history
 from beam_taxi.validation.rules import Rules
+
+_ResultKey = tuple[str, tuple[str, ...], str]
+"""Name, columns and split of a result."""
 
 Baseline = Mapping[str, AnyStatistics]
 """The statistics of the splits of an earlier run."""
@@ -73,9 +87,9 @@ def baseline_of(settings: Settings) -> Baseline | None:
 
     The statistics of one split are those that every split is compared with.
     """
-    uri = settings.validation.baseline
-    if uri is None or uri == PREVIOUS:
+    if not settings.validation.baseline_files:
         return None
+    (uri,) = settings.validation.baseline_files
     found = read_statistics(uri)
     names = [split.name for split in settings.splits]
     if len(found) == 1 and not found.keys() & set(names):
@@ -132,60 +146,76 @@ def _lines(text: str) -> anomalies.LineOf:
 
 
 def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
-    """Yield the results of a schema with the rows that cause them, and those of rules whose rows were set aside."""
-    offenders = {
-        (rule.name, rule.features, split): found
-        for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema])
-        for split, found in evidence.offenders(number).items()
-    }
+    """Yield the results of a schema with the rows that cause them, and results of rows that the statistics do not show.
+
+    These were set aside, or they have a text that is not among those with a count, or an integer that float64 rounds.
+    """
+    strict, offenders = set[_ResultKey](), dict[_ResultKey, Offenders]()
+    for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema]):
+        for split, found in evidence.offenders(number).items():
+            key = (rule.name, rule.features, split)
+            offenders[key] = found
+            strict |= {key} if rule.is_strict else set()
+    described, set_aside = settings.statistics.described_columns(), settings.validation.quarantine
+    unseen = strict - {(one.name, one.features, one.split) for one in results if not one.slice}
+    unseen = {key for key in unseen if set_aside or not described or key[1][0] in described}
+    faulty = set() if set_aside else {(features, split) for _, features, split in unseen}
     for one in results:
-        found = None if one.slice else offenders.pop((one.name, one.features, one.split), None)
-        yield one if found is None else replace(one, offenders=found)
-    for (name, features, split), found in offenders.items() if settings.validation.quarantine else ():
-        text = f"{', '.join(features)}: {name}: rows were set aside"
-        yield Result(ANOMALIES, name, WARNED, text, features, split, source=anomalies.SOURCE, offenders=found)
+        if one.outcome != PASSED or (one.features, one.split) not in faulty:
+            key = (one.name, one.features, one.split)
+            yield one if one.slice or key not in offenders else replace(one, offenders=offenders[key])
+    outcome, text = (WARNED, "rows were set aside") if set_aside else (FAILED, "rows violate the schema")
+    for name, features, split in (key for key in offenders if key in unseen):
+        told = f"{features[0]}: {name}: {text}"
+        found = offenders[name, features, split]
+        yield Result(ANOMALIES, name, outcome, told, features, split, source=anomalies.SOURCE, offenders=found)
 
 
 def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
     """Yield the results of each split and slice against the baseline, and of each split against the first one."""
-    if settings.validation.baseline == PREVIOUS:
-        text = f"there is no earlier accepted run of pipeline {settings.pipeline_name}"
-        yield Result(DRIFT, "baseline", NOT_EVALUATED, text, title="No baseline")
-    first, *others = evidence.statistics
-    weekday = datetime.fromisoformat(evidence.started).weekday()
-    checks = evidence.rules.checks
     compare = partial(
         drift.compare,
-        severities={one.feature: one.severity for one in checks.drift if one.feature},
+        severities={one.feature: one.severity for one in evidence.rules.checks.drift if one.feature},
         severity=drift.ERROR if DRIFT in settings.fail_on else drift.WARNING,
         weight_feature=settings.statistics.weight_feature,
     )
-    baseline = evidence.baseline
-    for split, statistics in evidence.statistics.items() if baseline is not None else ():
-        found = None if baseline is None else baseline.get(split)
-        if found is None:
-            yield Result(DRIFT, "baseline", NOT_EVALUATED, f"the baseline has no split {split!r}", split=split)
-            continue
-        runs = [(day, overall(run[split])) for day, run in evidence.history if split in run]
-        limits = limits_from_history(runs, weekday, weight_feature=settings.statistics.weight_feature)
-        for now, then in _pairs(statistics, found):
-            name = "" if now is overall(statistics) else now.name
-            for one in compare(now, then, limits if not name else None, rows=not name):
-                yield replace(one, split=split, slice=name, title="Differs from the baseline")
+    if settings.validation.baseline == PREVIOUS:
+        text = f"there is no earlier accepted run of pipeline {settings.pipeline_name}"
+        yield Result(DRIFT, "baseline", NOT_EVALUATED, text, title="No baseline")
+    if evidence.baseline is not None:
+        for split, now in evidence.statistics.items():
+            then, limits = evidence.baseline.get(split), _limits(settings, evidence, split)
+            for one in _against_baseline(compare, now, then, limits):
+                yield replace(one, split=split)
+    first, *others = evidence.statistics
     for split in others:
         for one in compare(overall(evidence.statistics[split]), overall(evidence.statistics[first]), rows=False):
             text = f"{one.text} (compared with split {first})"
             yield replace(one, split=split, text=text, title=f"Differs from split {first}")
 
 
-def _pairs(
-    now: AnyStatistics, then: AnyStatistics
-) -> Iterator[tuple[statistics_pb2.DatasetFeatureStatistics, statistics_pb2.DatasetFeatureStatistics]]:
-    """Yield the statistics of all rows, and of each slice that both have."""
+def _limits(settings: Settings, evidence: Evidence, split: str) -> Limits:
+    """Return the limits of a split, from earlier runs if there are enough."""
+    runs = [(day, overall(run[split])) for day, run in evidence.history if split in run]
+    weekday = datetime.fromisoformat(evidence.started).weekday()
+    return limits_from_history(runs, weekday, weight_feature=settings.statistics.weight_feature)
+
+
+def _against_baseline(
+    compare: Callable[..., list[Result]], now: AnyStatistics, then: AnyStatistics | None, limits: Limits
+) -> Iterator[Result]:
+    """Yield the results of all rows of a split, and of each slice that the baseline has too."""
+    if then is None:
+        yield Result(DRIFT, "baseline", NOT_EVALUATED, "the baseline has no such split", title="No baseline")
+        return
     whole, base = overall(now), overall(then)
-    yield whole, base
+    for one in compare(whole, base, limits):
+        yield replace(one, title="Differs from the baseline")
     known = {one.name: one for one in then.datasets if one is not base}
-    yield from ((one, known[one.name]) for one in now.datasets if one is not whole and one.name in known)
+    for part in now.datasets:
+        if part is not whole and part.name in known:
+            for one in compare(part, known[part.name], rows=False):
+                yield replace(one, slice=part.name, title="Differs from the baseline")
 
 
 def _of_checks(evidence: Evidence) -> list[Result]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beam_taxi.sources.reading import UnitBatch
 from beam_taxi.sources.source import NO_GROUP, Place
@@ -77,8 +78,15 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 def _encoded(batch: pa.RecordBatch) -> pa.BinaryArray:
     """Return the key of each row as bytes, equal only for equal keys."""
-    columns = batch.columns[: -len(_PLACE)]
+    columns = [_with_one_form(column) for column in batch.columns[: -len(_PLACE)]]
     return encode_examples(pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))]))
+
+
+def _with_one_form(column: pa.Array) -> pa.Array:
+    """Return values without null of which equal ones have equal bytes: there are two zeros, and many NaN."""
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(np.nan, column.type), pc.add(column, pa.scalar(0.0, column.type)))
 
 
 def _found(row: pa.RecordBatch) -> Found:

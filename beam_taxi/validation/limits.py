@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import median
 from types import MappingProxyType
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.validation.measures import row_count, shared_measures
-from beam_taxi.validation.sample import samples
+from beam_taxi.validation.sample import Sample, samples
 
 ROWS = "rows"
 """The measure of the number of rows, which belongs to no feature."""
@@ -51,13 +51,19 @@ FEWEST_RUNS = 5
 """Earlier runs that it takes to learn a limit from them."""
 
 MOST_RUNS = 10
-"""Earlier runs, the last ones, that are compared with each other: the work grows with their square."""
+"""Earlier runs, the last ones, that are compared."""
+
+MOST_COMPARISONS = 500
+"""Comparisons of a feature up to which every run is compared with every other; one takes about a millisecond."""
 
 DEVIATIONS = 6.0
 """Median absolute deviations above the median: four standard deviations of a normal distribution."""
 
 Runs = Sequence[tuple[int, statistics_pb2.DatasetFeatureStatistics]]
 """Earlier accepted runs, the oldest first: the day of the week, as `datetime.date.weekday()` has it, and statistics."""
+
+_Run = tuple[statistics_pb2.DatasetFeatureStatistics, Mapping[str, Sample]]
+"""The statistics of a run, and its features."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def limits_from_history(
     distances: dict[tuple[str, str], list[float]] = {}
     named = [samples(one, weight_feature) for one in runs]
     features = set.intersection(*(set(one) for one in named))
-    for (one, these), (two, those) in combinations(zip(runs, named, strict=True), 2):
+    for (one, these), (two, those) in _pairs(list(zip(runs, named, strict=True)), len(features)):
         rows = row_count(one, two, 0.5)
         if rows is not None:
             distances.setdefault(("", ROWS), []).append(rows.value)
@@ -131,6 +137,14 @@ def limits_from_history(
         if all(map(math.isfinite, found))
     }
     return Limits(minimum, learned)
+
+
+def _pairs(runs: Sequence[_Run], features: int) -> Iterator[tuple[_Run, _Run]]:
+    """Yield the runs to compare: each with every other or, if that is too much work, with the one before it."""
+    if features * math.comb(len(runs), 2) <= MOST_COMPARISONS:
+        yield from combinations(runs, 2)
+    else:
+        yield from pairwise(runs)
 
 
 def _typical(distances: Sequence[float]) -> float:

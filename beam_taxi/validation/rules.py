@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from beam_taxi.errors import UsageError
 from beam_taxi.run.validation import CHECKS
 from beam_taxi.settings import Settings
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.validation.checks import CHECKS_FILE, ERROR, Check, Checks, check_columns
+from beam_taxi.validation.checks import CHECKS_FILE, ERROR, IGNORE, WARNING, Check, Checks, check_columns
 from beam_taxi.validation.checks_file import parse_checks
 from beam_taxi.validation.row_checks import RowRules
 from beam_taxi.validation.schema_rules import Mask, RowRule, rules_of_schema
@@ -94,9 +94,18 @@ def rules_of(settings: Settings, kinds: Mapping[str, Kind]) -> Rules:
     faults = check_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)
     if faults:
         raise UsageError("; ".join(faults))
-    of_schema: list[RowRule] = []
-    if settings.schema is not None:
-        of_schema = rules_of_schema(text_format.Parse(settings.schema, schema_pb2.Schema()), kinds)
+    of_schema = list(_of_schema(settings, checks, kinds))
     rules = RowRules(checks, kinds)
     of_checks = (_CheckRule(check, number, rules) for number, check in enumerate(checks.by_row))
     return Rules((*of_schema, *of_checks), checks, len(of_schema))
+
+
+def _of_schema(settings: Settings, checks: Checks, kinds: Mapping[str, Kind]) -> Iterator[RowRule]:
+    """Yield the rules of the schema, strict only if their violation is an error."""
+    if settings.schema is None:
+        return
+    schema = text_format.Parse(settings.schema, schema_pb2.Schema())
+    for rule in rules_of_schema(schema, kinds, settings.validation.environment):
+        severity = checks.anomaly_severity(rule.feature, rule.name)
+        if severity != IGNORE:
+            yield replace(rule, is_strict=False) if severity == WARNING else rule

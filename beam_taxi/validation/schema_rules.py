@@ -15,10 +15,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from beam_taxi.run.validation import ANOMALIES
 from beam_taxi.sources.kinds import Kind
 
+_STAGES_IN_FORCE = (schema_pb2.UNKNOWN_STAGE, schema_pb2.ALPHA, schema_pb2.BETA, schema_pb2.PRODUCTION)
+
 Mask = npt.NDArray[np.bool_]
 """Which rows of a batch violate a rule."""
-
-_TRUE, _FALSE = "true", "false"
 
 
 class RowRule(Protocol):
@@ -138,32 +138,52 @@ def _mask(values: pa.Array) -> Mask:
     return found
 
 
-def rules_of_schema(schema: schema_pb2.Schema, kinds: Mapping[str, Kind]) -> list[RowRule]:
-    """Return the rules that a schema sets for single rows, of the columns in `kinds`, by the anomalies of TFDV."""
+SchemaRule = Present | InDomain | InRange | IsNumber
+
+
+def rules_of_schema(
+    schema: schema_pb2.Schema, kinds: Mapping[str, Kind], environment: str | None = None
+) -> list[SchemaRule]:
+    """Return the rules that a schema sets for single rows, of the columns in `kinds`, by the anomalies of TFDV.
+
+    Features that are not in force in the environment have no rules.
+    """
     domains = {domain.name: tuple(domain.value) for domain in schema.string_domain}
     return [
         rule
         for feature in schema.feature
-        if feature.name in kinds
+        if feature.name in kinds and is_in_force(feature, schema, environment)
         for rule in (*_of_presence(feature), *_of_values(feature, kinds[feature.name], domains))
     ]
 
 
-def _of_presence(feature: schema_pb2.Feature) -> Iterator[RowRule]:
+def is_in_force(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: str | None) -> bool:
+    """Return whether a feature belongs to the environment, and is not deprecated or planned."""
+    if feature.lifecycle_stage not in _STAGES_IN_FORCE:
+        return False
+    if environment is None or environment in feature.in_environment:
+        return True
+    return environment in schema.default_environment and environment not in feature.not_in_environment
+
+
+def _of_presence(feature: schema_pb2.Feature) -> Iterator[SchemaRule]:
     if feature.presence.min_fraction > 0:
         strict = feature.presence.min_fraction >= 1
         yield Present(feature.name, "FEATURE_TYPE_LOW_FRACTION_PRESENT", is_strict=strict)
 
 
-def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tuple[str, ...]]) -> Iterator[RowRule]:
+def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tuple[str, ...]]) -> Iterator[SchemaRule]:
     name, domain = feature.name, feature.WhichOneof("domain_info")
     if kind is Kind.STRING and domain in ("domain", "string_domain"):
-        values = tuple(feature.string_domain.value) if domain == "string_domain" else domains.get(feature.domain, ())
+        values = domains.get(feature.domain) if domain == "domain" else tuple(feature.string_domain.value)
         mass = feature.distribution_constraints.min_domain_mass
-        yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values, is_strict=mass >= 1)
+        # A domain that the schema lacks is an anomaly of its own.
+        if values is not None:
+            yield InDomain(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", values, is_strict=mass >= 1)
     elif kind is Kind.STRING and domain == "bool_domain":
         known = feature.bool_domain
-        yield InDomain(name, "BOOL_TYPE_UNEXPECTED_STRING", (known.true_value or _TRUE, known.false_value or _FALSE))
+        values = tuple(getattr(known, one) for one in ("true_value", "false_value") if known.HasField(one))
+        yield InDomain(name, "BOOL_TYPE_UNEXPECTED_STRING", values)
     elif kind is Kind.INT and domain == "bool_domain":
         yield InRange(name, "BOOL_TYPE_SMALL_INT", 0, None)
         yield InRange(name, "BOOL_TYPE_BIG_INT", None, 1)
@@ -177,7 +197,9 @@ def _of_values(feature: schema_pb2.Feature, kind: Kind, domains: Mapping[str, tu
             yield IsNumber(name, "FLOAT_TYPE_HAS_INF", nan=False)
 
 
-def _range(name: str, domain: schema_pb2.IntDomain | schema_pb2.FloatDomain, small: str, big: str) -> Iterator[RowRule]:
+def _range(
+    name: str, domain: schema_pb2.IntDomain | schema_pb2.FloatDomain, small: str, big: str
+) -> Iterator[SchemaRule]:
     if domain.HasField("min"):
         yield InRange(name, small, domain.min, None)
     if domain.HasField("max"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from beam_taxi.flags import INTEGER, Group, Option
 from beam_taxi.launch.options import DESCRIPTION, options
-from beam_taxi.settings import NAME
+from beam_taxi.settings import FAIL_ON, NAME, NOTHING, PREVIOUS
 
 FILE = Path(__file__).with_name("metadata.json")
 # What the launcher or the script of the template decides, and what launches no job.
@@ -16,13 +16,20 @@ _LEFT_OUT = {
     *("runner", "project", "record_on", "log_format", "shared_filesystem"),
     *("plan", "preflight", "no_wait", "cache", "explain_cache"),
 }
-_KINDS = {"input": "GCS_READ_FILE", "schema": "GCS_READ_FILE", "output": "GCS_WRITE_FOLDER"}
+_KINDS = {
+    **dict.fromkeys(("input", "schema", "checks"), "GCS_READ_FILE"),
+    "output": "GCS_WRITE_FOLDER",
+}
 _REQUIRED = {"output"}
 _HELP = {
     "input": "CSV or Parquet files, gs://BUCKET/PATTERN, or tables, bq://PROJECT.DATASET.TABLE; several are separated "
     "by commas",
     "output": "folder in which each run creates its own, gs://BUCKET/FOLDER",
-    "schema": "file with a Schema proto, which gives the types instead of the data, gs://BUCKET/FILE",
+    "schema": "Schema proto, gs://BUCKET/FILE, or a run with one, gs://BUCKET/FOLDER: it gives the types, and the data "
+    "are validated",
+    "checks": "file with checks of the data, gs://BUCKET/FILE",
+    "baseline": "what the data are compared with: gs://BUCKET/FOLDER of a run, or `previous`, the last accepted run of "
+    "the pipeline in metadata_store",
     "metadata_store": "mysql://USER@HOST:PORT/DB or grpc://HOST:PORT, which the workers can reach, or none",
     "metadata_password_file": "the password of the store: projects/PROJECT/secrets/SECRET/versions/latest, or "
     "gs://BUCKET/FILE",
@@ -38,6 +45,7 @@ _LIMITS = {
     "quantile_buckets": (1, 10_000),
     "top_k": (1, 1_000_000),
     "gzip_level": (0, 3),
+    "offenders": (0, 1000),
 }
 """The least and the greatest value that a flag takes."""
 _NAME_PATTERN = NAME.pattern
@@ -64,12 +72,16 @@ def _between(least: int, most: int) -> str:
     return "0*(" + "|".join(["0"] * (least == 0) + list(_below(str(most)))) + ")"
 
 
+_KINDS_OF_RESULTS = f"({'|'.join(word for word in FAIL_ON if word != NOTHING)})"
 _SPLIT = f"{_NAME_PATTERN}:{_between(1, 1 << 24)}"
 _REGEXES = {
     **{name: f"^{_between(*limits)}$" for name, limits in _LIMITS.items()},
     "input": r"^(gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?|bq://.+)$",
     "output": r"^gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/([^/].*)?)?$",
     "schema": f"^{_OBJECT}$",
+    "checks": f"^{_OBJECT}$",
+    "baseline": f"^({_OBJECT}|{PREVIOUS})$",
+    "fail_on": f"^({_KINDS_OF_RESULTS}(,{_KINDS_OF_RESULTS})*|{NOTHING})$",
     "run_id": f"^{_NAME_PATTERN}$",
     "pipeline_name": f"^{_NAME_PATTERN}$",
     "splits": f"^{_SPLIT}(,{_SPLIT})*$",

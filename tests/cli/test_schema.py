@@ -129,6 +129,20 @@ def test_freeze(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     assert 'value: "card"' in text
 
 
+def test_calibrate(run: Path, repository: Path, capfd: pytest.CaptureFixture[str]):
+    assert main(["schema", "calibrate", "conf/schema.pbtxt", str(run), "--skew"]) == 0
+    patch = capfd.readouterr().out
+    subprocess.run(["git", "apply", "-"], input=patch.encode(), check=True)
+    text = (repository / "conf" / "schema.pbtxt").read_text()
+    features = {one.name: one for one in text_format.Parse(text, Schema()).feature}
+    assert features["fare"].skew_comparator.jensen_shannon_divergence.threshold > 0
+    assert features["kind"].skew_comparator.infinity_norm.threshold > 0
+    assert "# Kept by hand." in text
+    # The comparators are those of the runs that they come from.
+    assert main(["schema", "calibrate", "conf/schema.pbtxt", str(run), "--skew", "--in_place"]) == 0
+    assert capfd.readouterr().out == "no changes\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -55,6 +55,7 @@ TEXTS = (
     *("", "0", "1", "2", "3", "4", "007", "-1", "+1", "1_0", " 1", "1.5", "0.29", ".5", "1.0", "1.1", "1e-3", "nan"),
     *("a", "a:1", "a:0", "a:1,b:2", "a:1,", "a b:1", "a/b", ".", "A_b-1.x", "\t", "|", ";", "'", "''", "é", "\n"),
     *("0e0", "1e0", "0.5E+00", "9e-0", "9e-1", "1.5e-0", "20e-1", "5e-010", "a:16777216", "a:16777217"),
+    *("anomalies", "drift,warnings", "checks,none", "none", "checks,"),
     *("gs://b", "gs://b/", "gs://b/x", "gs://b/x,1", "gs://b//x", "gs:///x", "gs://", "s3://b/x", "bq://p.d.t"),
 )
 
@@ -75,8 +76,8 @@ def test_a_regex_takes_what_the_flag_takes(name: str):
     (regex,) = [one["regexes"][0] for one in metadata.metadata()["parameters"] if one["name"] == name]
     for text in texts_for(name):
         is_elsewhere = name in ("input", "output") and not text.startswith(("gs:", "bq:" if name == "input" else "gs:"))
-        # The launcher drops empty parameters, and reads the schema.
-        if is_elsewhere or name == "schema" or (not text and name != "quote"):
+        # The launcher drops empty parameters, and reads the files.
+        if is_elsewhere or name in ("schema", "checks", "baseline") or (not text and name != "quote"):
             continue
         try:
             words = [f"--{key}={value}" for key, value in {**given, name: text}.items()]

@@ -15,7 +15,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from beam_taxi.run.folder import MANIFEST, REPORT, read_manifest
+from beam_taxi.run.folder import JUNIT, MANIFEST, REPORT, VALIDATION, RunFolder, read_manifest
 
 ROOT = Path(__file__).parents[2]
 POOL = ["--environment_type", "EXTERNAL", "--environment_config", "127.0.0.1:50000"]
@@ -132,15 +132,18 @@ def _counts(dataset: statistics_pb2.DatasetFeatureStatistics) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Return the shards, the schema and the counts of the statistics of a run.
+    """Return the shards, the schema, the counts of the statistics and the judgement of a run.
 
     There is no file that the manifest does not name, and none is missing.
     """
     named = read_manifest(str(folder)).named_files()
+    of_validation = {JUNIT} if VALIDATION in named else set()
     found: dict[str, Any] = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    assert set(found) == {*named, MANIFEST, REPORT}
+    assert set(found) == {*named, MANIFEST, REPORT, *of_validation}
     held: dict[str, Any] = {n: path.read_bytes() for n, path in found.items() if path.suffix in (".gz", ".pbtxt")}
-    for name in (name for name in found if name.endswith(".pb")):
+    if of_validation:
+        held[VALIDATION] = RunFolder(str(folder)).read_validation().results
+    for name in (name for name in found if name.endswith("FeatureStats.pb")):
         statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(found[name].read_bytes())
         held[name] = [_counts(dataset) for dataset in statistics.datasets]
     return held

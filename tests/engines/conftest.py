@@ -16,6 +16,23 @@ from tests.engines.cluster import ROOT, Cluster
 _NEEDS = {"spark": "mvn", "flink": "mvn", "prism": "go"}
 
 
+SCHEMA = """
+feature { name: "id" type: INT int_domain { max: 59990 } }
+feature { name: "note" type: BYTES }
+feature { name: "x" type: FLOAT presence { min_fraction: 1 } }
+"""
+CHECKS = """
+version: 1
+rows:
+  - rule: id % 1000 != 7
+unique:
+  - columns: [id]
+  - columns: [note, x]
+row_count:
+  - min: 60000
+"""
+
+
 def fetch(engine: str) -> str:
     """Fetch an engine; skip where that needs what is not here, but fail on CI."""
     missing = [tool for tool in (_NEEDS[engine], "unshare", "nsenter", "ip") if shutil.which(tool) is None]
@@ -41,12 +58,15 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return arguments: three files with three types of columns, missing cells and quoted line breaks."""
+    """Return arguments: three files with three types of columns, missing cells and quoted line breaks, all judged."""
     folder = tmp_path_factory.mktemp("files")
     for number in range(3):
         rows = "".join(f'{i},"two\nlines, ""{i % 13}""",{i / 8 if i % 5 else ""}\n' for i in range(number, 60000, 3))
         (folder / f"{number}.csv").write_text("id,note,x\n" + rows)
-    return ["--input", str(folder / "*.csv"), "--num_shards", "12", "--metadata_store", "none"]
+    (folder / "schema.pbtxt").write_text(SCHEMA)
+    (folder / "checks.yaml").write_text(CHECKS)
+    judged = ["--schema", str(folder / "schema.pbtxt"), "--checks", str(folder / "checks.yaml"), "--fail_on", "none"]
+    return ["--input", str(folder / "*.csv"), *judged, "--num_shards", "12", "--metadata_store", "none"]
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.main import main
 from beam_taxi.schemas.infer import infer_schema
-from beam_taxi.statistics.merge import merge
 from beam_taxi.tfexample.batches import filter_rows
-from tests.schemas.tables import ARROW, Cell, statistics, statistics_of
+from tests.schemas.tables import ARROW, Cell, statistics, table
 
 KINDS: dict[str, tuple[type, Callable[[random.Random, int], Cell]]] = {
     "int": (int, lambda r, i: r.randint(-5, 10**12)),
@@ -98,28 +97,16 @@ def test_so_do_weighted_ones(seed: int):
     assert text_of(*found) == text_of(statistics(batch, weight_feature="w"))
 
 
+def test_a_value_of_little_weight_in_each_split_is_in_the_domain():
+    columns = {"s": ["light", "heavy"], "w": [0.6, 2.0]}
+    half = statistics(table(columns), weight_feature="w")
+    whole = statistics(table({name: values * 2 for name, values in columns.items()}), weight_feature="w")
+    assert 'value: "light"' in text_of(whole)
+    assert text_of(half, half) == text_of(whole)
+
+
 def test_without_rows_there_are_no_features():
     assert text_of() == text_of(statistics_pb2.DatasetFeatureStatisticsList(datasets=[{}])) == ""
-
-
-def test_what_is_merged():
-    first = statistics_of({"n": [3.0, None, float("nan")], "s": ["a", "b", "b"], "e": [None, None, None]}, e=int)
-    second = statistics_of({"n": [None, None], "s": ["c", "a"], "e": [2, 2]}, n=float)
-    third = statistics_of({"n": [float("nan")]})
-    merged = merge(one.datasets[0] for one in (first, second, third))
-    e, n, s = merged.features
-    assert merged.num_examples == 6
-    assert [tuple(one.path.step) for one in merged.features] == [("e",), ("n",), ("s",)]
-    assert (e.type, e.num_stats.min, e.num_stats.max) == (statistics_pb2.FeatureNameStatistics.INT, 2, 2)
-    assert (n.num_stats.min, n.num_stats.max, n.num_stats.histograms[0].num_nan) == (3, 3, 2)
-    assert (n.num_stats.common_stats.num_missing, n.num_stats.common_stats.tot_num_values) == (3, 3)
-    assert s.string_stats.common_stats.num_missing == 1
-    assert s.string_stats.unique == 3
-    assert [(one.label, one.sample_count) for one in s.string_stats.rank_histogram.buckets] == [
-        ("b", 2),
-        ("a", 2),
-        ("c", 1),
-    ]
 
 
 def test_a_column_without_values_in_a_split_of_a_run(tmp_path: Path):

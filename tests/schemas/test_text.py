@@ -165,7 +165,7 @@ def test_a_new_feature_has_its_place_if_the_others_are_sorted():
         (
             'feature { name: "a" }\nfeature { name: "a" }',
             lambda t: t.set("a", ("type",), "INT"),
-            "line 2: cannot be edited line by line: feature 'a' is there twice",
+            "line 2: cannot be edited line by line: feature 'a' occurs twice",
         ),
         ("", lambda t: t.set("a", ("type",), "INT"), "the schema has no feature 'a'"),
         ('feature { name: "a" }', lambda t: t.remove("a", "shape"), "feature 'a' has no shape"),

@@ -21,7 +21,7 @@ from beam_taxi.errors import DataError, RowConservationError, StorageError
 from beam_taxi.pipeline import build
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
-from beam_taxi.settings import Settings, Split, StatisticsSettings
+from beam_taxi.settings import Settings, Split, StatisticsSettings, ValidationSettings
 from beam_taxi.sources.content import Content, TableContent
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
@@ -56,6 +56,15 @@ LABELS = [
     "WriteManifest/Write",
 ]
 
+LABELS_OF_VALIDATION = [
+    "ValidateStatistics/GroupKeys",
+    "ValidateStatistics/FindDuplicates",
+    "ValidateStatistics/AllFindings",
+    "ValidateStatistics/MergeFindings",
+    "ValidateStatistics/Judge",
+]
+"""Those of a run with a check of uniqueness, after those of `InferSchema`."""
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -89,7 +98,8 @@ def planned_run(settings: Settings, plan: TablePlan) -> RunManifest:
     )
 
 
-def test_step_labels_are_stable(planned: RunManifest, plan: TablePlan):
+def labels_of(planned: RunManifest, plan: TablePlan) -> list[str]:
+    """Return the labels of the steps in the top-level transforms."""
     pipeline = beam.Pipeline(runner="FnApiRunner")
     build(pipeline, plan, planned)
     labels: list[str] = []
@@ -102,7 +112,33 @@ def test_step_labels_are_stable(planned: RunManifest, plan: TablePlan):
             labels.append(node.full_label)
 
     pipeline.visit(Collect())
-    assert [label for label in labels if label.count("/") == 1] == LABELS
+    return [label for label in labels if label.count("/") == 1]
+
+
+def test_step_labels_are_stable(planned: RunManifest, plan: TablePlan):
+    assert labels_of(planned, plan) == LABELS
+
+
+CHECKS = "version: 1\nrow_count: [{min: 1}]\n"
+LABELS_WITHOUT_KEYS = ["ValidateStatistics/MergeFindings", "ValidateStatistics/Judge"]
+VALIDATIONS = {
+    "a schema": ({"schema": ""}, LABELS_WITHOUT_KEYS),
+    "a baseline": ({"validation": ValidationSettings(baseline="/before")}, LABELS_WITHOUT_KEYS),
+    "checks": ({"validation": ValidationSettings(checks=CHECKS)}, LABELS_WITHOUT_KEYS),
+    "unique keys": (
+        {"validation": ValidationSettings(checks=CHECKS + "unique: [{columns: [id]}]\n")},
+        LABELS_OF_VALIDATION,
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), VALIDATIONS.values(), ids=VALIDATIONS)
+def test_step_labels_of_a_validation_are_stable(
+    planned: RunManifest, plan: TablePlan, given: dict[str, Any], expected: list[str]
+):
+    place = LABELS.index("Reconcile/Check")
+    found = labels_of(replace(planned, settings=replace(planned.settings, **given)), plan)
+    assert found == [*LABELS[:place], *expected, *LABELS[place:]]
 
 
 def test_read_table(plan: TablePlan, settings: Settings):

@@ -50,6 +50,7 @@ def _buckets(flags: BeamFlags, settings: Settings) -> dict[str, set[str]]:
     """Return what each bucket of the launch is used for."""
     uris = [(name, flags.get(name)) for name in LOCATIONS]
     uris += [("output", settings.run_uri), *(("input", pattern) for pattern in settings.input)]
+    uris += [("input", uri) for uri in settings.validation.baseline_files]
     found: dict[str, set[str]] = {}
     for use, uri in uris:
         if uri.startswith(gcs.SCHEME) and gcs.split(uri)[0]:

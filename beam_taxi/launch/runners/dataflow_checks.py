@@ -223,6 +223,9 @@ def _local_files(settings: Settings) -> Iterator[str]:
         if not pattern.startswith(("gs://", BIGQUERY)):
             copy = f"`gcloud storage cp {pattern} gs://BUCKET/input/`"
             yield f"--input {pattern}: workers do not see local files; {copy} and use gs://BUCKET/input/…"
+    for uri in settings.validation.baseline_files:
+        if not uri.startswith("gs://"):
+            yield f"--baseline {uri}: workers do not see local files; copy it to gs://BUCKET/… and use that"
     if not settings.run_uri.startswith("gs://"):
         yield "--output: workers do not see local folders; use --output gs://BUCKET/out"
 

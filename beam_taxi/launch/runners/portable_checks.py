@@ -198,6 +198,7 @@ class PortableChecks(Runner):
         if not elsewhere:
             return
         named = [*(("--input", pattern) for pattern in self.settings.input), ("--output", self.settings.run_uri)]
+        named += [("--baseline", uri) for uri in self.settings.validation.baseline_files]
         local = [f"{flag} {path}" for flag, path in named if not storage.is_remote(path)]
         if local and not self.options.shared_filesystem:
             yield (
