@@ -32,7 +32,8 @@ class Freezing:
     """How to freeze a schema.
 
     `chance` is the probability that another sample of as many rows violates the schema by chance; all features share
-    it (Bonferroni). `ranges` limits numbers to the smallest and largest known ones. `required` keeps features without
+    it (Bonferroni). `ranges` limits numbers to the smallest and largest known ones, to which `chance` does not apply:
+    of another sample, the largest number is larger with a probability of a half. `required` keeps features without
     missing values required and of a fixed shape: a single missing value is then an anomaly.
     """
 
@@ -77,11 +78,13 @@ def frozen_text(schema: Schema, header: Sequence[str]) -> str:
 
 def header(name: str, rows: int, freezing: Freezing) -> list[str]:
     """Return the lines of a comment that says what a frozen schema was made from."""
-    numbers = "Ranges of numbers are those of the rows." if freezing.ranges else "Numbers have no range."
+    another = "Apart from ranges, another" if freezing.ranges else "Another"
+    ranges = "Ranges of numbers are those of the rows, and another sample often exceeds them."
+    numbers = ranges if freezing.ranges else "Numbers have no range."
     missing = "Features without missing values are required." if freezing.required else ""
     return [
         f"Frozen from {rows:,} rows of {name}.",
-        f"Another sample of as many rows violates it by chance with a probability of at most {freezing.chance:g}:",
+        f"{another} sample of as many rows violates it by chance with a probability of at most {freezing.chance:g}:",
         "min_fraction is the limit of a binomial interval, and a domain is closed only if all its values are frequent.",
         f"{numbers} {missing}".rstrip(),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from beam_taxi.validation import chance
 from beam_taxi.validation.measure import Evidence, Measure, Measurement, change, percent, quoted, small
@@ -73,33 +74,45 @@ def lost_values(now: Sample, base: Sample, level: float) -> Measure | None:
 def _only_in(name: str, word: str, here: Sample, there: Sample, level: float) -> Measure:
     """Return the share, in one sample, of values that the other does not have.
 
-    Either one value is too frequent to be absent from the other, or all of them together are more than the other may
-    have failed to see. The level is divided by the two tests, and by values for the first.
+    Either one value is too frequent to be absent from the other, or those that the other has in another spelling are,
+    or all of them together are more than the other may have failed to see. The level is divided by the three tests, and
+    by values for the first.
     """
     only = {v: c / here.values for v, c in here.counts.items() if v not in there.counts}
     if not only:
         return Measure(name, 0.0, 0.0, f"no {word} values")
     shown = sorted(only, key=lambda v: (-only[v], v))[:_SHOWN]
     values = len({*here.counts, *there.counts})
-    single = chance.one_sided(level / 2 / values, here.size, there.size) / here.size
+    single, spelled = (chance.one_sided(level / 3 / n, here.size, there.size) / here.size for n in (values, 1))
     singletons = sum(1 for count in there.counts.values() if count / there.values * there.present < 1.5)
-    mass = chance.unseen(level / 4, singletons, there.size)
-    mass = min(1.0, mass + chance.bernstein(level / 4, mass, here.size, math.inf))
+    mass = chance.unseen(level / 6, singletons, there.size)
+    mass = min(1.0, mass + chance.bernstein(level / 6, mass, here.size, math.inf))
     together = min(1.0, sum(only.values()))
-    value, floor = max((only[shown[0]], single), (together, mass), key=lambda pair: pair[0] / max(pair[1], 1e-12))
-    words = f"{word} {', '.join(_described(v, only[v], there) for v in shown)}"
+    twins = _spellings(there)
+    respelled = sum(share for v, share in only.items() if _folded(v) in twins and len(twins) == len(there.counts))
+    pairs = (only[shown[0]], single), (respelled, spelled), (together, mass)
+    value, floor = max(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-12))
+    words = f"{word} {', '.join(_described(v, only[v], twins) for v in shown)}"
     if len(only) > len(shown):
         words += f" and {len(only) - len(shown):,} more"
     evidence = {name: len(only), f"{name}_share": together, f"{name}_first": shown[0]}
     return Measure(name, value, floor, words, evidence)
 
 
-def _described(value: str, share: float, there: Sample) -> str:
+def _described(value: str, share: float, twins: Mapping[str, str]) -> str:
     """Return a value, its share, and the value that the other sample has instead if only case or spaces differ."""
-    folded = value.strip().casefold()
-    twin = next((v for v in sorted(there.counts) if v.strip().casefold() == folded), None)
+    twin = twins.get(_folded(value))
     same = f" (like {quoted(twin)})" if twin is not None else ""
     return f"{quoted(value)}{same} {percent(share)}"
+
+
+def _spellings(sample: Sample) -> dict[str, str]:
+    """Return the first of the values by what is left of them without case and outer spaces."""
+    return {_folded(value): value for value in sorted(sample.counts, reverse=True)}
+
+
+def _folded(value: str) -> str:
+    return value.strip().casefold()
 
 
 def length(now: Sample, base: Sample, level: float) -> Measure | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,18 @@ CHANCE = 0.001
 
 SKETCH = 0.01
 """Error of a share at a bucket's boundary: `StatsOptions.epsilon`, by which TFDV's quantile sketches may be off."""
+
+_SKETCH_BLOCK = 2101
+"""Values to which tfx_bsl's sketch compresses, from its `eps` of 0.01 and `max_num_elements` of 2^32."""
+
+
+def sketch_error(n: float) -> float:
+    """Return by how much a share at a boundary of quantiles of n values may be off, at most `SKETCH`.
+
+    Values are compressed in blocks, blocks in pairs, and so on. Each time the error grows by the inverse of the size of
+    a block (Zhang and Wang, A Fast Algorithm for Approximate Quantiles in High Speed Data Streams, SSDBM 2007).
+    """
+    return min(SKETCH, (1 + math.ceil(math.log2(max(1.0, n / _SKETCH_BLOCK)))) / _SKETCH_BLOCK)
 
 
 @dataclass(frozen=True)

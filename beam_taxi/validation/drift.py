@@ -15,7 +15,7 @@ from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNE
 from beam_taxi.validation.limits import Limits
 from beam_taxi.validation.measure import Measure, printable, small
 from beam_taxi.validation.measures import number_of_measures, row_count, shared_measures
-from beam_taxi.validation.sample import Sample, samples
+from beam_taxi.validation.sample import Sample, alike, samples
 
 FALSE_ALARMS = 0.01
 """Probability that a comparison of two samples of one distribution has any drifted feature.
@@ -57,6 +57,8 @@ def compare(
     by_feature = severities or {}
     these, those = samples(now, weight_feature), samples(baseline, weight_feature)
     names = [name for name in sorted({*these, *those}) if by_feature.get(name, severity) != NONE]
+    for name in these.keys() & those.keys():
+        these[name], those[name] = alike(these[name], those[name])
     tests = sum(number_of_measures(those[name].kind) for name in names if name in these and name in those) + rows
     level = false_alarms / max(1, tests)
     results = [_rows(now, baseline, chosen, severity, level)] if rows and severity != NONE else []

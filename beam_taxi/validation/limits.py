@@ -24,14 +24,15 @@ MINIMUM_EFFECTS: Mapping[str, float] = MappingProxyType(
         "ks": 0.1,
         "mean": 0.2,
         "quantiles": 0.1,
-        "range": 0.5,
+        "range": 1.0,
+        "outside": 0.001,
         "zeros": 0.05,
         "not_finite": 0.001,
         "constant": 1.0,
         "rounding": 0.5,
         "l_infinity": 0.05,
         "total_variation": 0.1,
-        "new_values": 0.01,
+        "new_values": 0.001,
         "lost_values": 0.01,
         "length": 0.1,
         "distinct": 0.2,
@@ -39,10 +40,11 @@ MINIMUM_EFFECTS: Mapping[str, float] = MappingProxyType(
 )
 """The declared minimum effect of each measure, in its unit.
 
-Shares: `missing`, `ks`, `zeros`, `not_finite`, `l_infinity`, `total_variation`, `new_values`, `lost_values`.
+Shares: `missing`, `ks`, `outside`, `zeros`, `not_finite`, `l_infinity`, `total_variation`, `new_values`, `lost_values`.
 Relative: `length`, `distinct`. `mean` is in standard deviations of the baseline, `quantiles` in widths of its middle
-90%, `range` in widths of its range, `rounding` and `constant` in shares of values. `rows` is in powers of two: at 1,
-half of the rows or twice as many.
+90%, `range` in distances of an end of its range from its median, `rounding` and `constant` in shares of values. `rows`
+is in powers of two: at 1, half of the rows or twice as many. Values that the baseline does not have, `outside`,
+`not_finite` and `new_values`, count from 0.1% on: they are of another kind, however few.
 """
 
 FEWEST_RUNS = 5

@@ -11,7 +11,7 @@ from beam_taxi.validation.categorical import CATEGORICAL
 from beam_taxi.validation.chance import inverse_sizes
 from beam_taxi.validation.measure import Measure, Measurement, absence, figure, percent
 from beam_taxi.validation.numeric import NUMERIC
-from beam_taxi.validation.sample import BYTES, NUMBERS, STRINGS, Sample
+from beam_taxi.validation.sample import BYTES, NUMBERS, STRINGS, Sample, alike
 
 _BY_KIND: Mapping[str, tuple[Measurement, ...]] = {NUMBERS: NUMERIC, STRINGS: CATEGORICAL, BYTES: CATEGORICAL}
 
@@ -26,6 +26,7 @@ def shared_measures(now: Sample, base: Sample, level: float) -> Iterator[Measure
     missing = absence(now, base, level)
     if missing is not None:
         yield missing
+    now, base = alike(now, base)
     if now.kind != base.kind or now.size <= 0 or base.size <= 0:
         return
     for measurement in _BY_KIND.get(now.kind, ()):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
 from beam_taxi.validation import chance, distance
-from beam_taxi.validation.distance import SKETCH
+from beam_taxi.validation.distance import SKETCH, sketch_error
 from beam_taxi.validation.measure import Measure, Measurement, change, figure, percent, small
 from beam_taxi.validation.sample import Sample
 from beam_taxi.validation.tail import FEWEST, farthest
@@ -19,6 +21,9 @@ _NOT_ON_GRID = 0.05
 
 _FEWEST_ENDS = 5
 """Different ends of buckets from which a grid can be told."""
+
+_INTERPOLATED = 0.001
+"""Share of the values that may be on the wrong side of a boundary of an equi-width histogram."""
 
 _FLOAT32 = 1.2e-7
 """Relative error of a number of 32 bits."""
@@ -89,15 +94,15 @@ def _wander(sample: Sample, q: float, error: float) -> float:
 
 
 def outliers(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return how far values are outside of the baseline's range, in widths of this range.
+    """Return how far values are outside of the baseline's range, in distances of that end of it from the median.
 
-    The floor is how far the largest of so many values is at this level, if the baseline's tail goes on as it is.
+    A range has a short side and a long one: the unit is that of the side. The floor is how far the largest of so many
+    values is at this level, if the baseline's tail goes on as it is.
     """
     if now.range is None or base.range is None or base.distribution is None or base.present < FEWEST:
         return None
     (least, most), (low, high) = now.range, base.range
-    width = high - low
-    if width <= 0:
+    if high <= low:
         return None
     found = [
         _beyond(base, level, now.present, least, upper=False),
@@ -116,8 +121,35 @@ def _beyond(base: Sample, level: float, n: float, extreme: float, upper: bool) -
     low, high = base.range
     end = high if upper else low
     excess = max(0.0, extreme - end if upper else end - extreme)
+    unit = abs(end - base.distribution.quantile(0.5)) or high - low
     limit = farthest(base.distribution, base.range, _std_dev(base), base.present, n, level / 2, upper)
-    return Measure("range", excess / (high - low), max(0.0, limit) / (high - low), "")
+    return Measure("range", excess / unit, max(0.0, limit) / unit, "")
+
+
+def outside(now: Sample, base: Sample, level: float) -> Measure | None:
+    """Return the share of values outside of the baseline's range, unweighted: those in buckets that are wholly outside.
+
+    Chance is that all of so many extreme values are in the one sample: however near the range they are, many of them
+    are no chance. To it comes the error of the histogram, which TFDV interpolates between thousandths of the values.
+    """
+    if now.range is None or base.range is None:
+        return None
+    low, high = base.range
+    n, m = now.present, base.present
+    # Interpolated counts may add up to a little more than all values.
+    value = min(1.0, max(_outside(one, low, high) for one in now.stats.num_stats.histograms) / now.total)
+    error = sketch_error(n) + _INTERPOLATED + 1 / n
+    words = f"{percent(value)} of the values outside of {figure(low)} to {figure(high)}"
+    floor = min(1.0, chance.one_sided(level / 2, n, m) / n + error)
+    return Measure("outside", value, floor, words, {"outside": value})
+
+
+def _outside(histogram: statistics_pb2.Histogram, low: float, high: float) -> float:
+    """Return how many finite values there are in the buckets outside of a range."""
+    buckets = [b for b in histogram.buckets if math.isfinite(b.low_value) and math.isfinite(b.high_value)]
+    below = (b.sample_count for b in buckets if b.high_value < low)
+    above = (b.sample_count for b in buckets if b.low_value > high)
+    return math.fsum((*below, *above))
 
 
 def _std_dev(sample: Sample) -> float:
@@ -210,6 +242,7 @@ NUMERIC: tuple[Measurement, ...] = (
     mean,
     quantiles,
     outliers,
+    outside,
     zeros,
     not_finite,
     constant,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -145,6 +146,21 @@ class Sample:
         """Mean length of strings in characters, or of bytes."""
         return float(self.stats.bytes_stats.avg_num_bytes if self.kind == BYTES else self.stats.string_stats.avg_length)
 
+    def as_numbers(self) -> Sample | None:
+        """Return the sample of integers with statistics of strings as one of numbers, or None if some are not listed.
+
+        Of the statistics of numbers it has those that are read here.
+        """
+        if self.kind != STRINGS or self.type != "INT" or not self.counts or not self.complete:
+            return None
+        stats = statistics_pb2.FeatureNameStatistics(path=self.stats.path, type=self.stats.type)
+        numbers = stats.num_stats
+        numbers.common_stats.CopyFrom(self._common)
+        _describe(numbers, self._listed(False))
+        if self.weighted:
+            _describe(numbers.weighted_numeric_stats, self._listed(True))
+        return replace(self, stats=stats)
+
     def _listed(self, weighted: bool) -> dict[str, float]:
         if self.kind != STRINGS:
             return {}
@@ -156,6 +172,33 @@ class Sample:
 
     def _empty(self, weighted: bool) -> float:
         return self._listed(weighted).get("", 0.0)
+
+
+def alike(now: Sample, base: Sample) -> tuple[Sample, Sample]:
+    """Return two samples with statistics of one kind, if that is possible.
+
+    Integers have statistics of strings only if a schema calls them categorical, as it does by a `bool_domain`; a
+    baseline from before that schema has those of numbers.
+    """
+    if now.kind == NUMBERS and base.type == "INT":
+        return now, base.as_numbers() or base
+    if base.kind == NUMBERS and now.type == "INT":
+        return now.as_numbers() or now, base
+    return now, base
+
+
+def _describe(numbers: Any, counts: Mapping[str, float]) -> None:
+    """Set moments, range and buckets of statistics of numbers, from the counts of integers."""
+    found = sorted((int(value), count) for value, count in counts.items() if count > 0)
+    total = math.fsum(count for _, count in found)
+    numbers.mean = math.fsum(value * count for value, count in found) / total
+    numbers.std_dev = math.sqrt(math.fsum((value - numbers.mean) ** 2 * count for value, count in found) / total)
+    if isinstance(numbers, statistics_pb2.NumericStatistics):
+        numbers.min, numbers.max = found[0][0], found[-1][0]
+        numbers.num_zeros = round(dict(found).get(0, 0))
+    histogram = numbers.histograms.add(type=statistics_pb2.Histogram.QUANTILES)
+    for value, count in found:
+        histogram.buckets.add(low_value=value, high_value=value, sample_count=count)
 
 
 def samples(

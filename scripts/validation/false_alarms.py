@@ -57,6 +57,9 @@ def population(rng: np.random.Generator, rows: int) -> Table:
         "rare_flag": (rng.random(rows) < 0.002).astype(np.int64),
         "cents": np.round(rng.lognormal(2, 0.6, rows), 2),
         "five": np.array(five, object)[rng.choice(5, rows, p=zipf(5))],
+        "spellings": np.where(
+            rng.random(rows) < 0.01, "Kind-0", np.array(five, object)[rng.choice(5, rows, p=zipf(5))]
+        ),
         "five_hundred": np.array(many, object)[rng.choice(500, rows, p=zipf(500))],
         "id": np.array([f"id{i:x}" for i in rng.integers(0, 2**40, rows)], object),
         "repeated_id": np.array([f"taxi {i}" for i in (rng.pareto(1, rows) * 300).astype(np.int64)], object),
