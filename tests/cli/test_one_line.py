@@ -71,7 +71,7 @@ CASES: dict[str, tuple[str, int, str]] = {
         ": Is a directory: it must name a file with credentials",
     ),
     "schema is a folder": (f"{RUN} --schema .", 2, "--schema .: cannot be read: Is a directory"),
-    "schema is not text": (f"{RUN} --schema latin.pbtxt", 2, "--schema latin.pbtxt: not a Schema proto in text format"),
+    "schema is not text": (f"{RUN} --schema latin.pbtxt", 2, "--schema latin.pbtxt: neither a Schema proto in text"),
     "a name that is too long": (f"{MAIN} --input good.csv --output {'x' * 300}", 2, "File name too long"),
     "output without a bucket": (f"{MAIN} --input good.csv --output gs://", 2, "--output gs://: "),
     "Beam's number": (f"{RUN} --direct_num_workers abc", 2, "--direct_num_workers 'abc': must be a whole number"),

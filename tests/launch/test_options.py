@@ -125,8 +125,8 @@ def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
 def test_every_field_has_a_flag_of_its_own():
     parts = (Dialect, StatisticsSettings, ValidationSettings)
     declared = [one.name for kind in (Settings, *parts, LaunchOptions) for one in fields(kind)]
-    # It follows from --baseline.
-    declared.remove("history")
+    for follows_from_another in ("check_files", "history"):
+        declared.remove(follows_from_another)
     assert len(options()) == len(declared) - len(parts)
     assert len({option.name for option in options()}) == len(options())
     assert {text for action in parser()._actions for text in action.option_strings} == known_flags()
