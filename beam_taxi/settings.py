@@ -17,17 +17,17 @@ NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
 """Settings that do not decide the content of a run's files."""
 
 GIVEN_SCHEMA, GIVEN_CHECKS = "given_schema.pbtxt", "given_checks.yaml"
-"""The files that `command_line` names as `--schema` and `--checks`: the settings have their texts, not their paths."""
+"""The files that `command_line` names as `--schema` and `--checks`: settings have their texts, not their paths."""
 
 ANOMALIES, CHECKS, DRIFT = "anomalies", "checks", "drift"
 KINDS = (ANOMALIES, CHECKS, DRIFT)
 """The kinds of results of a validation."""
 
 PREVIOUS = "previous"
-"""The word of `--baseline` for the last accepted run of the pipeline."""
+"""The value of `--baseline` for the last accepted run of the pipeline."""
 
 SCHEMA_FILE, CHECKS_FILE = "schema.pbtxt", "checks.yaml"
-"""How results name the schema and the checks that they refer to."""
+"""The names of the schema and of the checks in results."""
 
 WARNINGS, NOTHING = "warnings", "none"
 FAIL_ON = (*KINDS, WARNINGS, NOTHING)
@@ -108,25 +108,26 @@ class StatisticsSettings:
 
 @dataclass(frozen=True)
 class ValidationSettings:
-    """How the data are judged, beside `Settings.schema`.
+    """How the data are judged, in addition to `Settings.schema`.
 
-    `checks` is the text of a file of checks, and `check_files` are those of the files that it names. `baseline` is the
-    URI of a run, a split or a file of statistics, and `history` has those of earlier runs, from which limits are taken.
+    `checks` is the text of a file of checks, and `check_files` has the texts of the files that it names. `baseline` is
+    the URI of a run, a split or a file of statistics. `history` has the URIs of earlier runs, from which limits are
+    learned.
     """
 
     checks: str | None = field(
-        default=None, metadata=flag("file with checks of the data", Group.VALIDATION, metavar="YAML")
+        default=None, metadata=flag("YAML file with your own checks of the data", Group.VALIDATION, metavar="FILE")
     )
     check_files: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = field(
         default=None,
-        metadata=flag("environment of the schema in which the data are validated", Group.VALIDATION, metavar="NAME"),
+        metadata=flag("environment of the schema to validate the data in", Group.VALIDATION, metavar="NAME"),
     )
     baseline: str | None = field(
         default=None,
         metadata=flag(
-            "what the data are compared with: a run, a split, a file of statistics, or `previous`, the last accepted "
-            "run of the pipeline in --metadata_store",
+            "run, split or file of statistics to compare the data with, or `previous`: the last accepted run of the "
+            "pipeline in --metadata_store",
             Group.VALIDATION,
             metavar="RUN",
         ),
@@ -135,7 +136,7 @@ class ValidationSettings:
     fail_on: tuple[str, ...] | None = field(
         default=None,
         metadata=flag(
-            f"what ends the run with exit status 4: some of {','.join(FAIL_ON)}",
+            f"results that end the run with exit status 4: any of {','.join(FAIL_ON[:-1])}, or {NOTHING}",
             Group.VALIDATION,
             NAMES,
             metavar="KINDS",
@@ -144,15 +145,13 @@ class ValidationSettings:
     )
     offenders: int = field(
         default=20,
-        metadata=flag(
-            "rows that are named for each anomaly or check that single rows cause", Group.VALIDATION, INTEGER
-        ),
+        metadata=flag("number of rows to list for each anomaly or violated check", Group.VALIDATION, INTEGER),
     )
 
     quarantine: bool = field(
         default=False,
         metadata=flag(
-            "set rows that violate the schema or a check aside, among those that --max_rejects allows",
+            "reject rows that violate the schema or a row check, as many as --max_rejects or --max_reject_ratio allows",
             Group.VALIDATION,
             sets=True,
         ),
@@ -169,9 +168,9 @@ class ValidationSettings:
             yield "--quarantine requires --schema or --checks"
         unknown = [word for word in self.fail_on or () if word not in FAIL_ON]
         if unknown or self.fail_on == ():
-            yield f"--fail_on {','.join(unknown)}: must be some of {', '.join(FAIL_ON)}"
+            yield f"--fail_on {','.join(unknown)}: must be one or more of {', '.join(FAIL_ON)}"
         if NOTHING in (self.fail_on or ()) and len(self.fail_on or ()) > 1:
-            yield f"--fail_on {','.join(self.fail_on or ())}: {NOTHING} excludes the others"
+            yield f"--fail_on {','.join(self.fail_on or ())}: {NOTHING} cannot be combined with others"
         if self.environment is not None and not has_schema:
             yield "--environment requires --schema"
 
@@ -234,7 +233,7 @@ class Settings:
     schema: str | None = field(
         default=None,
         metadata=flag(
-            "Schema proto, text or binary, or a run with one: it gives the types, and the data are validated",
+            "Schema proto (text or binary) or the folder of a run: sets the column types, and validates the data",
             Group.DATA,
             metavar="FILE",
         ),
@@ -286,7 +285,7 @@ class Settings:
         yield from self.dialect.faults()
         yield from self.validation.faults(has_schema=self.schema is not None)
         if self.validation.quarantine and self.max_rejects is None and self.max_reject_ratio is None:
-            yield "--quarantine requires --max_rejects or --max_reject_ratio, the number of rows that may be set aside"
+            yield "--quarantine requires --max_rejects or --max_reject_ratio: how many rows may be rejected"
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
             yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
         if self.num_shards is not None and self.unit_bytes is not None:
@@ -313,7 +312,7 @@ class Settings:
 
     @property
     def fail_on(self) -> tuple[str, ...]:
-        """The kinds of results that stop the run from being accepted."""
+        """The kinds of results because of which the run is not accepted."""
         if self.validation.fail_on is not None:
             return self.validation.fail_on
         given = {ANOMALIES: self.schema, CHECKS: self.validation.checks}

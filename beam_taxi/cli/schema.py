@@ -1,8 +1,8 @@
 """Work on schemas: `beam-taxi schema infer|diff|update|freeze|calibrate …`.
 
-A schema is a file, in text or binary form, or the folder of a run; a run is a folder with a manifest. Statistics may
-also be a split's folder or a FeatureStats.pb. All of them may be gs://. `diff` returns 1 if a difference is breaking
-for a model trained on data of OLD; `update` and `calibrate` print patches for `git apply`, a hunk for each edit.
+A schema is a file, in text or binary form, or the folder of a run. Instead of a run, the folder of a split or a
+FeatureStats.pb is accepted, too. All of them may be on gs://. `diff` returns 1 if a difference breaks a model that was
+trained on data of OLD. `update` and `calibrate` print patches for `git apply`, with a hunk for each edit.
 """
 
 from __future__ import annotations
@@ -56,22 +56,26 @@ def _parser(prog: str) -> Parser:
     diff.add_argument("new", metavar="NEW", help="schema, or folder of a run")
     diff.add_argument("--json", action="store_true", help="print JSON")
     diff.set_defaults(command=_diff)
-    update = commands.add_parser("update", help="print the edits after which a schema admits the rows of a run")
+    update = commands.add_parser("update", help="print a patch after which a schema accepts the data of a run")
     update.add_argument("schema", metavar="SCHEMA", help="schema in text form, whose comments and order are kept")
     update.add_argument("run", metavar="RUN", help="folder of a run or a split, or a file of statistics")
-    update.add_argument("--in_place", action="store_true", help="change the file SCHEMA, which must be local")
+    update.add_argument(
+        "--in_place", action="store_true", help="edit SCHEMA, a local file, instead of printing a patch"
+    )
     update.set_defaults(command=_update)
     freeze = commands.add_parser("freeze", help="make a schema for version control, with bounds that allow for chance")
     freeze.add_argument("run", metavar="RUN", help="folder of a run or a split, or a file of statistics")
-    freeze.add_argument("--ranges", action="store_true", help="limit numbers to the smallest and largest value")
-    freeze.add_argument("--required", action="store_true", help="features without missing values must stay so")
+    freeze.add_argument("--ranges", action="store_true", help="limit numbers to the range of the run")
+    freeze.add_argument("--required", action="store_true", help="require features that have no missing values")
     freeze.add_argument("--chance", type=_chance, metavar="P", help="probability of a false alarm (default 0.001)")
     freeze.set_defaults(command=_freeze)
-    calibrate = commands.add_parser("calibrate", help="print comparators whose thresholds accepted runs do not reach")
+    calibrate = commands.add_parser("calibrate", help="print a patch with comparators that accepted runs stay below")
     calibrate.add_argument("schema", metavar="SCHEMA", help="schema in text form, whose comments and order are kept")
     calibrate.add_argument("runs", metavar="RUN", nargs="+", help="accepted runs, the oldest first")
-    calibrate.add_argument("--skew", action="store_true", help="between the splits of a run, instead of between runs")
-    calibrate.add_argument("--in_place", action="store_true", help="change the file SCHEMA, which must be local")
+    calibrate.add_argument("--skew", action="store_true", help="make skew comparators, from the splits of the runs")
+    calibrate.add_argument(
+        "--in_place", action="store_true", help="edit SCHEMA, a local file, instead of printing a patch"
+    )
     calibrate.set_defaults(command=_calibrate)
     for command in (infer, update, freeze, calibrate):
         command.add_argument("--out", metavar="FILE", help="write the schema to this file, which must not exist")
@@ -139,12 +143,12 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _edit(args: argparse.Namespace, edits_of: Callable[[str], list[Edit]], nothing: str) -> int:
-    """Edit the text of a schema: print a patch, or write the whole text where the arguments say."""
+    """Edit the text of a schema: print a patch, or write the whole text to the file that the arguments name."""
     from beam_taxi.schemas.patch import patch
     from beam_taxi.schemas.read import read_schema, schema_uri
 
     if args.in_place and args.out is not None:
-        raise UsageError("--in_place and --out exclude each other")
+        raise UsageError("--in_place and --out cannot be combined")
     uri = schema_uri(args.schema)
     _, text = read_schema(uri)
     try:
@@ -209,7 +213,7 @@ def _write(text: str, out: str | None) -> int:
 
 
 def _print(text: str) -> None:
-    """Print a text in UTF-8, with the line ends that it has: patches and schemas are for files."""
+    """Print text in UTF-8 with its own line ends: patches and schemas go to files."""
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
     print(text, end="", flush=True)
 

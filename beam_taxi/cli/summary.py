@@ -28,8 +28,8 @@ _FILES_SHOWN = _RESULTS_SHOWN = 20
 _REASONS = {
     "fields": "wrong field count",
     "encoding": "bad encoding",
-    "anomaly": "against the schema",
-    "check": "against a check",
+    "anomaly": "violating the schema",
+    "check": "violating a check",
 }
 
 
@@ -132,7 +132,7 @@ def _lines_of_end(
 
 
 def _lines_for_github(validation: Validation, manifest: RunManifest, sources: Mapping[str, str]) -> Iterator[str]:
-    """Yield annotations, and append to the summary of the step, if GitHub Actions has started this process."""
+    """On GitHub Actions, yield annotations, and append to the summary of the step."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from beam_taxi.report import github
@@ -144,7 +144,7 @@ def _lines_for_github(validation: Validation, manifest: RunManifest, sources: Ma
 
 
 def _lines_of_validation(validation: Validation, sources: Mapping[str, str]) -> Iterator[str]:
-    """Yield the verdict, and what did not pass, the worst first."""
+    """Yield the verdict, and the results that did not pass, worst first."""
     summary = validation.summary
     counts = ", ".join(f"{summary.outcomes[one]:,} {one}" for one in OUTCOMES if one in summary.outcomes)
     accepted = "" if summary.accepted else f"; not accepted: --fail_on {','.join(summary.fail_on)}"

@@ -1,4 +1,4 @@
-"""From `--baseline` to the runs that the data are compared with."""
+"""Resolve `--baseline`: the run to compare with, and the earlier runs from which limits are learned."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from beam_taxi.metadata.queries import Run
 
 _HISTORY = 10
-"""Maximum number of earlier runs from which limits are taken."""
+"""Maximum number of earlier runs from which limits are learned."""
 _FEWEST = 5
-"""Earlier runs of the same day of the week that are preferred to all."""
+"""Minimum number of earlier runs on the same day of the week for these alone to be used."""
 
 
 def with_baseline(launch: Launch, console: Console) -> Launch:
     """Return the launch with the URI of its baseline and of earlier runs.
 
-    `previous` remains if there is no accepted run yet, or if the store cannot be reached, of which the console warns.
+    `previous` is kept if there is no accepted run yet, or if the store cannot be reached, which is a warning.
     Raises UsageError if the baseline cannot be used.
     """
     wanted = launch.settings.validation.baseline
@@ -35,7 +35,7 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
     runs = _accepted(launch, console)
     if wanted == PREVIOUS:
         if launch.store is None:
-            raise UsageError(f"--baseline {PREVIOUS}: there is no --metadata_store to look for it")
+            raise UsageError(f"--baseline {PREVIOUS} requires --metadata_store")
         found = _uri(runs[-1]) if runs else PREVIOUS
     else:
         found = _resolve(wanted, launch)
@@ -44,9 +44,9 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
 
 
 def _history(runs: Sequence[Run], run_uri: str) -> tuple[str, ...]:
-    """Return the URIs of the last runs of today's day of the week, if there are enough, else of any day.
+    """Return the URIs of the latest runs on today's day of the week, if there are enough, else of all days.
 
-    They must be where workers that write to `run_uri` can read them.
+    Only runs that the workers, which write to `run_uri`, can read are used.
     """
     runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(run_uri)]
     today = datetime.now(timezone.utc).weekday()
@@ -68,7 +68,7 @@ def _accepted(launch: Launch, console: Console) -> list[Run]:
         return accepted_runs(launch.store, launch.settings.pipeline_name)
     except BeamTaxiError as error:
         if launch.store.may_have_runs:
-            console.warn(f"earlier runs are not known: {error}")
+            console.warn(f"cannot look up earlier runs: {error}")
         return []
 
 
@@ -82,9 +82,9 @@ def _resolve(wanted: str, launch: Launch) -> str:
     folder = RunFolder(uri.removesuffix("/manifest.json"))
     if not folder.is_whole():
         if not storage.exists(uri):
-            raise UsageError(f"--baseline {wanted}: not found: give a run, a split or a file of statistics")
+            raise UsageError(f"--baseline {wanted}: not found; choose a run, a split or a file of statistics")
         return uri
     summary = folder.read_manifest().validation
     if not summary.accepted:
-        raise UsageError(f"--baseline {wanted}: the run was not accepted: its data {summary.verdict}; choose another")
+        raise UsageError(f"--baseline {wanted}: the run was not accepted (verdict: {summary.verdict}); choose another")
     return folder.uri

@@ -141,7 +141,7 @@ def _read_text(option: str, uri: str) -> str:
     except OSError as error:
         raise UsageError(f"--{option} {uri}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--{option} {uri}: is not UTF-8") from error
+        raise UsageError(f"--{option} {uri}: not UTF-8") from error
 
 
 def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:

@@ -100,7 +100,7 @@ def _checks_of(runner: Runner) -> Iterator[Check]:
 
 
 def _checks_of_validation(settings: Settings) -> Iterator[Check]:
-    """Yield the results of the checks of what the data are judged by."""
+    """Check the environment of the schema, and the baseline."""
     validation = settings.validation
     if validation.environment is not None:
         yield _check("environment", lambda: check_environment(settings))
@@ -113,7 +113,7 @@ def check_environment(settings: Settings) -> None:
     known, wanted = list(_schema(settings).default_environment), settings.validation.environment
     if wanted not in known:
         described = ", ".join(known) or "none"
-        raise UsageError(f"--environment {wanted}: the schema has the default_environment {described}")
+        raise UsageError(f"--environment {wanted}: not a default_environment of the schema, which has {described}")
 
 
 def check_baseline(uri: str) -> None:
@@ -170,13 +170,13 @@ def _schema(settings: Settings) -> Schema:
 
 
 def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
-    """Return what the names in a given schema and those of the columns do not share, in words."""
+    """Return warnings about features of a given schema that are not columns, and the other way round."""
     names, found = list(declared), list(columns)
     if not names:
         return []
     lost, new = [n for n in names if n not in found], [n for n in found if n not in names]
-    notes = [f"--schema names {_counted(lost, found)}, which the data lack"] if lost else []
-    return notes + ([f"--schema lacks {_counted(new, names)}"] if new else [])
+    notes = [f"only in --schema, not in the data: {_counted(lost, found)}"] if lost else []
+    return notes + ([f"only in the data, not in --schema: {_counted(new, names)}"] if new else [])
 
 
 def _counted(names: Sequence[str], others: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ _SHOWN = 50
 def commands(validation: Validation, sources: Mapping[str, str]) -> Iterator[str]:
     """Yield a workflow command for each result that failed or warned.
 
-    `sources` are the paths of the schema and of the checks, by the names that results have for them.
+    `sources` are the paths of the schema and of the checks, by their names in results.
     """
     found = [one for one in validation.results if one.outcome in _COMMANDS]
     for one in sorted(found, key=lambda result: OUTCOMES.index(result.outcome))[:_SHOWN]:

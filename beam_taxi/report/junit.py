@@ -15,9 +15,9 @@ _LONGEST_TEXT = 2_000
 
 
 def render(validation: Validation) -> bytes:
-    """Return a test suite for each kind of results, with a test case for each result.
+    """Return a test suite for each kind of result, with a test case for each result.
 
-    A result that is not evaluated is a skipped test, and a warning a test that passes, with its text as output.
+    A result that was not evaluated is a skipped test. A warning is a test that passes, with its text as output.
     """
     root = ElementTree.Element("testsuites", name=printable(validation.run_id))
     for kind in dict.fromkeys(one.kind for one in validation.results):
@@ -57,9 +57,10 @@ def _case(result: Result) -> ElementTree.Element:
 
 
 def _details(result: Result) -> str:
-    """Return the rows that cause a result, a line each."""
+    """Return the number of rows that cause a result, and the first of them, one per line."""
     if result.offenders is None:
-        return "no single row"
+        return "not caused by single rows"
     values = (", ".join(f"{name}={value}" for name, value in one.values.items()) for one in result.offenders.first)
     rows = (f"{one.text()} {value}" for one, value in zip(result.offenders.first, values, strict=True))
-    return printable(f"{result.offenders.count:,} rows") + "".join(f"\n{printable(row, 500)}" for row in rows)
+    count = result.offenders.count
+    return f"{count:,} row{'' if count == 1 else 's'}" + "".join(f"\n{printable(row, 500)}" for row in rows)

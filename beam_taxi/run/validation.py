@@ -1,4 +1,4 @@
-"""The judgement of a run's data: what was looked at, what came of each, and whether the run is accepted.
+"""The judgement of a run's data: a result for each thing that was looked at, the verdict, and acceptance.
 
 It is written to `validation.json` in the run folder; the manifest has its summary.
 """
@@ -70,9 +70,9 @@ class Result:
     """One thing that was looked at, and its outcome. `kind` is one of `settings.KINDS`.
 
     `name` is the type of an anomaly, the name of a check, or the measure of a drift. `text` is one line for people; for
-    `not evaluated` it is the reason. `split` and `slice` are empty if the result is of all rows, `line` is that of the
-    violated constraint in `source`: `schema.pbtxt` or `checks.yaml`. `evidence` has the numbers behind the text,
-    `title` the kind of fault in a few words.
+    `not evaluated` it is the reason. `split` and `slice` are empty if the result is about all rows. `line` is the line
+    of the violated constraint in `source`, which is `schema.pbtxt` or `checks.yaml`. `evidence` has the numbers behind
+    the text, and `title` names the kind of fault in a few words.
     """
 
     kind: str
@@ -91,10 +91,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """The verdict on a run: the worst outcome of its results, whether it is accepted, and results by outcome.
+    """The verdict on a run (its worst outcome), whether it is accepted, and the number of results by outcome.
 
-    A run that nothing judged is `not evaluated` and accepted. `fail_on` names what stops a run. `blessed` says of each
-    split whether it is without anomalies.
+    A run without results is `not evaluated` and accepted. `fail_on` has the words of `--fail_on`. `blessed` says for
+    each split whether TFX would bless it: it has rows and no anomalies.
     """
 
     verdict: str = NOT_EVALUATED
@@ -106,7 +106,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Validation:
-    """The judgement of a run. `baseline` is the URI of the run that it was compared with."""
+    """The judgement of a run. `baseline` is the URI that it was compared with, or `previous` if there was none."""
 
     summary: Summary
     results: tuple[Result, ...]
@@ -123,15 +123,15 @@ class Validation:
     def from_json(values: object) -> Validation:
         """Return the judgement that `to_json_text` wrote. Raises UsageError, which says what is wrong."""
         if not isinstance(values, dict) or values.get("validation_version") != VALIDATION_VERSION:
-            raise UsageError(f"not a judgement of version {VALIDATION_VERSION}")
+            raise UsageError(f"not a validation.json of version {VALIDATION_VERSION}")
         try:
             return from_json(Validation, values)
         except InvalidJsonError as error:
-            raise UsageError(f"invalid judgement: {error}") from error
+            raise UsageError(f"not a valid validation.json: {error}") from error
 
 
 def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:
-    """Return the verdict on results; `fail_on` has words of `settings.FAIL_ON`."""
+    """Return the summary of results; `fail_on` has words of `settings.FAIL_ON`."""
     words = tuple(fail_on)
     outcomes = Counter(one.outcome for one in results)
     verdict = next((one for one in OUTCOMES if outcomes[one]), NOT_EVALUATED)
@@ -158,5 +158,5 @@ def _without_empty(value: object) -> object:
 
 
 def _json(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Return evidence or values of a row: a missing one is null, and what JSON has no number for is text."""
+    """Return evidence or the values of a row for JSON: missing values are null, NaN and infinities are text."""
     return {key: str(one) if isinstance(one, float) and not math.isfinite(one) else one for key, one in values.items()}

@@ -1,10 +1,10 @@
-"""Compare two schemas: what a change means to a model that was trained on data of the old one and reads the new.
+"""Compare two schemas: what a change means for a model that was trained on data of the old one and reads the new.
 
 A change is
 
 - **breaking** if the model cannot read the new data as before, or if the new schema rejects data that the old one
   admits, such as what the model was trained on,
-- **widening** if the new data may have what the model has never seen,
+- **widening** if the new data may contain what the model has never seen,
 - **compatible** otherwise.
 
 | changed                                      | widening                     | breaking                          |
@@ -25,8 +25,8 @@ A change is
 | sparse and weighted features, tensor         | added                        | changed, removed                  |
 | representations                              |                              |                                   |
 
-Everything else is compatible: annotations, comparators, environments, names of domains. Comments and order make no
-difference at all.
+Everything else is compatible: annotations, comparators, environments, names of domains. Comments and order are
+ignored.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _UNUSED_STAGES = (PLANNED, ALPHA, DEPRECATED, DEBUG_ONLY, DISABLED)
 """TFDV does not validate features at these stages, and TFXIO does not read them."""
 
 _MOST_SHOWN = 10
-"""Values of a domain in a text."""
+"""Maximum number of values of a domain in a text."""
 
 _COMPARED = {"name", "deprecated", "lifecycle_stage", "type", "unique_constraints", "distribution_constraints"}
 _ONEOFS = {"shape_type", "domain_info", "presence_constraints"}
@@ -64,9 +64,9 @@ _ONEOFS = {"shape_type", "domain_info", "presence_constraints"}
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of a feature's field, or of the schema's if `feature` is empty.
+    """A difference in a field of a feature, or of the schema if `feature` is empty.
 
-    `old` and `new` are texts, or None if there is nothing. `text` is one line without the feature's name.
+    `old` and `new` are the field as text, or None if it is not set. `text` is one line without the feature's name.
     """
 
     feature: str
@@ -116,7 +116,7 @@ def _of_feature(
 
 
 def _coming_or_going(name: str, old: Feature | None, new: Feature | None) -> Iterator[Difference]:
-    """Yield the difference of a feature that is added, removed, put out of use or into use again."""
+    """Yield the difference of a feature that is added or removed, or goes out of use or comes back into use."""
     if new is not None and _is_used(new):
         required = new.presence.min_fraction > 0 or new.presence.min_count > 0
         level, text = (BREAKING, "must be present") if required else (WIDENING, "may be missing")
@@ -172,7 +172,7 @@ def _domain(name: str, old: Feature, new: Feature, domains: Sequence[Mapping[str
 
 
 def _values(feature: Feature, domains: Mapping[str, Message]) -> frozenset[str] | None:
-    """Return the values of a string domain, of the feature's own or of the schema's; None if it has none."""
+    """Return the values of a feature's string domain, its own or one of the schema; None if it has none."""
     if feature.HasField("string_domain"):
         return frozenset(feature.string_domain.value)
     if feature.HasField("domain"):
@@ -218,11 +218,11 @@ _RANGES: Mapping[str, Callable[[str, str, Message, Message], Iterator[Difference
 def _bounds(
     name: str, field: str, old: Message, new: Message, limits: Iterable[str], widened: str = WIDENING
 ) -> Iterator[Difference]:
-    """Yield the differences of limits, whose names begin with `min` or `max`; a limit that is not set is none."""
+    """Yield the differences of limits, whose names begin with `min` or `max`; an unset limit is no limit."""
     for limit in limits:
         before, after = (getattr(one, limit) if one.HasField(limit) else None for one in (old, new))
         if limit.startswith("min_"):
-            # Shares and counts without a lower bound have the bound 0.
+            # Without a lower bound, that of shares and counts is 0.
             before, after = before or None, after or None
         if before == after:
             continue

@@ -1,4 +1,4 @@
-"""Freeze a schema to be kept under version control: bounds that another sample of the same data keeps to."""
+"""Freeze a schema for version control, with bounds that another sample of the same data stays within."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from beam_taxi.schemas.update import round_down
 from beam_taxi.statistics.merge import common_stats_of, path_of
 
 CHANCE = 0.001
-"""The probability that another sample of as many rows violates any bound of a frozen schema by chance."""
+"""The probability that another sample of the same size violates any bound of a frozen schema by chance."""
 
 _MOST_VALUES = 100
 """The largest closed domain, as in TFDV's inference."""
@@ -31,10 +31,10 @@ _MOST_VALUES = 100
 class Freezing:
     """How to freeze a schema.
 
-    `chance` is the probability that another sample of as many rows violates the schema by chance; all features share
-    it (Bonferroni). `ranges` limits numbers to the smallest and largest known ones, to which `chance` does not apply:
-    of another sample, the largest number is larger with a probability of a half. `required` keeps features without
-    missing values required and of a fixed shape: a single missing value is then an anomaly.
+    `chance` is the probability that another sample of the same size violates the schema by chance; all features share
+    it (Bonferroni). `ranges` limits numbers to the smallest and largest ones seen. `chance` does not cover ranges: the
+    largest number of another sample is larger with a probability of one half. `required` makes features without missing
+    values required and gives them a fixed shape, so that a single missing value is an anomaly.
     """
 
     chance: float = CHANCE
@@ -43,11 +43,12 @@ class Freezing:
 
 
 def freeze(rows: DatasetFeatureStatistics, freezing: Freezing) -> Schema:
-    """Return a schema with the types of the features, and bounds that do not depend on chance; sorted by name.
+    """Return a schema with the types of the features, and bounds that allow for chance, sorted by name.
 
-    `rows` are the statistics of all splits, merged. `min_fraction` is `least_fraction`. A feature that another sample
-    may lack altogether is optional. A string has a closed domain, and a column of 0 and 1 a `bool_domain`, if each of
-    its at most 100 values is frequent enough: see `often_enough`. Formats of strings, such as integers, are not frozen.
+    `rows` are the statistics of all splits, merged. `min_fraction` is `least_fraction`. A feature that may be missing
+    from all of another sample is optional. A string has a closed domain, and a column of 0 and 1 a `bool_domain`, if
+    each of its at most 100 values is frequent enough: see `often_enough`. Formats of strings, such as integers, are not
+    frozen.
 
         text_format.MessageToString(freeze(merge(statistics), Freezing()))
     """
@@ -77,21 +78,21 @@ def frozen_text(schema: Schema, header: Sequence[str]) -> str:
 
 
 def header(name: str, rows: int, freezing: Freezing) -> list[str]:
-    """Return the lines of a comment that says what a frozen schema was made from."""
+    """Return the lines of a comment about the origin and the guarantees of a frozen schema."""
     another = "Apart from ranges, another" if freezing.ranges else "Another"
-    ranges = "Ranges of numbers are those of the rows, and another sample often exceeds them."
+    ranges = "Ranges of numbers are those of these rows; another sample often exceeds them."
     numbers = ranges if freezing.ranges else "Numbers have no range."
     missing = "Features without missing values are required." if freezing.required else ""
     return [
         f"Frozen from {rows:,} rows of {name}.",
-        f"{another} sample of as many rows violates it by chance with a probability of at most {freezing.chance:g}:",
+        f"{another} sample of the same size violates it by chance with a probability of at most {freezing.chance:g}:",
         "min_fraction is the limit of a binomial interval, and a domain is closed only if all its values are frequent.",
         f"{numbers} {missing}".rstrip(),
     ]
 
 
 def least_fraction(present: float, rows: float, chance: float) -> float:
-    """Return the fraction below which another sample of as many rows falls by chance with a given probability.
+    """Return the fraction that another sample of the same size falls below with probability `chance`.
 
     It is the smallest fraction g of the other sample that does not differ significantly from the fraction f of this one
     by the score test of two proportions, z = (f - g) / sqrt(2/n · m·(1 - m)) with their mean m. That is Wilson's
@@ -108,7 +109,7 @@ def least_fraction(present: float, rows: float, chance: float) -> float:
 
 
 def often_enough(counts: Sequence[float], chance: float) -> bool:
-    """Return whether the rarest value is so frequent that another one of its kind would have been seen.
+    """Return whether even the rarest value is too frequent to be missing from a sample by chance.
 
     A value expected `c` times is missing from a sample with the probability exp(-c) (Poisson).
     """
@@ -144,7 +145,7 @@ def _set_presence(
 
 
 def _closed_domain(feature: FeatureNameStatistics, chance: float) -> list[str]:
-    """Return the values of a feature if they are all known and frequent; those of 0 and 1, if there are no others."""
+    """Return the values of a feature if all are known and frequent, those of integers only if they are 0 and 1."""
     if feature.HasField("num_stats"):
         numbers = feature.num_stats
         is_bool = feature.type == FeatureNameStatistics.INT and (numbers.min, numbers.max) == (0, 1)
@@ -157,7 +158,7 @@ def _closed_domain(feature: FeatureNameStatistics, chance: float) -> list[str]:
 
 
 def _set_range(feature: Feature, numbers: NumericStatistics) -> None:
-    """Limit a feature to its smallest and largest value; an infinite limit is none, as is that of no values."""
+    """Limit a feature to its smallest and largest value, unless that is infinite or there are no numbers."""
     nans = max((histogram.num_nan for histogram in numbers.histograms), default=0)
     if numbers.common_stats.tot_num_values <= nans:
         return

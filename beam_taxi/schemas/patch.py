@@ -9,12 +9,12 @@ from difflib import SequenceMatcher
 from beam_taxi.schemas.update import Edit
 
 _CONTEXT = 3
-"""Lines of context before and after a change; fewer if the next change is near, so that hunks stay apart."""
+"""Lines of context around a change; fewer if another change is near, so that hunks do not overlap."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the new text: its number in the old one, from 0, if it is there, else the edit that added it."""
+    """A line of the new text: its number in the old text, from 0, or None and the edit that added it."""
 
     text: str
     origin: int | None
@@ -32,16 +32,16 @@ class _Change:
 
 
 def patch(old: str, edits: Sequence[Edit], path: str) -> str:
-    """Return a unified diff of the edits, with paths `a/PATH` and `b/PATH`; an empty text if there are none.
+    """Return a unified diff of the edits, with paths `a/PATH` and `b/PATH`; empty if there are none.
 
-    Each hunk belongs to one edit and is titled with its reason. Only edits of adjacent lines share a hunk, since
-    `git apply` needs a line of context between two.
+    Each hunk belongs to one edit and has its reason as title. Only edits of adjacent lines share a hunk, since
+    `git apply` needs a line of context between hunks.
     """
     lines = _split(old)
     hunks = list(_grouped(list(_changes(lines, edits))))
     if not hunks:
         return ""
-    # As git writes it, a tab ends a name with spaces.
+    # Like git, end a name with spaces by a tab.
     name = f"{path}\t" if " " in path else path
     text = f"--- a/{name}\n+++ b/{name}\n"
     shift = free = 0
@@ -69,7 +69,7 @@ def _grouped(changes: Sequence[_Change]) -> Iterator[list[_Change]]:
 def _hunk(
     lines: Sequence[str], changes: Sequence[_Change], span: tuple[int, int], shift: int, edits: Sequence[Edit]
 ) -> str:
-    """Return a hunk of the lines in a span of the old text; `shift` is by how many lines the new text is longer."""
+    """Return a hunk of the lines in a span of the old text; `shift` is the number of lines added before it."""
     first, end = span
     body = []
     at = first

@@ -1,4 +1,4 @@
-"""Read schemas: files in text or binary form, and those of runs."""
+"""Read schemas from files in text or binary form, and from runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from beam_taxi.errors import UsageError, one_line
 from beam_taxi.run.folder import SCHEMA, SCHEMA_PATH
 
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f]")
-"""Characters that no text has, and every serialized feature with a type."""
+"""Characters that never occur in text, but in every serialized feature with a type."""
 
 
 def parse_schema(content: bytes, what: str) -> tuple[Schema, str]:
-    """Return the Schema proto in a file, and its text: the file's own, or a rendering of a serialized one.
+    """Return the Schema proto in a file, and its text: the file itself, or the text form of a serialized one.
 
-    `what` names the file in messages. Raises UsageError, with the line of a mistake in a text.
+    `what` names the file in messages. Raises UsageError, with the line of a mistake in text.
 
         schema, text = parse_schema(b'feature { name: "fare" type: FLOAT }', "--schema schema.pbtxt")
     """
@@ -41,7 +41,7 @@ def parse_schema(content: bytes, what: str) -> tuple[Schema, str]:
 
 
 def _parse_binary(content: bytes) -> Schema | None:
-    """Return a serialized Schema, None if it is something else: other messages are Schemas with unknown fields."""
+    """Return a serialized Schema, or None: other messages parse as Schemas with unknown fields."""
     try:
         schema = Schema.FromString(content)
     except DecodeError:

@@ -25,9 +25,9 @@ _CLOSING = {"{": "}", "<": ">", "[": "]"}
 
 @dataclass(frozen=True)
 class Field:
-    """A field: offsets of its name, its value and its end, and its decoded value, or its fields if it is a message.
+    """A field: the offsets of its name, value and end, and its decoded value or, if it is a message, its fields.
 
-    `body` is the offset after the opening brace of a message. The values of a list are fields of their own, `in_list`.
+    `body` is the offset after the opening brace of a message. Each value of a list is a field of its own, `in_list`.
     """
 
     name: str
@@ -40,15 +40,15 @@ class Field:
     in_list: bool = False
 
     def all(self, name: str) -> tuple[Field, ...]:
-        """Return the fields of a message with a name."""
+        """Return the fields of a message that have a name."""
         return tuple(field for field in self.fields if field.name == name)
 
     def first(self, name: str) -> Field | None:
-        """Return the first field of a message with a name."""
+        """Return the first field of a message that has a name, or None."""
         return next(iter(self.all(name)), None)
 
     def value_of(self, name: str) -> str | None:
-        """Return the value of a field of a message."""
+        """Return the value of a field of a message, or None."""
         field = self.first(name)
         return None if field is None else field.value
 
@@ -132,7 +132,7 @@ class _Scanner:
 
     def _take(self) -> _Token:
         if self._next == len(self._tokens):
-            raise _fault(self._text, len(self._text), "the text ends within a message")
+            raise _fault(self._text, len(self._text), "unexpected end of the text within a message")
         self._next += 1
         return self._tokens[self._next - 1]
 

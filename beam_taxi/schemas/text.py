@@ -1,4 +1,4 @@
-"""The text of a schema, line by line: where a constraint stands, and edits that leave all other lines as they are."""
+"""The text of a schema, line by line: the line of a constraint, and edits that leave all other lines unchanged."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DOMAINS = ("domain", "string_domain")
 
 
 class SchemaText:
-    """A Schema in text format. Edits return a new one, and keep comments, order and the lines that they do not concern.
+    """A Schema in text format. Edits return a new one, and keep comments, order and all other lines.
 
-    Raises UsageError if the text is not in text format, and if an edit cannot keep to lines of its own.
+    Raises UsageError if the text is not in text format, or if an edit cannot be confined to its own lines.
 
         text = SchemaText('feature { name: "fare" type: FLOAT }')
         text.line_of("fare", "type")
@@ -32,7 +32,7 @@ class SchemaText:
     def line_of(self, feature: str, *fields: str) -> int | None:
         """Return the line, from 1, of a field of a feature, or of the innermost message around it that exists.
 
-        A domain that is referred to by name is that `string_domain` of the schema. Returns None if there is no such
+        A `domain` that names a `string_domain` of the schema stands for that. Returns None if there is no such
         feature.
         """
         found = next(iter(by_name(self._fields, "feature", feature)), None)
@@ -72,7 +72,7 @@ class SchemaText:
         return self._replaced(message.value_start, message.end, value)
 
     def remove(self, feature: str, name: str) -> SchemaText:
-        """Remove a field of a feature with what it contains, and a trailing comment."""
+        """Remove a field of a feature with its content and a trailing comment."""
         field = self._field_of(feature, name)
         start, end = field.start, self._after_separator(field)
         if self._starts_line(field) and self._ends_line(end):
@@ -91,7 +91,7 @@ class SchemaText:
         return self._replaced(field.start, field.end, block)
 
     def add_message(self, name: str, message: Message) -> SchemaText:
-        """Add a feature or a string domain, after the one that precedes it by name, or else after the last."""
+        """Add a feature or a string domain: after the preceding one if they are sorted by name, else after the last."""
         lines = _message_lines(name, message)
         same = [field for field in self._fields if field.name == name]
         names = [field.value_of("name") or "" for field in same]
@@ -105,7 +105,7 @@ class SchemaText:
         return self._insert_after(previous, lines)
 
     def add_value(self, feature: str, value: str) -> SchemaText:
-        """Add a value to the string domain of a feature: in its place if the values are sorted, else as the last."""
+        """Add a value to the string domain of a feature: in order if the values are sorted, else at the end."""
         domain = self._domain(self._feature(feature))
         if domain is None:
             raise UsageError(f"feature {feature!r} has no string domain")
@@ -162,10 +162,10 @@ class SchemaText:
         return self._replaced(body, body, f" {_one_line(lines)} ")
 
     def _insert_after(self, field: Field, lines: Sequence[str]) -> SchemaText:
-        """Insert a field: on lines of its own if the line ends after the other field, else in that line."""
+        """Insert a field after another: on new lines if that one ends its line, else on the same line."""
         end = self._after_separator(field)
         if field.in_list:
-            raise self._fault(field, "insert after the list by hand")
+            raise self._fault(field, "add it after the list by hand")
         if not self._ends_line(end):
             return self._replaced(end, end, f" {_one_line(lines)}")
         indent = self._indent(field) + ("" if self._starts_line(field) else _INDENT)

@@ -1,4 +1,4 @@
-"""Update a schema so that it admits new data, one edit of its text for each anomaly."""
+"""Update a schema so that it accepts new data, with one edit of its text for each anomaly."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from beam_taxi.schemas.text import SchemaText
 from beam_taxi.statistics.merge import common_stats_of, path_of
 
 _ROUNDS = 5
-"""An edit may uncover another anomaly, such as a domain that does not suit a new type."""
+"""Maximum number of rounds: an edit may uncover another anomaly, such as a domain that does not suit a new type."""
 
 _FRACTION_STEPS = 10_000
-"""Fractions are rounded down to multiples of one of so many."""
+"""Fractions are rounded down to multiples of the inverse."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit for an anomaly: its feature (empty for the whole data set), its type, and the text afterwards."""
+    """An edit for an anomaly: feature (empty for the whole data set), type of anomaly, reason, and the new text."""
 
     feature: str
     anomaly: str
@@ -41,7 +41,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class _Anomaly:
-    """What an edit depends on: the feature as it is in the schema, in the statistics and if it were inferred anew."""
+    """What an edit depends on: the feature in the schema, in the statistics, and as inferred from these."""
 
     name: str
     text: SchemaText
@@ -58,7 +58,7 @@ def update(text: str, rows: DatasetFeatureStatistics) -> list[Edit]:
     """Return the edits after which the schema has no anomalies in these rows, in order; the last has the final text.
 
     `rows` are the statistics of all splits, merged. Nothing is made stricter, and a feature that is missing becomes
-    optional: no feature is removed or deprecated. Raises UsageError if an anomaly needs a decision by hand.
+    optional: no feature is removed or deprecated. Raises UsageError if an anomaly has to be resolved by hand.
 
         edits = update(text, merge(statistics))
         updated = edits[-1].text if edits else text
@@ -163,7 +163,7 @@ def _set_value_count(anomaly: _Anomaly, field: str, value: int) -> SchemaText:
 
 
 def _replace_shape(anomaly: _Anomaly) -> SchemaText:
-    """Replace shape or number of values with what the rows have; values of one length may still be missing."""
+    """Replace the shape or the number of values with that of the rows."""
     name, old = anomaly.name, anomaly.feature.WhichOneof("shape_type")
     inferred = anomaly.inferred_feature()
     new = inferred.WhichOneof("shape_type")
@@ -189,7 +189,7 @@ def _remove_domain(anomaly: _Anomaly) -> SchemaText:
 
 
 def _add_values(anomaly: _Anomaly) -> SchemaText:
-    """Add the values that are not in the domain, unless they are too many to be all known: the domain goes then."""
+    """Add the values that are not in the domain; remove the domain if there are too many for all to be known."""
     strings = anomaly.statistics.string_stats
     known = {bucket.label for bucket in strings.rank_histogram.buckets}
     if strings.unique > len(known):
@@ -219,7 +219,7 @@ def _widen(field: str, limit: str) -> Callable[[_Anomaly], SchemaText]:
 
 
 def _range(anomaly: _Anomaly) -> IntDomain | FloatDomain:
-    """Return the smallest and the largest value; strings are numbers in text here."""
+    """Return the smallest and the largest value; strings are numbers as text here."""
     numbers: list[float]
     if anomaly.statistics.HasField("num_stats"):
         numbers = [anomaly.statistics.num_stats.min, anomaly.statistics.num_stats.max]
@@ -292,4 +292,4 @@ _FIXES: Mapping[str, Callable[[_Anomaly], SchemaText]] = {
     "DATASET_LOW_NUM_EXAMPLES": _examples("min_examples_count"),
     "DATASET_HIGH_NUM_EXAMPLES": _examples("max_examples_count"),
 }
-"""The edit for each type of anomaly that the statistics of one data set can have."""
+"""The edit for each type of anomaly that the statistics of a single data set can have."""

@@ -1,4 +1,4 @@
-"""Merge the statistics of several data sets into what a schema is inferred from and validated against."""
+"""Merge the statistics of several data sets, to infer a schema from them or to validate them against one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def merge(datasets: Iterable[DatasetFeatureStatistics]) -> DatasetFeatureStatist
     """Return the statistics of the rows of all data sets together, as far as schemas depend on them.
 
     These are exact: the numbers of examples, of missing and present features, of values and of NaNs, also by weight;
-    the smallest and largest number of values and value; the strings with their counts. The type of a feature is that of
-    a data set in which it has values. Features are sorted by path.
+    the smallest and largest number of values, and value; the counts of strings. The type of a feature is taken from a
+    data set in which it has values. Features are sorted by path.
 
     A data set with more than 1,000 different strings has a truncated rank histogram: the merged one then has the most
     frequent known strings, and `unique` is a lower bound. A merged histogram of numbers has the buckets of all parts,
     which may overlap. Averages, medians and the like are left out, since schemas do not depend on them.
 
-    A single data set with examples is returned as it is.
+    A single data set with examples is returned unchanged.
 
         schema = tfdv.infer_schema(DatasetFeatureStatisticsList(datasets=[merge([train, evaluation])]))
     """
@@ -67,7 +67,7 @@ def common_stats_of(feature: FeatureNameStatistics) -> CommonStatistics:
 def _merge_feature(
     features: Sequence[FeatureNameStatistics], dataset: DatasetFeatureStatistics
 ) -> FeatureNameStatistics:
-    # For TFDV, a column without values or a type is STRING, so any other type says more.
+    # In TFDV, a column without values or a type is STRING, so any other type says more.
     with_values = [one for one in features if common_stats_of(one).num_non_missing]
     typed = with_values or sorted(features, key=lambda one: bool(one.type == FeatureNameStatistics.STRING))
     merged = FeatureNameStatistics(type=typed[0].type)
@@ -126,7 +126,7 @@ def _merge_weights(
     weighted = merged.weighted_common_stats
     weighted.num_non_missing = sum(one.weighted_common_stats.num_non_missing for one in parts)
     weighted.tot_num_values = sum(one.weighted_common_stats.tot_num_values for one in parts)
-    # The difference may have a rounding error, so it alone does not tell whether values are missing.
+    # The difference may have a rounding error, so it does not show whether values are missing.
     weighted.num_missing = dataset.weighted_num_examples - weighted.num_non_missing if merged.num_missing else 0
     for level, of_parts in enumerate(zip_longest(*(one.weighted_presence_and_valency_stats for one in parts))):
         added = merged.weighted_presence_and_valency_stats.add()

@@ -9,11 +9,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from beam_taxi.settings import StatisticsSettings
 
 RANKED_VALUES = 1000
-"""How many of the most frequent values of a string feature are kept with their counts."""
+"""Maximum number of values of a string feature, the most frequent ones, that are kept with their counts."""
 
 
 def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tfdv.StatsOptions:
-    """Return TFDV's options for these settings; a given schema, as text, says which integers are categorical."""
+    """Return TFDV's options for these settings; a given schema, as text, decides which integers are categorical."""
     return tfdv.StatsOptions(
         schema=None if schema is None else text_format.Parse(schema, schema_pb2.Schema()),
         weight_feature=settings.weight_feature,

@@ -1,4 +1,4 @@
-"""Read statistics: of a run, of a split, or from a file, local or remote."""
+"""Read the statistics of a run or a split, or a file of statistics, local or remote."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _split(folder: str) -> str:
 
 
 def _read(uri: str) -> AnyStatistics:
-    """Read a DatasetFeatureStatisticsList, serialized or, if the name ends in .pbtxt, as text."""
+    """Read a DatasetFeatureStatisticsList, serialized, or as text if the name ends in .pbtxt."""
     try:
         content = storage.read_bytes(uri)
     except OSError as error:
@@ -66,5 +66,5 @@ def _read(uri: str) -> AnyStatistics:
     except (DecodeError, text_format.ParseError, UnicodeDecodeError):
         found = statistics_pb2.DatasetFeatureStatisticsList()
     if not found.datasets:
-        raise UsageError(f"{uri}: holds no statistics: give a run, a split or a DatasetFeatureStatisticsList")
+        raise UsageError(f"{uri}: contains no statistics; choose a run, a split or a file of statistics")
     return found

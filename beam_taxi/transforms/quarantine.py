@@ -24,9 +24,9 @@ CODES = {ANOMALIES: "anomaly", CHECKS: "check"}
 def rejects_of(
     plan: TablePlan, batch: UnitBatch, violated: npt.NDArray[np.int64], rules: Sequence[RowRule]
 ) -> Iterator[tuple[int, Reject]]:
-    """Yield the rows of a batch that violate a rule as rejects, each with the number of its source.
+    """Yield a reject for each row of a batch that violates a rule, with the number of its source.
 
-    `violated` has the number of the rule for each row, or -1.
+    `violated` has for each row the number of the rule that it violates, or -1.
     """
     rows = np.flatnonzero(violated >= 0)
     for row, (source, place) in zip(rows.tolist(), batch.places_of(rows), strict=True):

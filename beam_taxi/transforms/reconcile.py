@@ -25,15 +25,15 @@ from beam_taxi.sources.source import Reject
 from beam_taxi.sources.units import DataPlan, Totals
 
 JudgedFile = tuple[Summary, ArtifactFile]
-"""The summary of a judgement, and its file."""
+"""The summary of a judgement, and the file of the judgement."""
 
 
 @dataclass
 class UnitCounts:
     """What one unit has read, by number of the source: rows of each split, and rejected rows by reason code.
 
-    `quarantined` counts the rejects that the first pass knew nothing of; `first` is the first of them, after the number
-    of its source.
+    `quarantined` counts the rejects that the first pass did not know of. `first` is the first of them: the number of
+    its source, its row group and line there, and the reason.
     """
 
     unit: int
@@ -52,7 +52,7 @@ class UnitCounts:
         self.rejects.setdefault(source, Counter()).update(codes)
 
     def set_aside(self, source: int, reject: Reject) -> None:
-        """Count a reject that the first pass knew nothing of."""
+        """Count a reject that the first pass did not know of."""
         self.quarantined[source] += 1
         self._keep_first((source, reject.row_group or 0, reject.line, reject.reason))
 
@@ -123,7 +123,7 @@ def _check_quarantine(plan: TablePlan, planned: RunManifest, total: UnitCounts) 
         source, _, number, reason = total.first
         raise DataError(
             f"{plan.sources[source].info.at(number)}: {reason}; {rejects:,} of {records:,} rows are bad or violate "
-            f"rules, {allowed:,} may be skipped"
+            f"a rule, {allowed:,} may be skipped; fix them, or raise --max_rejects or --max_reject_ratio"
         )
 
 

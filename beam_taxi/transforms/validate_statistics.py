@@ -25,7 +25,7 @@ from beam_taxi.validation.rules import checks_of, rules_of
 
 
 class Judged(NamedTuple):
-    """The output of `ValidateStatistics`: the anomalies, and the one summary with its file."""
+    """The output of `ValidateStatistics`: the anomalies by split, and the summary with its file."""
 
     artifacts: PCollection[Artifact]
     summary: PCollection[JudgedFile]
@@ -34,7 +34,7 @@ class Judged(NamedTuple):
 class ValidateStatistics(beam.PTransform):
     """Judge the data by the schema, the checks and the baseline of the settings, and write `validation.json`.
 
-    judged = computed.statistics | ValidateStatistics(plan, settings, table.data, examples)
+    judged = computed.statistics | ValidateStatistics(plan, planned, table.data, examples)
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ValidateStatistics(beam.PTransform):
 
 
 class MergeFindings(beam.CombineFn):
-    """Merges the findings of units in any order, and keeps the first rows of each rule."""
+    """Merges the findings of units in any order, keeping the first rows of each rule."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -87,7 +87,7 @@ class MergeFindings(beam.CombineFn):
 
 
 class _FindDuplicates(beam.DoFn):
-    """Finds the rows of a partition of keys that have a key in common."""
+    """Finds the rows in a partition of keys whose key is not unique."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

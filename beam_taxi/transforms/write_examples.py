@@ -41,7 +41,7 @@ _REJECTS = Metrics.counter(counters.NAMESPACE, counters.REJECTS)
 SplitBatch = tuple[str, pa.RecordBatch]
 """The name of a split, and some of its rows as list<T> columns."""
 KeyedKeys = tuple[tuple[int, int], pa.RecordBatch]
-"""The numbers of a check of uniqueness and of a partition, and keys with their places; see `KeysOfUnit`."""
+"""The numbers of a `unique` check and of a partition, and keys with their places; see `KeysOfUnit`."""
 
 _MOST_PARTITIONS = 1024
 
@@ -49,8 +49,8 @@ _MOST_PARTITIONS = 1024
 class WrittenExamples(NamedTuple):
     """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split.
 
-    `findings` are those of each unit about the rules of the schema and the checks, if there are any; `keys` are those
-    of the checks of uniqueness, by number of the check and partition.
+    `findings` are what the rows of each unit show about the rules of the schema and the checks. `keys` are those of the
+    `unique` checks, by the numbers of the check and of the partition.
     """
 
     artifacts: PCollection[Artifact]
@@ -62,7 +62,7 @@ class WrittenExamples(NamedTuple):
 
 @dataclass(frozen=True)
 class _Judging:
-    """What a unit is judged by, and what is found."""
+    """The rules that the rows of a unit are judged by, and what they show."""
 
     rules: Rules
     counts: UnitCounts

@@ -1,1 +1,1 @@
-"""Validation of statistics: which features differ from a baseline by more than a limit and than chance."""
+"""Judge data: anomalies against a schema, the user's checks, drift, and the rows that cause a result."""

@@ -1,4 +1,4 @@
-"""What TFDV finds when it validates statistics against a schema, for each split and slice."""
+"""Validate the statistics of each split and slice against a schema, by TFDV."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Rules:
     """What statistics are validated against: `schema` in an `environment`, if any.
 
     `severity_of` returns `error`, `warning` or `none` for a feature and a type of anomaly, or None for TFDV's severity.
-    `described` are the columns that the statistics are of, none if all.
+    `described` are the columns that have statistics; empty if all of them do.
     """
 
     schema: schema_pb2.Schema
@@ -86,7 +86,7 @@ def validate(
 
 @dataclass(frozen=True)
 class _Others:
-    """The statistics that comparators of the schema compare with, as far as there are any."""
+    """The statistics that the schema's comparators compare with, if there are any."""
 
     baseline: AnyStatistics | None
     first_split: AnyStatistics | None
@@ -101,7 +101,7 @@ def _slice(statistics: AnyStatistics | None, name: str) -> AnyStatistics | None:
 
 
 def _with_rows(statistics: AnyStatistics | None) -> AnyStatistics | None:
-    """Return statistics, or None if there are none: to TFDV, an empty data set passes every comparator."""
+    """Return statistics, or None if they have no rows: in TFDV, an empty data set passes every comparator."""
     return statistics if statistics is not None and overall(statistics).num_examples else None
 
 
@@ -116,7 +116,7 @@ def _anomalies(
         return found
 
     baseline = None if others.baseline is None else alone(overall(others.baseline))
-    # The public function takes no statistics for the comparators of versions.
+    # The public function does not take statistics for the comparators of versions.
     found: anomalies_pb2.Anomalies = validate_statistics_internal(
         alone(dataset),
         _in_force(schema, rules.described, dataset),
@@ -137,7 +137,7 @@ def _in_force(
     without_range = {tuple(one.path.step) for one in dataset.features if _is_all_nan(one)}
     for feature in found.feature:
         if (feature.name,) in without_range and feature.HasField("float_domain"):
-            # TFDV takes 0 for the least and the greatest value.
+            # TFDV takes 0 as the smallest and the largest value.
             feature.float_domain.ClearField("min")
             feature.float_domain.ClearField("max")
     if described:
@@ -157,7 +157,7 @@ def _is_all_nan(feature: statistics_pb2.FeatureNameStatistics) -> bool:
 
 
 def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
-    """Return the schema without what it demands of the number of rows, which a slice need not have."""
+    """Return the schema without its constraints on the number of rows, which need not hold for a slice."""
     found = schema_pb2.Schema()
     found.CopyFrom(schema)
     found.ClearField("dataset_constraints")
@@ -168,7 +168,7 @@ def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:
 
 
 def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_other: bool) -> Iterator[Result]:
-    """Yield what became of every feature of the schema in a split, and of every anomaly.
+    """Yield a result for each anomaly of a split, and for each other feature of the schema.
 
     `has_other` means that other splits are compared with this one.
     """
@@ -182,12 +182,10 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_
     for feature in rules.schema.feature:
         name = feature.name
         if rules.described and name not in rules.described:
-            yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: --stats_features leaves it out", (name,))
+            yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: not in --stats_features", (name,))
         elif name not in anomalous and is_in_force(feature, rules.schema, rules.environment):
             text = (
-                f"{name}: {', '.join(ignored[name])} is ignored"
-                if name in ignored
-                else f"{name} agrees with the schema"
+                f"{name}: ignored: {', '.join(ignored[name])}" if name in ignored else f"{name} agrees with the schema"
             )
             yield Result(ANOMALIES, "SCHEMA", PASSED, text, (name,))
         if is_in_force(feature, rules.schema, rules.environment):
@@ -263,11 +261,11 @@ def _result(
 def _measurements(
     info: anomalies_pb2.DriftSkewInfo | None, reason: anomalies_pb2.AnomalyInfo.Reason
 ) -> dict[str, float]:
-    """Return TFDV's measurement that a comparator has found to be high, and its limit, by name."""
+    """Return the measurement that exceeds the threshold of a comparator, and the threshold, by name."""
     found: dict[str, float] = {}
     if info is None:
         return found
-    # Only the text tells drift, "between current and previous", from skew, "between training and serving".
+    # Only the text distinguishes drift, "between current and previous", from skew, "between training and serving".
     is_drift = reason.short_description.rstrip(".").endswith((" current", " previous"))
     for one in info.drift_measurements if is_drift else info.skew_measurements:
         name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(one.type)
@@ -277,5 +275,5 @@ def _measurements(
 
 
 def is_blessed(found: anomalies_pb2.Anomalies) -> bool:
-    """Return whether TFX would bless a split: it has rows, and no anomaly."""
+    """Return whether TFX would bless a split: it has rows and no anomalies."""
     return not (found.anomaly_info or found.data_missing or found.HasField("dataset_anomaly_info"))

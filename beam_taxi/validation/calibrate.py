@@ -1,4 +1,4 @@
-"""Thresholds for the comparators of a schema, from how far accepted runs differ as TFDV measures it."""
+"""Thresholds for the comparators of a schema, from how far accepted runs differ by TFDV's measures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from beam_taxi.schemas.text import SchemaText
 from beam_taxi.schemas.update import Edit
 
 HEADROOM = 1.5
-"""By how much a threshold exceeds the largest distance between accepted runs."""
+"""Factor by which a threshold exceeds the largest distance between accepted runs."""
 
 SMALLEST = 0.01
-"""The least threshold: TFDV takes 0 as a limit that every difference exceeds."""
+"""The smallest threshold: any difference at all exceeds a threshold of 0."""
 
 MOST_RUNS = 10
-"""Runs, the last ones, that are compared with each other: the work grows with their square."""
+"""Maximum number of runs that are compared with each other, the latest ones: the work grows with its square."""
 
 INFINITY_NORM, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
 """The norms of a comparator: fields of `FeatureComparator`."""
@@ -32,8 +32,8 @@ _NORMS = {"num_stats": JENSEN_SHANNON, "string_stats": INFINITY_NORM}
 class Comparator:
     """A norm and its threshold, for the `drift_comparator` or `skew_comparator` of a feature of the schema.
 
-    `source` is the type of histogram that a Jensen-Shannon divergence is of. With TFDV's default, of ten buckets of
-    equal width, two samples of one skewed distribution are far apart.
+    `source` is the type of histogram that a Jensen-Shannon divergence is computed from. With TFDV's default, ten
+    buckets of equal width, two samples of one skewed distribution are far apart.
     """
 
     norm: str
@@ -51,7 +51,7 @@ class Comparator:
 def calibrate(
     statistics: Sequence[statistics_pb2.DatasetFeatureStatistics], headroom: float = HEADROOM
 ) -> dict[str, Comparator]:
-    """Return a comparator for each feature that at least two of the runs have values of, by name.
+    """Return a comparator for each feature that has values in at least two of the runs, by name.
 
     The threshold is the largest distance between any two of the runs, times `headroom`, at most 1. For drift, pass the
     statistics of accepted runs, and for skew, those of the splits to compare. Features within structs are left out.
@@ -61,7 +61,7 @@ def calibrate(
             comparator.write(features[name].drift_comparator)
     """
     if len(statistics) < 2:
-        raise UsageError(f"comparators are calibrated from at least two runs, not {len(statistics)}")
+        raise UsageError(f"calibration needs at least two runs, or splits with --skew, not {len(statistics)}")
     runs = statistics[-MOST_RUNS:]
     schema = _asking(runs)
     largest: dict[str, float] = {}
@@ -80,7 +80,7 @@ def calibrate(
 
 
 def edits(text: str, field: str, comparators: Mapping[str, Comparator]) -> list[Edit]:
-    """Return the edits that set comparators in the text of a schema; features that it does not have are left out.
+    """Return the edits that set comparators in the text of a schema; other features are skipped.
 
     `field` is `drift_comparator` or `skew_comparator`.
     """
@@ -127,7 +127,7 @@ def _distances(
     two: statistics_pb2.DatasetFeatureStatistics,
     schema: schema_pb2.Schema,
 ) -> dict[str, float]:
-    """Return TFDV's distances between two runs by feature."""
+    """Return TFDV's distance between two runs for each feature."""
     before, now = (statistics_pb2.DatasetFeatureStatisticsList(datasets=[run]) for run in (one, two))
     anomalies = tfdv.validate_statistics(now, schema, previous_statistics=before)
     return {

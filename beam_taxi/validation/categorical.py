@@ -10,13 +10,13 @@ from beam_taxi.validation.measure import Evidence, Measure, Measurement, change,
 from beam_taxi.validation.sample import STRINGS, Sample
 
 _ESTIMATE = 0.03
-"""Relative error that TFDV's estimate of the number of distinct values may have."""
+"""Maximum relative error of TFDV's estimate of the number of distinct values."""
 
 _LARGEST = 20
-"""Values, those whose shares differ most, for which chance is computed."""
+"""Maximum number of values for which chance is computed, those whose shares differ most."""
 
 _SHOWN = 3
-"""Values that a text shows."""
+"""Maximum number of values in a text."""
 
 
 def l_infinity(now: Sample, base: Sample, level: float) -> Measure | None:
@@ -45,7 +45,7 @@ def total_variation(now: Sample, base: Sample, level: float) -> Measure | None:
 
 
 def _differences(now: Sample, base: Sample) -> dict[str, float]:
-    """Return the differences in the shares of values, the least possible one where a sample does not list a value."""
+    """Return the differences in the shares of values: the smallest possible one if a sample does not list a value."""
     if not now.counts or not base.counts:
         return {}
     mine, theirs, n, m = now.counts, base.counts, now.values, base.values
@@ -74,9 +74,9 @@ def lost_values(now: Sample, base: Sample, level: float) -> Measure | None:
 def _only_in(name: str, word: str, here: Sample, there: Sample, level: float) -> Measure:
     """Return the share, in one sample, of values that the other does not have.
 
-    Either one value is too frequent to be absent from the other, or those that the other has in another spelling are,
-    or all of them together are more than the other may have failed to see. The level is divided by the three tests, and
-    by values for the first.
+    Three tests share the level: whether the most frequent of them is too frequent to be absent from the other by
+    chance, whether those that the other has in another spelling are, and whether all of them together are more than the
+    other may have failed to see. The first also divides its level by the number of values.
     """
     only = {v: c / here.values for v, c in here.counts.items() if v not in there.counts}
     if not only:
@@ -107,7 +107,7 @@ def _described(value: str, share: float, twins: Mapping[str, str]) -> str:
 
 
 def _spellings(sample: Sample) -> dict[str, str]:
-    """Return the first of the values by what is left of them without case and outer spaces."""
+    """Return the first value of each spelling: values that are equal but for case and surrounding spaces."""
     return {_folded(value): value for value in sorted(sample.counts, reverse=True)}
 
 
@@ -116,10 +116,10 @@ def _folded(value: str) -> str:
 
 
 def length(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return the relative difference of the mean lengths, of text that is not a few known values.
+    """Return the relative difference of the mean lengths, for text other than a few known values.
 
-    TFDV has no deviation of lengths: it is that of the values where all are listed, else it is taken to be as large as
-    the mean, as of an exponential distribution.
+    TFDV does not report the standard deviation of lengths. It is computed from the values if all of them are listed,
+    and otherwise assumed to equal the mean, as in an exponential distribution.
     """
     if not _is_text(now, base) or not base.length:
         return None
@@ -140,10 +140,10 @@ def _deviation(sample: Sample) -> float:
 
 
 def distinct(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return how far the number of distinct values is, relatively, outside of what the baseline's rows allow.
+    """Return the relative distance of the number of distinct values from the range that the baseline allows.
 
-    Of exchangeable rows, more have no fewer distinct values, and no more of them per row: the mean number grows with
-    the rows, and is concave (Heck, van Belle and Simberloff, Ecology 56, 1975).
+    The mean number of distinct values among exchangeable rows grows with the number of rows, and is concave: more rows
+    have no fewer of them, and no more of them per row (Heck, van Belle and Simberloff, Ecology 56, 1975).
     """
     if not _is_text(now, base) or not base.distinct or not now.distinct:
         return None

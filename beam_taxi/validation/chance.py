@@ -1,6 +1,6 @@
 """How far two samples of one distribution differ by chance alone, with a given probability `level`.
 
-`n` and `m` are the numbers of independent values in the samples. All bounds are two-sided where that has a meaning.
+`n` and `m` are the numbers of independent values in the samples. All bounds are two-sided where that is meaningful.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from statistics import NormalDist
 
 FEWEST = 20
-"""Values from which a variance can be told."""
-
+"""Minimum number of values for an estimate of a variance."""
 
 _BISECTIONS = 20
 
@@ -30,10 +29,10 @@ def kolmogorov_smirnov(level: float, n: float, m: float) -> float:
 
 
 def share(level: float, shares: tuple[float, float], n: float, m: float) -> float:
-    """Return the critical value of the difference of two shares, in the direction that these shares have.
+    """Return the critical value of the difference of two shares, in the direction of the difference of these.
 
-    It is the smaller of two bounds, both of which hold if the number k of occurrences in both samples together is
-    given. Bernstein's inequality for the difference is near the normal approximation for common values (Boucheron,
+    It is the smaller of two bounds, both of which hold given the number k of occurrences in both samples together.
+    Bernstein's inequality for the difference is close to the normal approximation for common values (Boucheron,
     Lugosi, Massart, Concentration Inequalities, 2013, equation 2.10). For rare ones, one sample has x of them with a
     probability of exp(-k KL(x/k, n/(n+m))) at most (Hoeffding, Probability Inequalities for Sums of Bounded Random
     Variables, 1963, theorem 1 and section 6, for sampling without replacement).
@@ -48,7 +47,10 @@ def pooled(shares: tuple[float, float], n: float, m: float) -> float:
 
 
 def bernstein(level: float, share: float, n: float, m: float) -> float:
-    """Return how far apart two samples' shares of this size are, or a sample's and the known one if m is infinite."""
+    """Return how far apart the shares of two samples are by chance around `share`.
+
+    If m is infinite, the second share is known exactly.
+    """
     logarithm = math.log(2 / level)
     variance = share * (1 - share) * inverse_sizes(n, m)
     linear = logarithm * max(1 / n, 1 / m) / 3
@@ -87,7 +89,7 @@ def mean(level: float, variance: float, n: float, m: float) -> float:
     """Return the critical value of the difference of two means, from the larger variance of the two samples.
 
     It is the quantile of Student's t for the degrees of freedom of the smaller sample, in two terms beyond the normal
-    one (Abramowitz and Stegun 26.7.5), and infinite below `FEWEST` values, whose variance tells too little.
+    one (Abramowitz and Stegun 26.7.5), and infinite below `FEWEST` values, whose variance is too uncertain.
     """
     if min(n, m) < FEWEST:
         return math.inf
@@ -97,10 +99,11 @@ def mean(level: float, variance: float, n: float, m: float) -> float:
 
 
 def one_sided(level: float, here: float, there: float) -> float:
-    """Return how often a value must occur in one sample, of size `here`, to be absent from the other only by chance.
+    """Return how often a value must occur in a sample of size `here` if its absence from the other one is not chance.
 
-    Given that a value occurs c times in both together, all are in one with a probability of (here/(here+there))^c at
-    most (hypergeometric, as in Fisher's exact test). The count returned is the c at which that is `level`.
+    Given that a value occurs c times in both together, all of them are in one with a probability of
+    (here/(here+there))^c at most (hypergeometric, as in Fisher's exact test). The count returned is the c at which that
+    is `level`.
     """
     return math.log(level) / math.log(here / (here + there))
 

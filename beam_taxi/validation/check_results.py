@@ -40,7 +40,7 @@ def results_of_rows(
     Args:
         checks: The checks.
         rows: The number of rows of each split.
-        violations: The number of violations by the index of the check in `Checks.by_row` and by split; 0 if left out.
+        violations: The number of violations by the index of the check in `Checks.by_row` and by split; 0 if missing.
         offenders: The rows that violate a check, by the same keys.
     """
     return [
@@ -56,7 +56,9 @@ def _of_rows(
 ) -> Result:
     label = _label(check, check.rule) if isinstance(check, RowCheck) else check.name
     verbs = (
-        ("violates it", "violate it") if isinstance(check, RowCheck) else ("has another value", "have another value")
+        ("violates it", "violate it")
+        if isinstance(check, RowCheck)
+        else ("has a value not in the list", "have a value not in the list")
     )
     evidence = {"rows": rows, "violations": violations, "tolerate": check.tolerate}
     if not rows:
@@ -131,7 +133,7 @@ def results_of_unique(checks: Checks, rows: int, duplicates: Mapping[int, Offend
     Args:
         checks: The checks.
         rows: The number of rows of all splits.
-        duplicates: The rows whose key another row has, too, by the index of the check in `Checks.unique`.
+        duplicates: The rows whose key another row also has, by the index of the check in `Checks.unique`.
     """
     found = []
     for index, check in enumerate(checks.unique):
@@ -236,7 +238,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _percent(share: float, limit: float) -> str:
-    """Return a percentage with two significant digits, or as many as tell it from the limit and from 100%."""
+    """Return a percentage with two significant digits, or as many as distinguish it from the limit and from 100%."""
     percentage, bounds = share * 100, (limit * 100, 100.0)
     for digits in range(2, 17):
         shown = f"{percentage:.{max(0, digits - 1 - math.floor(math.log10(percentage)))}f}"
@@ -248,7 +250,7 @@ def _percent(share: float, limit: float) -> str:
 
 
 def _shown(value: float | int | None, check: StatisticsCheck) -> str:
-    """Return a statistic with six significant digits, or all if those would equal a number of the rule."""
+    """Return a statistic with six significant digits, or all if six would make it equal a number in the rule."""
     if value is None:
         return "missing"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The checks of a `checks.yaml`, and their faults against the columns of a table."""
+"""The checks of a `checks.yaml`, and their faults, given the columns of a table."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from beam_taxi.validation.tokens import suggest
 
 ERROR, WARNING, IGNORE = "error", "warning", "none"
 SEVERITIES = (ERROR, WARNING)
-"""What a check that fails counts as."""
+"""What a failed check counts as."""
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000}
-"""Units of numeric times, and how many of them are a second."""
+"""Units of numeric times, and the number of each in a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What all checks have; `line` is the line of the file, from 1. Without `splits`, a check is of all splits."""
+    """What all checks have in common. `line` is counted from 1; without `splits`, all splits are checked."""
 
     name: str
     line: int
@@ -57,7 +57,7 @@ class RowCheck(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceCheck(Check):
-    """The texts of all values that a column may have, apart from missing ones."""
+    """All values that a column may have, as text; missing values are allowed."""
 
     column: str
     values: tuple[str, ...]
@@ -128,7 +128,7 @@ class RowCountCheck(Check):
 
 @dataclass(frozen=True)
 class SeverityRule:
-    """What anomalies or drift of a feature, of a type of anomaly, or of both count as; what is empty is any."""
+    """What anomalies or drift of a feature, of a type of anomaly, or of both count as; an empty field means any."""
 
     severity: str
     line: int
@@ -174,7 +174,7 @@ class Checks:
 def check_columns(
     checks: Checks, kinds: Kinds, baseline_expected: bool, schema_columns: Iterable[str] = ()
 ) -> list[str]:
-    """Return all faults of the checks against the columns of a table, with their lines.
+    """Return all faults of the checks, given the columns of a table, with their lines.
 
     Args:
         checks: The checks.
@@ -217,14 +217,14 @@ def allowed_values(check: ReferenceCheck, kind: Kind) -> pa.Array:
 def _value(text: str, kind: Kind) -> str | int | float:
     try:
         if kind is Kind.FLOAT:
-            # -0.0 + 0.0 is 0.0, which is another value to Arrow's hash tables.
+            # -0.0 + 0.0 is 0.0: in Arrow's hash tables they are different values.
             with np.errstate(over="ignore"):
                 return float(np.float32(text)) + 0.0
         if kind is Kind.INT and not -(2**63) <= int(text) < 2**63:
             raise ValueError
         return int(text) if kind is Kind.INT else text
     except ValueError:
-        raise ValueError(f"the value {text!r} is not {kind.name}") from None
+        raise ValueError(f"the value {text!r} is not of type {kind.name}") from None
 
 
 def _unknown(names: Iterable[str], known: Collection[str]) -> Iterator[str]:

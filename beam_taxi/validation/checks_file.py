@@ -25,7 +25,7 @@
       - min: 1000
         max: 20000
         each_split: true         # or of each split
-    severity:                    # what other findings count as: error, warning or none
+    severity:                    # what anomalies and drift count as: error, warning or none
       anomalies: {ENUM_TYPE_UNEXPECTED_STRING_VALUES: warning, tips: none, fare/INT_TYPE_BIG_INT: error}
       drift: {fare: error, company: none}
 
@@ -140,7 +140,7 @@ class _Parser:
             Table(item, self.faults, what, required, [*optional, "name", "severity"])
             for item in items(node, self.faults, key)
         ]
-        # A fault of the file is raised in the end, so a check is built only if it has what it needs.
+        # Faults are raised at the end, so a check without its required keys is only skipped here.
         found = [build(one) for one in tables if all(name in one for name in required)]
         return tuple(one for one in found if one is not None)
 
@@ -177,7 +177,7 @@ class _Parser:
     def _reference(self, table: Table) -> ReferenceCheck:
         column = table.text("column")
         if ("values" in table) == ("file" in table):
-            self.faults.add(table.line, "a check of `references` needs `values` or `file`, one of them")
+            self.faults.add(table.line, "a check of `references` needs either `values` or `file`")
         values = self._values_of_file(table) if "file" in table else table.texts("values")
         tolerate, common = table.share("tolerate"), self._common(table, f"values of {column}")
         return ReferenceCheck(column=column, values=values, tolerate=tolerate, **common)
@@ -196,7 +196,7 @@ class _Parser:
             return ()
         values = tuple(dict.fromkeys(line.removesuffix("\r") for line in lines if line.strip()))
         if not values:
-            self.faults.add(line_of(node), f"{file}: has no values")
+            self.faults.add(line_of(node), f"{file}: no values")
         return values
 
     def _freshness(self, table: Table) -> FreshnessCheck | None:
@@ -226,7 +226,8 @@ class _Parser:
             if scalar(value) in choices:
                 yield name.value, value.value, line_of(name)
             else:
-                self.faults.add(line_of(value), f"severity of {name.value!r} must be {' or '.join(choices)}")
+                known = f"{', '.join(SEVERITIES)} or {IGNORE}"
+                self.faults.add(line_of(value), f"severity of {name.value!r} must be {known}")
 
     def _drift_rules(self, rules: Table | None) -> Iterator[SeverityRule]:
         for feature, severity, line in self._severities(rules, "drift"):
@@ -242,7 +243,7 @@ class _Parser:
             elif feature and type_ in types:
                 yield SeverityRule(severity, line, feature, type_)
             elif re.fullmatch(r"[A-Z_]*TYPE_[A-Z_]+", type_) and (hint := suggest(type_, types)):
-                self.faults.add(line, f"no type of anomaly {type_!r}{hint}")
+                self.faults.add(line, f"no anomaly type {type_!r}{hint}")
             else:
                 yield SeverityRule(severity, line, key)
 

@@ -13,10 +13,10 @@ CHANCE = 0.001
 """The default probability that two samples of one distribution differ by more than the noise floor."""
 
 SKETCH = 0.01
-"""Error of a share at a bucket's boundary: `StatsOptions.epsilon`, by which TFDV's quantile sketches may be off."""
+"""Maximum error of a share at a bucket's boundary in TFDV's quantile sketches: `StatsOptions.epsilon`."""
 
 _SKETCH_BLOCK = 2101
-"""Values to which tfx_bsl's sketch compresses, from its `eps` of 0.01 and `max_num_elements` of 2^32."""
+"""Number of values in a compressed block of tfx_bsl's sketch, from its `eps` of 0.01 and `max_num_elements` of 2^32."""
 
 
 def sketch_error(n: float) -> float:

@@ -1,7 +1,7 @@
-"""Drift: the features whose statistics differ from those of a baseline by more than a limit and than chance.
+"""Drift: features whose statistics differ from a baseline's by more than a limit, and by more than chance explains.
 
-An effect has to reach its declared minimum and to exceed what samples of these sizes do by chance. A test of
-significance alone flags everything in large data, and a distance alone flags ten rows.
+An effect must reach its limit and exceed what samples of these sizes show by chance. A significance test alone flags
+everything in large data, and a distance alone flags the noise of ten rows.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ It is divided by the number of measures of all features (Bonferroni), whatever t
 """
 
 ERROR, WARNING, NONE = "error", "warning", "none"
-"""The severities of a feature; those of `none` are not compared."""
+"""The severities of a feature; with `none`, it is not compared."""
 
 _OUTCOMES = {ERROR: FAILED, WARNING: WARNED}
 _SHOWN = 3
-"""Measures that a text shows."""
+"""Maximum number of measures in a text."""
 
 _Value = str | int | float | bool | None
 
@@ -44,11 +44,11 @@ def compare(
     rows: bool = True,
     false_alarms: float = FALSE_ALARMS,
 ) -> list[Result]:
-    """Return a result for each feature of either data set, by name, and one for the number of rows, which is the first.
+    """Return a result for the number of rows, and then one for each feature of either data set, by name.
 
     The name of a result is its strongest measure (a key of `MINIMUM_EFFECTS`), or `feature_gone`, `feature_new` or
-    `type_changed`, which need no numbers. `severities` is by feature, and `severity` that of the others. `rows=False`
-    leaves out the number of rows, as for two splits. Text and evidence do not name split or slice.
+    `type_changed`, which need no numbers. `severities` is by feature, and `severity` applies to all others.
+    `rows=False` leaves out the number of rows, as for two splits. Text and evidence do not name split or slice.
 
         for result in compare(statistics_of_today, statistics_of_yesterday):
             print(result.outcome, result.text)
@@ -95,8 +95,10 @@ def _rows(
 def _feature(name: str, now: Sample | None, base: Sample | None, limits: Limits, outcome: str, level: float) -> Result:
     """Return the result for one feature."""
     if now is None or base is None:
-        kind, words = ("feature_gone", "the baseline has") if now is None else ("feature_new", "the baseline lacks")
-        return Result(DRIFT, kind, outcome, f"{printable(name)}: {words} this feature", (name,))
+        kind, words = (
+            ("feature_new", "not in the baseline") if base is None else ("feature_gone", "only in the baseline")
+        )
+        return Result(DRIFT, kind, outcome, f"{printable(name)}: {words}", (name,))
     sizes: dict[str, _Value] = {"size": now.size, "size_baseline": base.size, "level": level}
     if now.present and base.present:
         if now.type != base.type:
@@ -105,7 +107,7 @@ def _feature(name: str, now: Sample | None, base: Sample | None, limits: Limits,
             return Result(DRIFT, "type_changed", outcome, text, (name,), evidence={**types, **sizes})
         if now.kind != base.kind:
             text = (
-                f"{name}: one data set has statistics of {base.kind}, the other of {now.kind}; use one schema for both"
+                f"{name}: statistics of {base.kind} in the baseline, of {now.kind} in the data; use one schema for both"
             )
             return Result(DRIFT, "statistics", NOT_EVALUATED, text, (name,), evidence=sizes)
     return _judged(name, list(shared_measures(now, base, level)), limits, outcome, sizes)
@@ -147,7 +149,7 @@ def _words(name: str, one: Measure, limits: Limits) -> str:
 def _evidence(
     name: str, strongest: Measure, measures: Sequence[Measure], limits: Limits
 ) -> Iterator[tuple[str, _Value]]:
-    """Yield the numbers of the strongest measure, then those of all, in the order of their strength."""
+    """Yield the numbers of the strongest measure, then those of all measures, strongest first."""
     limit = limits.of(name, strongest.name)
     yield from {"value": _finite(strongest.value), "limit": limit.value, "chance": _finite(strongest.floor)}.items()
     yield "limit_runs", limit.runs
@@ -158,5 +160,5 @@ def _evidence(
 
 
 def _finite(value: float) -> float | None:
-    """Return a number as JSON has it."""
+    """Return a number, or None for NaN and infinities, which JSON does not have."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What rows show about rules: how many violate them, the first of these in the order of the input, the newest times."""
+"""What the rows show: how many violate each rule, the first of these in the order of the input, the newest times."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RowFindings:
 
     @property
     def are_empty(self) -> bool:
-        """Whether there is nothing to tell."""
+        """Whether there are neither violations nor times."""
         return not (self.counts or self.newest)
 
     def add_batch(
@@ -85,7 +85,7 @@ class RowFindings:
         if not len(wanted):
             return
         for row, (source, place) in zip(wanted.tolist(), places_of(wanted), strict=True):
-            # What is kept is bounded.
+            # Raw records are dropped: their size is not bounded.
             known.append(Found(source, place._replace(raw=None), values_of(rule, batch, row)))
 
     def add_times(self, checks: Sequence[FreshnessCheck], batch: pa.RecordBatch) -> None:
@@ -133,7 +133,7 @@ def values_of(rule: RowRule, batch: pa.RecordBatch, row: int) -> tuple[tuple[str
 
 
 def text_of(value: object) -> str | None:
-    """Return a value as text; a float32 as the shortest text that gives it again."""
+    """Return a value as text; a float32 as the shortest text that parses to it."""
     if value is None:
         return None
     if isinstance(value, float):

@@ -73,7 +73,7 @@ def microseconds_of(text: str) -> int | None:
 
 
 def describe(microseconds: int) -> str:
-    """Return a time for people, in UTC; years that a calendar does not have as a number."""
+    """Return a time in UTC as text; one that Python's calendar does not have, as a number of seconds."""
     try:
         return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%d %H:%M:%S UTC")
     except OverflowError:

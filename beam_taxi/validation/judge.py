@@ -1,4 +1,4 @@
-"""The judgement of a run: everything that its data are compared with, and the verdict."""
+"""Judge a run: compare its data with the schema, the checks and the baseline, and reach a verdict."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run is judged by: its statistics by split, those of the baseline if there is one, what the rows show.
+    """What a run is judged by: its statistics by split, those of the baseline if there is one, and what the rows show.
 
-    `history` has earlier accepted runs by the day of the week, the oldest first. `files` are the URIs of the sources,
-    `started` is the time of the run in ISO 8601.
+    `history` has earlier accepted runs, each with its day of the week, oldest first. `files` are the URIs of the
+    sources, and `started` is the time of the run in ISO 8601.
     """
 
     statistics: Mapping[str, AnyStatistics]
@@ -83,9 +83,9 @@ class Evidence:
 
 
 def baseline_of(settings: Settings) -> Baseline | None:
-    """Return the statistics of the baseline by split of the run, or None if there is none. Raises UsageError.
+    """Return the statistics that each split is compared with, or None without a baseline. Raises UsageError.
 
-    The statistics of one split are those that every split is compared with.
+    If the baseline has a single split, and under another name, every split is compared with it.
     """
     if not settings.validation.baseline_files:
         return None
@@ -98,7 +98,7 @@ def baseline_of(settings: Settings) -> Baseline | None:
 
 
 def history_of(settings: Settings) -> list[tuple[int, Baseline]]:
-    """Return the statistics of earlier runs by the day of the week; runs that are gone are left out."""
+    """Return the statistics of earlier runs with their days of the week, skipping runs that no longer exist."""
     found = list[tuple[int, Baseline]]()
     for uri in settings.validation.history:
         with suppress(UsageError):
@@ -146,9 +146,9 @@ def _lines(text: str) -> anomalies.LineOf:
 
 
 def _with_offenders(settings: Settings, results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
-    """Yield the results of a schema with the rows that cause them, and results of rows that the statistics do not show.
+    """Yield the schema's results with the rows that cause them, and results for rows that the statistics do not show.
 
-    These were set aside, or they have a text that is not among those with a count, or an integer that float64 rounds.
+    The latter were set aside, or have a string that TFDV does not list, or an integer that float64 rounds.
     """
     strict, offenders = set[_ResultKey](), dict[_ResultKey, Offenders]()
     for number, rule in enumerate(evidence.rules.by_row[: evidence.rules.of_schema]):
@@ -180,7 +180,7 @@ def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
         weight_feature=settings.statistics.weight_feature,
     )
     if settings.validation.baseline == PREVIOUS:
-        text = f"there is no earlier accepted run of pipeline {settings.pipeline_name}"
+        text = f"pipeline {settings.pipeline_name} has no earlier accepted run"
         yield Result(DRIFT, "baseline", NOT_EVALUATED, text, title="No baseline")
     if evidence.baseline is not None:
         for split, now in evidence.statistics.items():
@@ -206,7 +206,7 @@ def _against_baseline(
 ) -> Iterator[Result]:
     """Yield the results of all rows of a split, and of each slice that the baseline has too."""
     if then is None:
-        yield Result(DRIFT, "baseline", NOT_EVALUATED, "the baseline has no such split", title="No baseline")
+        yield Result(DRIFT, "baseline", NOT_EVALUATED, "the baseline has no split of this name", title="No baseline")
         return
     whole, base = overall(now), overall(then)
     for one in compare(whole, base, limits):

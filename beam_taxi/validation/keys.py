@@ -1,4 +1,4 @@
-"""Rows with equal keys, found in partitions of all keys: equal keys are in the same one."""
+"""Find rows with equal keys, one partition of the keys at a time: equal keys are in the same partition."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLACE = ("source", "group", "number", "split")
 
 @dataclass
 class KeysOfUnit:
-    """The keys of a unit's rows, and where the rows are; rows in which a part of the key is missing are left out."""
+    """The keys of a unit's rows, and where the rows are; rows in which part of the key is missing are skipped."""
 
     check: UniqueCheck
     _batches: list[pa.RecordBatch] = field(default_factory=list)
@@ -83,7 +83,7 @@ def _encoded(batch: pa.RecordBatch) -> pa.BinaryArray:
 
 
 def _with_one_form(column: pa.Array) -> pa.Array:
-    """Return values without null of which equal ones have equal bytes: there are two zeros, and many NaN."""
+    """Return values, none of them null, so that equal ones have equal bytes: floats have two zeros and many NaNs."""
     if not pa.types.is_floating(column.type):
         return column
     return pc.if_else(pc.is_nan(column), pa.scalar(np.nan, column.type), pc.add(column, pa.scalar(0.0, column.type)))

@@ -1,4 +1,4 @@
-"""Effects from which a difference counts as drift: declared, or learned from earlier runs."""
+"""Limits from which an effect counts as drift: declared, or learned from earlier runs."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ MINIMUM_EFFECTS: Mapping[str, float] = MappingProxyType(
 
 Shares: `missing`, `ks`, `outside`, `zeros`, `not_finite`, `l_infinity`, `total_variation`, `new_values`, `lost_values`.
 Relative: `length`, `distinct`. `mean` is in standard deviations of the baseline, `quantiles` in widths of its middle
-90%, `range` in distances of an end of its range from its median, `rounding` and `constant` in shares of values. `rows`
-is in powers of two: at 1, half of the rows or twice as many. Values that the baseline does not have, `outside`,
-`not_finite` and `new_values`, count from 0.1% on: they are of another kind, however few.
+90%, `range` in distances from its median to that end of its range, `rounding` and `constant` in shares of values.
+`rows` is in powers of two: at 1, half of the rows or twice as many. `outside`, `not_finite` and `new_values` count from
+0.1% of the values: values unlike any in the baseline matter, however few they are.
 """
 
 FEWEST_RUNS = 5
-"""Earlier runs that it takes to learn a limit from them."""
+"""Minimum number of earlier runs from which limits are learned."""
 
 MOST_RUNS = 10
-"""Earlier runs, the last ones, that are compared."""
+"""Maximum number of earlier runs that are compared, the latest ones."""
 
 MOST_COMPARISONS = 500
-"""Comparisons of a feature up to which every run is compared with every other; one takes about a millisecond."""
+"""Maximum of features times pairs of runs to compare all pairs; a feature of a pair takes about a millisecond."""
 
 DEVIATIONS = 6.0
 """Median absolute deviations above the median: four standard deviations of a normal distribution."""
 
 Runs = Sequence[tuple[int, statistics_pb2.DatasetFeatureStatistics]]
-"""Earlier accepted runs, the oldest first: the day of the week, as `datetime.date.weekday()` has it, and statistics."""
+"""Earlier accepted runs, oldest first: the day of the week as in `datetime.date.weekday()`, and the statistics."""
 
 _Run = tuple[statistics_pb2.DatasetFeatureStatistics, Mapping[str, Sample]]
 """The statistics of a run, and its features."""
@@ -68,14 +68,14 @@ _Run = tuple[statistics_pb2.DatasetFeatureStatistics, Mapping[str, Sample]]
 
 @dataclass(frozen=True)
 class Limit:
-    """The effect from which a difference counts, and how many earlier runs it comes from, 0 if it is declared."""
+    """The effect from which a difference counts, and the number of runs it was learned from, 0 if it is declared."""
 
     value: float
     runs: int = 0
     weekday: bool = False
 
     def reached(self, value: float) -> bool:
-        """Return whether an effect counts: a declared one from the limit on, a learned one if it was never so large."""
+        """Return whether an effect counts: it must equal or exceed a declared limit, and exceed a learned one."""
         return value > self.value if self.runs else value >= self.value
 
     @property
@@ -83,7 +83,7 @@ class Limit:
         """Return where the limit comes from, in words, empty if it is declared."""
         if not self.runs:
             return ""
-        return f" from {self.runs} earlier runs{' of this weekday' if self.weekday else ''}"
+        return f" from {self.runs} earlier runs{' on the same weekday' if self.weekday else ''}"
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def limits_from_history(
     weight_feature: str | None = None,
     fewest: int = FEWEST_RUNS,
 ) -> Limits:
-    """Return limits from how far earlier accepted runs differ from each other, for a run of this weekday.
+    """Return limits for a run on this weekday, from how far earlier accepted runs differ from each other.
 
     A limit is the median of the distances plus `DEVIATIONS` median absolute deviations, and at least the declared
-    minimum. Runs of the same weekday are used if there are `fewest` of them, else all runs; with fewer than that,
-    limits are the declared ones. A feature that not all of the runs have keeps its declared limits.
+    minimum. Runs of the same weekday are used if there are at least `fewest`, else all runs. With fewer than `fewest`
+    runs, all limits are the declared ones. A feature that some of the runs lack keeps its declared limits.
 
         limits = limits_from_history([(one.weekday(), statistics[one]) for one in days], today.weekday())
         results = compare(now, baseline, limits)
@@ -148,6 +148,6 @@ def _pairs(runs: Sequence[_Run], features: int) -> Iterator[tuple[_Run, _Run]]:
 
 
 def _typical(distances: Sequence[float]) -> float:
-    """Return the upper end of the usual distances."""
+    """Return the upper end of the usual range of distances."""
     middle = median(distances)
     return middle + DEVIATIONS * median(abs(one - middle) for one in distances)

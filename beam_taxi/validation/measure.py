@@ -1,4 +1,4 @@
-"""What is measured of how a feature differs between two samples, and figures in words."""
+"""The measure of a difference between two samples of a feature, and numbers as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Evidence = Mapping[str, str | int | float | bool | None]
 
 @dataclass(frozen=True)
 class Measure:
-    """An effect, the largest that chance explains, words that show it to people, and the numbers behind them."""
+    """An effect, the largest that chance explains (`floor`), the effect in words, and the numbers behind it."""
 
     name: str
     value: float
@@ -33,14 +33,14 @@ Measurement = Callable[[Sample, Sample, float], Measure | None]
 
 
 def figure(value: float) -> str:
-    """Return four significant digits; whole numbers below 10^15 in full, with separators of thousands."""
+    """Return four significant digits; whole numbers below 10^15 in full, with thousands separators."""
     if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.4g}"
 
 
 def small(value: float) -> str:
-    """Return an effect with three digits after the point, or three significant ones if it is tiny or large."""
+    """Return an effect with three decimals, or with three significant digits if it is tiny or large."""
     return f"{value:.3f}".rstrip("0").rstrip(".") if 0.001 <= abs(value) < 1000 else f"{value:.3g}"
 
 
@@ -50,7 +50,7 @@ def percent(share: float) -> str:
 
 
 def change(before: float, now: float) -> str:
-    """Return two figures, and how much the second is larger in percent, where that has a meaning."""
+    """Return two numbers, and the relative change in percent where it is meaningful."""
     words = f"{figure(before)} → {figure(now)}"
     if before * now <= 0 or not math.isfinite(before + now):
         return words
@@ -58,7 +58,7 @@ def change(before: float, now: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text from the data on one line: cut, and with its invisible characters as escapes."""
+    """Return text from the data on one line, truncated, and with invisible characters escaped."""
     cut = text[:LONGEST_VALUE]
     shown = "".join(repr(c)[1:-1] if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in cut)
     return shown + "…" if len(text) > LONGEST_VALUE else shown

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.validation.categorical import CATEGORICAL
 from beam_taxi.validation.chance import inverse_sizes
-from beam_taxi.validation.measure import Measure, Measurement, absence, figure, percent
+from beam_taxi.validation.measure import Measure, Measurement, absence, change, figure
 from beam_taxi.validation.numeric import NUMERIC
 from beam_taxi.validation.sample import BYTES, NUMBERS, STRINGS, Sample, alike
 
@@ -22,7 +22,7 @@ def number_of_measures(kind: str) -> int:
 
 
 def shared_measures(now: Sample, base: Sample, level: float) -> Iterator[Measure]:
-    """Yield the measures that apply to both samples, each with the largest effect of chance at this level."""
+    """Yield the measures that apply to both samples, with the largest effects that chance explains at this level."""
     missing = absence(now, base, level)
     if missing is not None:
         yield missing
@@ -38,10 +38,10 @@ def shared_measures(now: Sample, base: Sample, level: float) -> Iterator[Measure
 def row_count(
     now: statistics_pb2.DatasetFeatureStatistics, base: statistics_pb2.DatasetFeatureStatistics, level: float
 ) -> Measure | None:
-    """Return how the numbers of rows differ, in powers of two, as of two Poisson counts; None without rows to compare.
+    """Return the difference in the number of rows, in powers of two; None if the baseline has no rows.
 
-    The floor is the standard error of the logarithm of a ratio of counts, sqrt(1/n + 1/m), with the tail of
-    Chernoff's bound.
+    Both are taken as Poisson counts: the floor is the standard error of the logarithm of their ratio,
+    sqrt(1/n + 1/m), with the tail of Chernoff's bound.
     """
     n, m = float(now.num_examples), float(base.num_examples)
     if not m:
@@ -49,5 +49,5 @@ def row_count(
     if not n:
         return Measure("rows", math.inf, 0.0, f"rows {figure(m)} → 0", {"rows": 0, "rows_baseline": m})
     floor = math.sqrt(-2 * math.log(level / 2) * inverse_sizes(n, m)) / math.log(2)
-    words = f"rows {figure(m)} → {figure(n)} ({percent(n / m)})"
+    words = f"rows {change(m, n)}"
     return Measure("rows", abs(math.log2(n / m)), floor, words, {"rows": n, "rows_baseline": m})

@@ -17,13 +17,13 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles whose shift is measured."""
 
 _NOT_ON_GRID = 0.05
-"""Distance from a whole multiple, in steps of a grid, from which a number is not on the grid."""
+"""Largest distance of a number on a grid from a whole multiple, in steps of the grid."""
 
 _FEWEST_ENDS = 5
-"""Different ends of buckets from which a grid can be told."""
+"""Minimum number of different bucket ends that show a grid."""
 
 _INTERPOLATED = 0.001
-"""Share of the values that may be on the wrong side of a boundary of an equi-width histogram."""
+"""Share of the values that may be on the wrong side of a boundary in an equi-width histogram."""
 
 _FLOAT32 = 1.2e-7
 """Relative error of a number of 32 bits."""
@@ -40,7 +40,7 @@ def kolmogorov_smirnov(now: Sample, base: Sample, level: float) -> Measure | Non
 def mean(now: Sample, base: Sample, level: float) -> Measure | None:
     """Return the difference of the means in standard deviations of the baseline.
 
-    The floor takes the larger of the two variances, since a small sample of a heavy tail underestimates its own.
+    The floor uses the larger of the two variances, since a small sample of a heavy tail underestimates its own.
     """
     before, after = float(base.numbers.mean), float(now.numbers.mean)
     spread, spread_now = float(base.numbers.std_dev), float(now.numbers.std_dev)
@@ -94,10 +94,10 @@ def _wander(sample: Sample, q: float, error: float) -> float:
 
 
 def outliers(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return how far values are outside of the baseline's range, in distances of that end of it from the median.
+    """Return how far values are outside of the baseline's range, in distances from its median to that end of it.
 
-    A range has a short side and a long one: the unit is that of the side. The floor is how far the largest of so many
-    values is at this level, if the baseline's tail goes on as it is.
+    Since a range has a short side and a long one, each side has its own unit. The floor is how far the largest of as
+    many values gets at this level, if the baseline's tail continues as it is.
     """
     if now.range is None or base.range is None or base.distribution is None or base.present < FEWEST:
         return None
@@ -127,10 +127,10 @@ def _beyond(base: Sample, level: float, n: float, extreme: float, upper: bool) -
 
 
 def outside(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return the share of values outside of the baseline's range, unweighted: those in buckets that are wholly outside.
+    """Return the unweighted share of values outside of the baseline's range, in buckets that are wholly outside.
 
-    Chance is that all of so many extreme values are in the one sample: however near the range they are, many of them
-    are no chance. To it comes the error of the histogram, which TFDV interpolates between thousandths of the values.
+    By chance, a few of the most extreme values may all be in one sample, but not many, however near to the range they
+    are. The floor adds the error of the histogram, which TFDV interpolates between thousandths of the values.
     """
     if now.range is None or base.range is None:
         return None
@@ -145,7 +145,7 @@ def outside(now: Sample, base: Sample, level: float) -> Measure | None:
 
 
 def _outside(histogram: statistics_pb2.Histogram, low: float, high: float) -> float:
-    """Return how many finite values there are in the buckets outside of a range."""
+    """Return the number of finite values in the buckets outside of a range."""
     buckets = [b for b in histogram.buckets if math.isfinite(b.low_value) and math.isfinite(b.high_value)]
     below = (b.sample_count for b in buckets if b.high_value < low)
     above = (b.sample_count for b in buckets if b.low_value > high)
@@ -153,7 +153,7 @@ def _outside(histogram: statistics_pb2.Histogram, low: float, high: float) -> fl
 
 
 def _std_dev(sample: Sample) -> float:
-    """Return the unweighted standard deviation, to which minimum and maximum belong."""
+    """Return the unweighted standard deviation: minimum and maximum are unweighted, too."""
     return float(sample.stats.num_stats.std_dev)
 
 
@@ -177,9 +177,9 @@ def _share(name: str, now: Sample, base: Sample, level: float, count: float, bef
 
 
 def constant(now: Sample, base: Sample, level: float) -> Measure | None:
-    """Return 1 if all values are the same, and those of the baseline are not, else 0.
+    """Return 1 if all values are the same and those of the baseline are not, else 0.
 
-    It is chance if those that differ in the baseline are so few that all of them may be there by chance.
+    The floor is 1 if the other values of the baseline are so few that all of them may be there by chance.
     """
     if now.range is None or base.range is None or base.distribution is None:
         return None
@@ -198,23 +198,23 @@ def rounding(now: Sample, base: Sample, level: float) -> Measure | None:
     """Return the difference in the share of bucket ends that are multiples of a power of ten.
 
     TFDV's quantiles are values of the data, so their ends are about 50 values of each sample. If a share s of the
-    baseline's ends is on a grid, k different ones of now all are with a probability of s^k, and the other way round.
+    ends of one sample is on a grid, k different ends of the other all are with a probability of s^k.
     """
     one, two = _ends(now), _ends(base)
     if min(len(one), len(two)) < _FEWEST_ENDS:
         return None
     step_now, step_base = _step(one), _step(two)
     if step_now == step_base:
-        return Measure("rounding", 0.0, 0.0, "as rounded as before")
+        return Measure("rounding", 0.0, 0.0, "rounded as in the baseline")
     step, ends, rounded = (step_now, two, one) if step_now > step_base else (step_base, one, two)
     share = (sum(_on_grid(x, step) for x in ends) + 1) / (len(ends) + 2)
     by_chance = len(rounded) * math.log(share) > math.log(level)
-    words = f"multiples of {figure(10.0**step)} only, {'now' if step_now > step_base else 'in the baseline'}"
+    words = f"only multiples of {figure(10.0**step)} {'now' if step_now > step_base else 'in the baseline'}"
     return Measure("rounding", 1 - share, 1.0 if by_chance else 0.0, words)
 
 
 def _ends(sample: Sample) -> list[float]:
-    """Return the values at the ends of buckets; zeros are left out, which are on any grid."""
+    """Return the values at the ends of buckets, without zeros, which are on any grid."""
     points = sample.distribution.points if sample.distribution is not None else []
     return [x for x in points if x]
 

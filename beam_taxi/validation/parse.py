@@ -40,7 +40,7 @@ from beam_taxi.validation.tokens import (
 )
 
 MAX_DEPTH = 30
-"""Maximum depth of parentheses in a rule: each takes the parser a dozen calls of Python's thousand."""
+"""Maximum depth of parentheses in a rule: each takes a dozen of the thousand nested calls that Python allows."""
 
 _MAX_TREE_DEPTH = 100
 
@@ -162,7 +162,7 @@ class _Parser:
         token = self._peek()
         option = self._minus()
         if not isinstance(option, Literal) or option.value is None:
-            raise RuleError(token.at, "the list of `in` may have only numbers and texts")
+            raise RuleError(token.at, "the list of `in` may contain only numbers and text")
         return option
 
     def _sum(self) -> Expression:
@@ -222,7 +222,7 @@ class _Parser:
 
 class _StatisticsParser(_Parser):
     def _text(self, token: Token) -> Expression:
-        raise RuleError(token.at, "texts occur only in share('value')")
+        raise RuleError(token.at, "text is allowed only in share('value')")
 
     def _name(self, token: Token) -> Expression:
         run, column = NOW, token
@@ -259,7 +259,7 @@ def _negate(negation: Token | None, condition: Expression) -> Expression:
 
 
 def _number(token: Token) -> int | float:
-    """Return an int64, one more so that the smallest int64 can be written with a minus, or a finite float64."""
+    """Return a finite float64 or an integer up to 2^63, with which the smallest int64 can be written as -2^63."""
     if token.text.isdigit():
         if len(token.text.lstrip("0")) > 19 or int(token.text) > 2**63:
             raise RuleError(token.at, f"{token.text} exceeds 64 bits")

@@ -20,7 +20,7 @@ Violations = list["npt.NDArray[np.bool_] | None"]
 class RowRules:
     """The rules of single rows and the reference checks, prepared for many batches.
 
-    The checks must have no faults against these kinds; see `checks.check_columns`.
+    The checks must have no faults for these kinds; see `checks.check_columns`.
 
         rules = RowRules(checks, kinds)
         for check, violated in zip(checks.by_row, rules.violations(batch)): ...
@@ -52,7 +52,7 @@ def _of_reference(check: ReferenceCheck, allowed: pa.Array, batch: pa.RecordBatc
     if column.null_count == len(column):
         return None
     if pa.types.is_floating(column.type):
-        # To Arrow's hash tables, -0.0 is not 0.0.
+        # In Arrow's hash tables, -0.0 is not 0.0.
         column = pc.add(column, pa.scalar(0.0, column.type))
     fits = pc.or_(pc.is_in(column, value_set=allowed), pc.is_null(column))
     if pc.all(fits, min_count=0).as_py():

@@ -1,13 +1,13 @@
-"""Evaluate rules on batches of rows, by Arrow's vectorised functions.
+"""Evaluate rules on batches of rows with Arrow's vectorised functions.
 
 Missing values are as in SQL: a comparison or computation with a missing value has no value, and `and` and `or` are
 Kleene's. A row violates a rule only if the rule is false: a missing value is no violation, and `is not null` demands a
 value.
 
 Numbers: a FLOAT column holds float32, and a literal that it is compared with is rounded to float32, so `fare >= 0.1`
-holds for a cell of 0.1. Arithmetic on whole numbers is exact; a row in which it exceeds 64 bits violates the rule. `/`
-and all other arithmetic is in float64. Whatever the types, a division by zero has no value, and the sign of `%` is that
-of the dividend. Comparisons with NaN are false, except for `!=`.
+holds for a cell of 0.1. Arithmetic on whole numbers is exact; a row in which it overflows 64 bits violates the rule.
+`/` and all other arithmetic are in float64. Whatever the types, a division by zero has no value, and the sign of `%` is
+that of the dividend. Comparisons with NaN are false, except for `!=`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MISSING = pa.scalar(None)
 _UNKNOWN = pa.scalar(None, pa.bool_())
 _FLOAT64 = pa.float64()
 _EXACT_FLOAT64 = float(1 << 53)
-"""float64 values from this one on are whole numbers."""
+"""All float64 values from this one up are whole numbers."""
 
 _COMPARISONS = {
     "=": pc.equal,
@@ -67,7 +67,7 @@ def evaluate(expression: Expression, batch: pa.RecordBatch) -> pa.BooleanArray:
 
     Args:
         expression: A rule without faults; see `rule_types`.
-        batch: The columns that it names as int64, float32, float64, string or binary; bytes that are not UTF-8 are
+        batch: The columns that it names as int64, float32, float64, string or binary; invalid UTF-8 is
             read as U+FFFD.
     """
     evaluation = _Evaluation(batch)
@@ -91,13 +91,13 @@ def column_of(batch: pa.RecordBatch, name: str) -> pa.Array:
     """Return a column by its name. Raises KeyError if there is no such column."""
     index = batch.schema.get_field_index(name)
     if index < 0:
-        # To Arrow, column -1 is the last one.
+        # In Arrow, column -1 is the last one.
         raise KeyError(name)
     return batch.column(index)
 
 
 def as_text(column: pa.Array) -> pa.StringArray:
-    """Return a column of text or bytes as text; bytes that are not UTF-8 are read as U+FFFD."""
+    """Return a column of text or bytes as text; invalid UTF-8 is read as U+FFFD."""
     if not pa.types.is_binary(column.type):
         return column
     try:
@@ -251,7 +251,7 @@ def _fit(value: int | float, type_: pa.DataType) -> int | float | None:
 
 
 def _common(left: Datum, right: Datum) -> tuple[Datum, Datum]:
-    """Return two numbers or texts as ones of the same type."""
+    """Return two numbers or two texts converted to the same type."""
     if left.type == right.type:
         return left, right
     if isinstance(left, pa.Scalar) and not isinstance(right, pa.Scalar):
@@ -277,7 +277,7 @@ def _is_in(value: Datum, expression: In) -> Datum:
     if not pa.types.is_string(value.type):
         options = [one for one in (_fit(option, value.type) for option in options) if one is not None]
     if pa.types.is_floating(value.type):
-        # To Arrow's hash tables, -0.0 is not 0.0.
+        # In Arrow's hash tables, -0.0 is not 0.0.
         value = pc.add(value, pa.scalar(0.0, value.type))
     found = pc.is_in(value, value_set=pa.array(options, value.type))
     return pc.if_else(pc.is_valid(value), found, _UNKNOWN)
@@ -303,7 +303,7 @@ def _numbers(value: Datum, missing: int) -> Any:
 
 
 def _round(value: Datum, decimals: int) -> Datum:
-    """Return numbers rounded, halves away from zero, in the same type; those without decimals stay as they are."""
+    """Return numbers rounded, halves away from zero, in the same type; those without decimals are unchanged."""
     exact = _as_float64(value)
     has_decimals = pc.less(pc.abs(exact), _EXACT_FLOAT64)
     # Arrow refuses to round where the product with 10**decimals overflows.

@@ -52,9 +52,9 @@ def check_statistics_rule(expression: Expression, kinds: Kinds, baseline_expecte
     checker.expect(expression, Type.CONDITION, "the rule")
     for reference in references_of(expression):
         if reference.run == BASELINE and not baseline_expected:
-            checker.fault(reference.at, f"{reference} needs a baseline, but the run has none")
+            checker.fault(reference.at, f"{reference} needs --baseline")
     if not references_of(expression):
-        checker.fault(1, "the rule names no statistic, such as fare.mean or rows")
+        checker.fault(1, "the rule must name a statistic, such as fare.mean or rows")
     return checker.faults
 
 
@@ -64,18 +64,18 @@ class _Checker:
         self.faults: list[str] = []
 
     def fault(self, at: int, reason: str) -> Type:
-        """Note a fault, once, and return the type that causes no further ones."""
+        """Add a fault, once, and return the type that causes no further faults."""
         text = str(RuleError(at, reason))
         if text not in self.faults:
             self.faults.append(text)
         return Type.ANY
 
     def expect(self, expression: Expression, wanted: Type, what: str) -> None:
-        """Note a fault if an expression has another type; `what` needs the type."""
+        """Add a fault if an expression does not have the type that `what` needs."""
         found = self._type_of(expression)
         if wanted is Type.CONDITION and isinstance(expression, Name):
             self.fault(
-                expression.at, f"{what} needs a condition, not a column; write {expression.name} = 1 or the like"
+                expression.at, f"{what} needs a condition, not a column; write for example {expression.name} = 1"
             )
         elif found not in (wanted, Type.ANY):
             self.fault(expression.at, f"{what} needs {wanted.value}, but {_describe(expression)} is {found.value}")
@@ -154,7 +154,7 @@ class _Checker:
         types = {self._type_of(option) for option in expression.options}
         if types not in ({Type.NUMBER}, {Type.TEXT}):
             if Type.ANY not in types:
-                self.fault(expression.at, "the values in the list of `in` must be all numbers or all texts")
+                self.fault(expression.at, "the values in the list of `in` must be all numbers or all text")
             return
         self.expect(expression.operand, types.pop(), "`in` with this list")
 
@@ -174,7 +174,7 @@ class _Checker:
     def _constant(self, call: Call, function: Function) -> None:
         last = call.arguments[-1]
         if not isinstance(last, Literal):
-            needed = "a text in quotes" if function.arguments[-1] is Type.TEXT else "a number"
+            needed = "text in quotes" if function.arguments[-1] is Type.TEXT else "a number"
             self.fault(last.at, f"the last argument of `{call.function}` must be {needed}")
         elif call.function == "round" and not (type(last.value) is int and 0 <= last.value <= MAX_DECIMALS):
             self.fault(last.at, f"the decimals of `round` must be a whole number from 0 to {MAX_DECIMALS}")

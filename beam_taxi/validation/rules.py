@@ -1,4 +1,4 @@
-"""All rules for single rows that a run is judged by."""
+"""All rules for single rows by which a run is judged."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _CheckRule:
 
     @property
     def is_strict(self) -> bool:
-        """Whether a row that violates the check is a fault, in whatever split it is."""
+        """Whether every row that violates the check is an error, whatever its split and `tolerate`."""
         return self.check.severity == ERROR and not self.check.splits
 
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
@@ -68,7 +68,7 @@ class _CheckRule:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules for single rows, those of the schema first, and the checks that they, and more, come from."""
+    """The rules for single rows, of which the first `of_schema` are the schema's, and all checks of the run."""
 
     by_row: tuple[RowRule, ...]
     checks: Checks
@@ -101,7 +101,7 @@ def rules_of(settings: Settings, kinds: Mapping[str, Kind]) -> Rules:
 
 
 def _of_schema(settings: Settings, checks: Checks, kinds: Mapping[str, Kind]) -> Iterator[RowRule]:
-    """Yield the rules of the schema, strict only if their violation is an error."""
+    """Yield the rules of the schema; only those whose violation is an error are strict."""
     if settings.schema is None:
         return
     schema = text_format.Parse(settings.schema, schema_pb2.Schema())

@@ -14,7 +14,7 @@ from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Distribution
 
 DESIGN_EFFECT = 2.0
-"""Rows for each independent one if rows have weights that the statistics do not describe.
+"""Number of rows that count as one independent row, if rows have weights that the statistics do not describe.
 
 It is Kish's 1 + (standard deviation / mean)² for weights that spread as far as their mean, as exponential ones do.
 """
@@ -42,7 +42,7 @@ class Sample:
 
     @cached_property
     def kind(self) -> str:
-        """The statistics that there are."""
+        """The kind of statistics that the feature has."""
         return _FIELDS.get(self.stats.WhichOneof("stats") or "string_stats", OTHER)
 
     @cached_property
@@ -61,7 +61,7 @@ class Sample:
 
     @cached_property
     def present(self) -> float:
-        """Rows with a value; an empty string is none."""
+        """Rows with a value; an empty string is not one."""
         return max(0.0, min(self.rows, float(self._common.num_non_missing)) - self._empty(False))
 
     @cached_property
@@ -89,7 +89,7 @@ class Sample:
 
     @cached_property
     def numbers(self) -> Any:
-        """TFDV's moments and histograms, weighted where they can be."""
+        """TFDV's moments and histograms, weighted if possible."""
         stats = self.stats.num_stats
         return stats.weighted_numeric_stats if self.weighted and stats.HasField("weighted_numeric_stats") else stats
 
@@ -147,9 +147,9 @@ class Sample:
         return float(self.stats.bytes_stats.avg_num_bytes if self.kind == BYTES else self.stats.string_stats.avg_length)
 
     def as_numbers(self) -> Sample | None:
-        """Return the sample of integers with statistics of strings as one of numbers, or None if some are not listed.
+        """Return a sample of integers with statistics of strings as one of numbers, or None if some are not listed.
 
-        Of the statistics of numbers it has those that are read here.
+        It has only those statistics of numbers that drift is measured by.
         """
         if self.kind != STRINGS or self.type != "INT" or not self.counts or not self.complete:
             return None
@@ -175,10 +175,10 @@ class Sample:
 
 
 def alike(now: Sample, base: Sample) -> tuple[Sample, Sample]:
-    """Return two samples with statistics of one kind, if that is possible.
+    """Return two samples with statistics of the same kind, if possible.
 
-    Integers have statistics of strings only if a schema calls them categorical, as it does by a `bool_domain`; a
-    baseline from before that schema has those of numbers.
+    Integers have statistics of strings if the schema makes them categorical, also by a `bool_domain`; a baseline from
+    before that schema has statistics of numbers.
     """
     if now.kind == NUMBERS and base.type == "INT":
         return now, base.as_numbers() or base
@@ -188,7 +188,7 @@ def alike(now: Sample, base: Sample) -> tuple[Sample, Sample]:
 
 
 def _describe(numbers: Any, counts: Mapping[str, float]) -> None:
-    """Set moments, range and buckets of statistics of numbers, from the counts of integers."""
+    """Set the moments, range and buckets of numeric statistics from the counts of integers."""
     found = sorted((int(value), count) for value, count in counts.items() if count > 0)
     total = math.fsum(count for _, count in found)
     numbers.mean = math.fsum(value * count for value, count in found) / total
@@ -207,7 +207,7 @@ def samples(
     """Return the samples of a data set by feature; the steps of a path are joined by dots.
 
     The effective number of rows is Kish's, from the mean and standard deviation of the weight feature (Kish, Survey
-    Sampling, 1965, 11.7), which neglects that weights may depend on whether a feature is missing. If the weight feature
+    Sampling, 1965, 11.7), which ignores that weights may depend on whether a feature is missing. If the weight feature
     is unknown or not among the features, it is approximated by `DESIGN_EFFECT`.
     """
     named = {".".join(one.path.step) or one.name: one for one in statistics.features}

@@ -1,4 +1,4 @@
-"""Rules that a single row can violate, from a schema: a value in its domain, in its range, present."""
+"""The rules of a schema that a single row can violate: its values are present, in their domains and ranges."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RowRule(Protocol):
 
     @property
     def is_strict(self) -> bool:
-        """Whether a single row that violates the rule is a fault, and no share of the rows may."""
+        """Whether `--quarantine` sets aside every row that violates the rule."""
 
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
         """Return which rows of flat columns violate the rule, or None if none does."""
@@ -144,7 +144,7 @@ SchemaRule = Present | InDomain | InRange | IsNumber
 def rules_of_schema(
     schema: schema_pb2.Schema, kinds: Mapping[str, Kind], environment: str | None = None
 ) -> list[SchemaRule]:
-    """Return the rules that a schema sets for single rows, of the columns in `kinds`, by the anomalies of TFDV.
+    """Return the rules of a schema for single rows, for the columns in `kinds`, named by the anomalies of TFDV.
 
     Features that are not in force in the environment have no rules.
     """

@@ -23,7 +23,7 @@ _NUMERIC = {"mean": "mean", "std": "std_dev", "min": "min", "max": "max", "media
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a rule holds, or None with the `reason`; `evidence` has the statistics that it names, by their text."""
+    """Whether a rule holds, or None with the `reason`; `evidence` has its statistics, as the rule names them."""
 
     holds: bool | None
     evidence: Mapping[str, Statistic | None]

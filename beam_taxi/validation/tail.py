@@ -7,16 +7,16 @@ import math
 from beam_taxi.statistics.distribution import Distribution
 
 _NEAR, _FAR = 0.9, 0.98
-"""Shares of the values on whose outer side the tail is; the outermost of 50 buckets begins at 0.98."""
+"""Shares of the values beyond which the tail is measured; the outermost of 50 buckets begins at 0.98."""
 
 _DOMINATED = 0.05
-"""Share of the sum of squares in the largest value, from which a tail is taken to have no variance."""
+"""Share of the largest value in the sum of squares from which the variance of a tail is assumed to be infinite."""
 
 FEWEST = 50
-"""Values from which a tail can be told."""
+"""Minimum number of values that show a tail."""
 
 _UNKNOWN = 1.0
-"""Tail index that is assumed where nothing is known of the tail: the mean is infinite."""
+"""Tail index that is assumed if nothing is known about the tail: the mean is infinite."""
 
 
 def farthest(
@@ -39,10 +39,10 @@ def farthest(
 def _index(one: Distribution, end: float, std_dev: float, m: float, upper: bool) -> float:
     """Return the tail index gamma from the slope of the tail in logarithms.
 
-    Between the 90% and the 98% quantile it is Hill's, of m/10 values: of its relative error, 1/sqrt(m/10), there are
-    2.5 added. From there to the end it is nearer to what is extrapolated, but the end is of one value only: it is used
-    alone if that value has little part in the sum of squares, which shows that the variance is finite and gamma below
-    1/2.
+    Between the 90% and the 98% quantile it is Hill's estimator of m/10 values, plus 2.5 times its relative error,
+    1/sqrt(m/10). From there to the end it is nearer to what is extrapolated, but the end is a single value: this slope
+    is used alone if that value is a small part of the sum of squares, which shows that the variance is finite and gamma
+    below 1/2.
     """
     median = one.quantile(0.5)
     near, far = (abs(one.quantile(p if upper else 1 - p) - median) for p in (_NEAR, _FAR))
@@ -62,5 +62,5 @@ def _slope(near: float, far: float, ratio: float) -> float:
 
 
 def _of_dominance(dominance: float, m: float) -> float:
-    """Return gamma of a tail whose largest of m values has this part in the sum of squares, about m^(2 gamma - 1)."""
+    """Return gamma of a tail whose largest of m values is this part of the sum of squares, about m^(2 gamma - 1)."""
     return max(0.0, 0.5 * (1 + math.log(dominance) / math.log(m))) if dominance > 0 else 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 NUMBER, TEXT, WORD, QUOTED, KEYWORD, OPERATOR, END = "number", "text", "word", "quoted", "keyword", "operator", "end"
 
 KEYWORDS = frozenset({"and", "or", "not", "between", "in", "is", "null", "true", "false"})
-"""Words that are not names of columns unless they are in backquotes; their case does not matter."""
+"""Words that are names of columns only in backquotes; their case does not matter."""
 
 _TOKEN = re.compile(
     r"""
@@ -23,12 +23,12 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SPACE = re.compile(r"\s*")
-_INSTEAD = {"&": "`and`", "|": "`or`", "!": "`not`", "~": "matches(text, 'pattern')", "^": "a product"}
-"""What to write instead of operators that other languages have."""
+_INSTEAD = {"&": "`and`", "|": "`or`", "!": "`not`", "~": "matches(text, 'pattern')", "^": "x * x"}
+"""What to write instead of the operators of other languages."""
 
 
 class RuleError(ValueError):
-    """A rule is wrong. `at` is the position in its text, in characters from 1; the message begins with it."""
+    """A fault of a rule. `at` is the position in its text, in characters from 1; the message begins with it."""
 
     def __init__(self, at: int, reason: str) -> None:
         super().__init__(f"character {at}: {reason}")
@@ -37,7 +37,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Token:
-    """A part of a rule: `text` is without quotes, and in lower case if it is a keyword; `at` is counted from 1."""
+    """A part of a rule. `text` has no quotes, and is in lower case if it is a keyword; `at` is counted from 1."""
 
     kind: str
     text: str

@@ -54,14 +54,14 @@ def compose(text: str, faults: Faults) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, [error.context, error.problem]))
-        faults.add(mark.line + 1 if mark else 1, f"not valid YAML: {one_line(reason)}; does a text need quotes?")
+        faults.add(mark.line + 1 if mark else 1, f"not valid YAML: {one_line(reason)}; is a value missing its quotes?")
     except yaml.reader.ReaderError as error:
         faults.add(text.count("\n", 0, error.position) + 1, "not valid YAML: control characters are not allowed")
     return None
 
 
 def _check_tokens(text: str, faults: Faults) -> None:
-    """Add faults for what the nodes no longer show, and for depths that would exhaust the stack."""
+    """Add faults for syntax that the nodes no longer show, and for nesting that would exhaust the stack."""
     import yaml
 
     refused = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken, yaml.DirectiveToken)
@@ -93,7 +93,7 @@ def items(node: Node, faults: Faults, what: str) -> Sequence[Node]:
 
 
 def scalar(node: Node) -> str | None:
-    """Return the text of a scalar, whatever its type in YAML, or None if it is empty or the node is not a scalar."""
+    """Return the text of a scalar, whatever its type in YAML, or None if it is empty or not a scalar."""
     value: str = node.value if node.id == "scalar" else ""
     return value if value and node.tag != _TAG + "null" else None
 
@@ -131,18 +131,18 @@ class Table:
         return self._nodes.get(key)
 
     def text(self, key: str, default: str = "") -> str:
-        """Return a text; other scalars are taken as the file writes them."""
-        return self._read(key, scalar, "a text", default)
+        """Return text; other scalars are returned as the file writes them."""
+        return self._read(key, scalar, "text", default)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts without duplicates; a single text is a list, too."""
+        """Return the texts of a list without duplicates; a single text counts as a list."""
         node = self.node(key)
         if node is None:
             return ()
         nodes = (node,) if scalar(node) is not None else items(node, self.faults, key)
         for one in nodes:
             if scalar(one) is None:
-                self.faults.add(line_of(one), f"`{key}` must be a list of texts or numbers")
+                self.faults.add(line_of(one), f"`{key}` must be a list of text or numbers")
         return tuple(dict.fromkeys(one.value for one in nodes if scalar(one) is not None))
 
     def choice(self, key: str, choices: Sequence[str], default: str) -> str:
@@ -176,7 +176,7 @@ class Table:
 
 
 def pairs(node: Node, faults: Faults, what: str) -> Iterator[tuple[Node, Node]]:
-    """Yield the keys and values of a mapping; duplicates, and what is not a mapping, are faults."""
+    """Yield the keys and values of a mapping; duplicates, and nodes of other kinds, are faults."""
     if node.id != "mapping":
         faults.add(line_of(node), f"{what} must be a mapping of keys and values{_instead(node)}")
         return
@@ -184,7 +184,7 @@ def pairs(node: Node, faults: Faults, what: str) -> Iterator[tuple[Node, Node]]:
     for key, value in node.value:
         name = scalar(key)
         if name is None:
-            faults.add(line_of(key), f"a key in {what} is not a text")
+            faults.add(line_of(key), f"a key in {what} is not text")
         elif name in seen:
             faults.add(line_of(key), f"duplicate key {name!r} in {what}; the first is on line {seen[name]}")
         else:

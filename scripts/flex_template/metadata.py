@@ -25,11 +25,11 @@ _HELP = {
     "input": "CSV or Parquet files, gs://BUCKET/PATTERN, or tables, bq://PROJECT.DATASET.TABLE; several are separated "
     "by commas",
     "output": "folder in which each run creates its own, gs://BUCKET/FOLDER",
-    "schema": "Schema proto, gs://BUCKET/FILE, or a run with one, gs://BUCKET/FOLDER: it gives the types, and the data "
-    "are validated",
-    "checks": "file with checks of the data, gs://BUCKET/FILE",
-    "baseline": "what the data are compared with: gs://BUCKET/FOLDER of a run, or `previous`, the last accepted run of "
-    "the pipeline in metadata_store",
+    "schema": "Schema proto, gs://BUCKET/FILE, or a run, gs://BUCKET/FOLDER: sets the column types, and validates the "
+    "data",
+    "checks": "YAML file with your own checks of the data, gs://BUCKET/FILE",
+    "baseline": "run to compare the data with, gs://BUCKET/FOLDER, or `previous`: the last accepted run of the "
+    "pipeline in metadata_store",
     "metadata_store": "mysql://USER@HOST:PORT/DB or grpc://HOST:PORT, which the workers can reach, or none",
     "metadata_password_file": "the password of the store: projects/PROJECT/secrets/SECRET/versions/latest, or "
     "gs://BUCKET/FILE",

@@ -1,6 +1,6 @@
-"""Measure how often drift is a false alarm, and which faults are found: `false_alarms.py [--pairs N] [--sizes N,M]`.
+"""Measure false alarms of drift, and which faults it finds: `false_alarms.py [--pairs N] [--sizes N,M]`.
 
-Statistics are TFDV's, with the product's options. Each false alarm is of two samples of one table of columns.
+The statistics are TFDV's, with the options of this package. A false alarm is drift between two samples of one table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Statistics = statistics_pb2.DatasetFeatureStatistics
 
 OPTIONS = stats_options(StatisticsSettings())
 POOL = 3_000_000
-"""Rows that are drawn once; every sample is drawn from them."""
+"""Number of rows of the table; every sample is drawn from them."""
 
 
 def zipf(count: int) -> np.ndarray:
@@ -79,7 +79,7 @@ def take(table: Table, index: np.ndarray) -> Table:
 
 
 def lists(column: Column) -> pa.Array:
-    """Return a column as TFDV takes it, with a list of one value in each row, or none."""
+    """Return a column as TFDV expects it: a list of one value in each row, or null."""
     values = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=False)
     valid = np.asarray(values.is_valid())
     offsets = np.concatenate([[0], np.cumsum(valid)]).astype(np.int32)
@@ -94,7 +94,7 @@ def statistics(table: Table) -> Statistics:
 
 
 def alarms(now: Statistics, baseline: Statistics, rows: bool = False) -> list[tuple[str, str, str]]:
-    """Return feature, measure and text of what drifted."""
+    """Return the feature, measure and text of each drift."""
     found = [one for one in compare(now, baseline, rows=rows) if one.outcome == WARNED]
     return [("".join(one.features), one.name, one.text) for one in found]
 
@@ -102,8 +102,8 @@ def alarms(now: Statistics, baseline: Statistics, rows: bool = False) -> list[tu
 def false_alarms(table: Table, sizes: Sequence[tuple[int, int]], pairs: int, rng: np.random.Generator) -> None:
     """Print the share of comparisons with a false alarm for each pair of sizes.
 
-    At most 60 samples of a size are drawn, and fewer of large ones; pairs are pairs of them. The declared rate holds
-    for each pair, so their dependence only widens the error of the share.
+    At most 60 samples of each size are drawn, fewer of large ones, and paired. The declared rate holds for each pair,
+    so their dependence only widens the error of the share.
     """
     print(f"False alarms per comparison of {len(table)} columns; declared: {FALSE_ALARMS:.0%} at most")
     drawn = {size: draw(table, size, pairs, rng) for size in sorted({one for pair in sizes for one in pair})}
@@ -117,7 +117,7 @@ def false_alarms(table: Table, sizes: Sequence[tuple[int, int]], pairs: int, rng
 
 
 def draw(table: Table, size: int, pairs: int, rng: np.random.Generator) -> list[Statistics]:
-    """Return the statistics of samples of a size: as many as keep the time within bounds."""
+    """Return the statistics of samples of one size, as many as time allows."""
     count = min(60, 2 * math.isqrt(pairs), max(12, 6_000_000 // size))
     rows = len(table["normal"])
     return [statistics(take(table, rng.integers(0, rows, size))) for _ in range(count)]
@@ -183,7 +183,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def power(table: Table, sizes: Sequence[int], repeats: int, rng: np.random.Generator) -> None:
-    """Print the share of repetitions in which each fault was found, by size, and the measure that found it most."""
+    """Print the share of repetitions in which each fault was found, by size, and the measures that found it most."""
     print(f"\nFaults found, of {repeats} repetitions each, among {len(table)} columns")
     print(f"{'':28}" + "".join(f"{size:>12,}" for size in sizes) + "  found by")
     hits: Counter[tuple[str, int]] = Counter()

@@ -1,4 +1,4 @@
-"""The faults that `faults.py` plants: those that tables from elsewhere come with."""
+"""The faults that `faults.py` plants: typical ones of tables that others deliver."""
 
 from __future__ import annotations
 

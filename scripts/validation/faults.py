@@ -2,12 +2,12 @@
 
 Usage: .venv/bin/python scripts/validation/faults.py [--rows 300 15000 300000] [--faults NAME ...] [--data CSV]
 
-The clean table is of the synthetic taxi trips, with columns of further kinds. It is the baseline, and the schema is
-frozen from it. Each fault is in a new table of the same distribution, which is run with both, and its validation.json
-is read. A fault is found if a failed or warned result is of its column, and is printed with the names of these
-results; a result of any other column is a false alarm. Where nothing else names a fault, `ranges` are TFDV's anomalies
-by the schema of `schema freeze --ranges`; they are counted apart, since another sample often exceeds a range by
-chance. With --data, both tables are random samples of a file of trips, without a common row: at most half of it each.
+The clean table has synthetic taxi trips, and further columns. It is the baseline, and the schema is frozen from it.
+Each fault is planted in a new table of the same distribution, which is run against both, and its validation.json is
+read. A fault is found if a failed or warned result names its column, and is printed with the names of these results; a
+result that names any other column is a false alarm. If nothing else names a fault, `ranges` are TFDV's anomalies by the
+schema of `schema freeze --ranges`; they are counted separately, since another sample often exceeds a range by chance.
+With --data, both tables are random samples from two halves of a file of trips, and have no row in common.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ REFUSED = 3
 
 @dataclass(frozen=True)
 class Judged:
-    """What a run says of a table: the names of results that failed or warned, by column, and the other results.
+    """What a run says about a table: the names of results that failed or warned, by column, and the other results.
 
     `by_ranges` are the anomalies by the schema with ranges. `refused` is the message of a run that did not end.
     """
@@ -58,14 +58,14 @@ class Judged:
     refused: str = ""
 
     def of(self, fault: Fault) -> str:
-        """Return by what a fault is named, or nothing."""
+        """Return the names of the results that name a fault, empty if there are none."""
         if self.refused:
             return "refused" if any(column in self.refused for column in fault.columns) else ""
         found = dict.fromkeys(name for column in fault.columns for name in self.named.get(column, ()))
         return ", ".join(found)
 
     def of_ranges(self, fault: Fault) -> str:
-        """Return by what ranges name a fault, or nothing."""
+        """Return the anomalies by ranges that name a fault, empty if there are none."""
         return ", ".join(dict.fromkeys(name for column in fault.columns for name in self.by_ranges.get(column, ())))
 
     def false_alarms(self, fault: Fault | None) -> list[str]:
@@ -78,7 +78,7 @@ class Judged:
 
 
 class Bench:
-    """A folder with a clean table of so many rows, its run, and the schemas that are frozen from it."""
+    """A folder with a clean table of a size, its run, and the schemas that are frozen from it."""
 
     def __init__(self, folder: Path, rows: int, seed: int, data: Path | None, splits: str) -> None:
         self._folder, self._rows, self._data, self._splits = folder, rows, data, splits
@@ -94,11 +94,11 @@ class Bench:
         schema.main(["freeze", self._clean, "--ranges", "--out", self._ranges])
 
     def fresh(self, number: int) -> Table:
-        """Return another table of the distribution of the clean one; those of different numbers are independent."""
+        """Return another table with the distribution of the clean one; different numbers give independent tables."""
         return self._tables(number)[1]
 
     def judge(self, table: Table) -> Judged:
-        """Run the job on a table, and return what it says."""
+        """Run the job on a table, and return its judgement."""
         checks = str(self._folder / "checks.yaml")
         folder = self._folder / "judged"
         try:
@@ -160,7 +160,7 @@ def _judged(results: Sequence[Result], by_ranges: Mapping[str, Sequence[str]]) -
 
 
 def why(judged: Judged, fault: Fault) -> Iterator[str]:
-    """Yield why each column of a fault was missed: no effect is beyond chance, or those that are, are small."""
+    """Yield why each column of a fault was missed: no effect exceeds chance, or those that do are below the limit."""
     for column in fault.columns:
         result = judged.others.get(column)
         if result is None or result.outcome != PASSED:
@@ -174,7 +174,7 @@ def why(judged: Judged, fault: Fault) -> Iterator[str]:
 
 @dataclass
 class Tally:
-    """What became of the faults in tables of one size."""
+    """The faults found and missed in tables of one size."""
 
     found: int = 0
     by_ranges: int = 0
@@ -183,7 +183,7 @@ class Tally:
     missed: list[str] = field(default_factory=list)
 
     def add(self, judged: Judged, fault: Fault | None) -> str:
-        """Count a fault, or a table without one, and return by what it is named."""
+        """Count a fault, or a table without one, and return what names it."""
         self.falsely += bool(judged.false_alarms(fault))
         self.falsely_by_ranges += bool(judged.false_ranges(fault))
         if fault is None:

@@ -26,9 +26,9 @@ CHECKS = "version: 1\nunique:\n  - columns: [trip_id]\n"
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: the columns that it is in, and those that are truly different as a consequence.
+    """A fault: its columns, and others that truly differ as a consequence.
 
-    The column of the number of rows is `ROWS`.
+    `ROWS` stands for the number of rows.
     """
 
     name: str
@@ -41,7 +41,7 @@ ROWS = "(rows)"
 
 
 def synthetic(rows: int, seed: int) -> Table:
-    """Return a table of the synthetic sample, with the further columns."""
+    """Return a table of synthetic trips, with the further columns."""
     chunks = [generate_chunk(seed, index) for index in range(-(-rows // CHUNK_ROWS))]
     whole = pa.Table.from_batches(chunks).slice(0, rows).combine_chunks()
     taxi = {name: _one(whole.column(name).cast(pa.string())) for name in whole.column_names}
@@ -51,7 +51,7 @@ def synthetic(rows: int, seed: int) -> Table:
 def halves(path: Path, rows: int, seed: int, number: int) -> tuple[Table, Table]:
     """Return two tables of at most `rows` rows from the two halves of a file of trips.
 
-    The first one depends on the seed alone, and the second one on the number, too.
+    The first one depends on the seed only, the second one also on the number.
     """
     names = path.open(encoding="utf-8").readline().strip().split(",")
     convert = pyarrow.csv.ConvertOptions(
@@ -85,7 +85,7 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _further_columns(rows: int, rng: np.random.Generator) -> Table:
-    """Return kinds of columns that trips lack, independent of the others."""
+    """Return columns of kinds that trips do not have, independent of the others."""
     days = np.datetime64("2016-01-01") + rng.integers(0, 366, rows)
     values = {
         "trip_id": [f"{one:016x}" for one in rng.integers(0, 2**63, rows)],
@@ -125,7 +125,7 @@ def numbers(change: Callable[[Floats, np.random.Generator], Floats]) -> Change:
 
 
 def some(share: float, change: Callable[[str], str | None]) -> Change:
-    """Return a change of about this share of the cells with a value, and of one at least."""
+    """Return a change of about this share of the cells with a value, and of at least one."""
 
     def of_cells(cells: Cells, rng: np.random.Generator) -> Cells:
         present = np.flatnonzero(cells != None)  # noqa: E711
@@ -152,7 +152,7 @@ def few(count: int, change: Callable[[str], str | None]) -> Change:
 
 
 def values(change: Callable[[str | None], str | None]) -> Change:
-    """Return a change of every cell, also of the empty ones."""
+    """Return a change of every cell, including empty ones."""
     return lambda cells, rng: np.array([change(cell) for cell in cells], object)
 
 

@@ -149,7 +149,7 @@ def test_calibrate(run: Path, repository: Path, capfd: pytest.CaptureFixture[str
         ([], "the following arguments are required: COMMAND"),
         (["infer", "none"], "none: cannot be read: No such file or directory"),
         (["diff", "bad.pbtxt", "bad.pbtxt"], "bad.pbtxt: line 2: not a Schema proto in text format: "),
-        (["update", "kept.pbtxt", "RUN", "--in_place", "--out", "x"], "--in_place and --out exclude each other"),
+        (["update", "kept.pbtxt", "RUN", "--in_place", "--out", "x"], "--in_place and --out cannot be combined"),
         (["update", "odd.pbtxt", "RUN"], "odd.pbtxt: line 1: cannot be edited line by line: "),
         (["freeze", "RUN", "--chance", "2"], "argument --chance: '2' must be between 0 and 1"),
         (["infer", "RUN", "--out", "kept.pbtxt"], "--out kept.pbtxt: exists already"),

@@ -40,7 +40,7 @@ def test_junit_has_a_case_for_each_result():
     assert [child.tag for child in cases["company INT_TYPE_BIG_INT"]] == ["skipped"]
     output = cases["fare fares"].find("system-out")
     assert output is not None
-    assert output.text == "warning: fare >= 0: 2 of 9 rows, <b> | 50%\nno single row"
+    assert output.text == "warning: fare >= 0: 2 of 9 rows, <b> | 50%\nnot caused by single rows"
 
 
 def test_github_marks_the_violated_line_and_escapes_what_commands_are_made_of():

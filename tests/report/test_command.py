@@ -55,12 +55,12 @@ def test_text_format_is_read(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
 REFUSED = {
     "no file": ("none", [], "none: cannot be read: No such file or directory"),
     "folder": (".", [], "not a finished run or a split"),
-    "other file": ("other.txt", [], "other.txt: holds no statistics"),
+    "other file": ("other.txt", [], "other.txt: contains no statistics"),
     "manifest": ("broken", [], "not the manifest of a run"),
     "lost statistics": ("lost", [], "FeatureStats.pb: cannot be read"),
     "out exists": ("run-1", ["--out", "other.txt"], "other.txt: exists"),
     "out has no folder": ("run-1", ["--out", "other.txt/x.html"], "cannot be written"),
-    "baseline": ("run-1", ["--baseline", "other.txt"], "holds no statistics"),
+    "baseline": ("run-1", ["--baseline", "other.txt"], "contains no statistics"),
 }
 
 

@@ -107,12 +107,12 @@ def test_numbers_that_json_lacks_are_texts(number: float):
 
 
 INVALID: dict[str, tuple[Any, str]] = {
-    "no object": ([], "not a judgement of version 1"),
-    "another version": ({"validation_version": 2}, "not a judgement of version 1"),
-    "no results": ({"validation_version": 1, "summary": {}}, "invalid judgement: results"),
+    "no object": ([], "not a validation.json of version 1"),
+    "another version": ({"validation_version": 2}, "not a validation.json of version 1"),
+    "no results": ({"validation_version": 1, "summary": {}}, "not a valid validation.json: results"),
     "a type": (
         {"validation_version": 1, "summary": {"accepted": 1}, "results": []},
-        "invalid judgement: summary.accepted: must be true or false",
+        "not a valid validation.json: summary.accepted: must be true or false",
     ),
 }
 

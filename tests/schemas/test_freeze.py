@@ -136,8 +136,8 @@ def test_weights_count_too():
 def test_the_text_has_a_header():
     _, schema = frozen(["ä", "b"] * 20)
     text = frozen_text(schema, header("RUN", 1040, Freezing(ranges=True, required=True)))
-    assert text.startswith("# Frozen from 1,040 rows of RUN.\n# Apart from ranges, another sample of as many rows ")
-    ranges = "# Ranges of numbers are those of the rows, and another sample often exceeds them."
+    assert text.startswith("# Frozen from 1,040 rows of RUN.\n# Apart from ranges, another sample of the same size ")
+    ranges = "# Ranges of numbers are those of these rows; another sample often exceeds them."
     assert f"\n{ranges} Features without missing values are required.\n\n" in text
     assert "\n# Another sample" in frozen_text(schema, header("RUN", 1040, Freezing()))
     assert text_format.Parse(text, Schema()) == schema

@@ -179,7 +179,11 @@ def test_what_cannot_be_edited_by_line(text: str, edit: Edit, message: str):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("feature {", "line 1: the text ends"), ('\n name: "a', "line 2: a string"), ("a: }", "line 1: expected a value")],
+    [
+        ("feature {", "line 1: unexpected end of the text"),
+        ('\n name: "a', "line 2: a string"),
+        ("a: }", "line 1: expected a value"),
+    ],
 )
 def test_no_text_format(text: str, message: str):
     with pytest.raises(UsageError, match=message):

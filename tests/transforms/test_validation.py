@@ -195,7 +195,7 @@ def test_rows_that_are_set_aside(folder: Path):
 
 
 def test_more_rows_than_the_budget_allows_are_an_error_with_file_and_line(folder: Path):
-    message = r"x\.csv: line 4: FLOAT_TYPE_SMALL_FLOAT: fare is -1\.0; 6 of 10 rows are bad or violate rules, 5 may"
+    message = r"x\.csv: line 4: FLOAT_TYPE_SMALL_FLOAT: fare is -1\.0; 6 of 10 rows are bad or violate a rule, 5 may"
     with pytest.raises(DataError, match=message):
         run(folder, validation={"quarantine": True}, num_shards=4, max_rejects=5)
 

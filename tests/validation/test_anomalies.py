@@ -516,7 +516,7 @@ def test_severities(severity: str):
 def test_ignored_anomalies_are_told():
     schema = int_a("int_domain { max: 5 }")
     (one,) = judged(schema, {"all": statistics_of({"a": [6]})}, severity_of=lambda *_: "none")
-    assert (one.outcome, one.text) == (PASSED, "a: INT_TYPE_BIG_INT is ignored")
+    assert (one.outcome, one.text) == (PASSED, "a: ignored: INT_TYPE_BIG_INT")
 
 
 def test_lines_are_those_of_the_violated_constraint():

@@ -54,5 +54,5 @@ def test_runs_that_do_not_differ_get_a_threshold_that_is_not_zero():
 
 
 def test_one_run_is_refused():
-    with pytest.raises(UsageError, match="at least two runs, not 1"):
+    with pytest.raises(UsageError, match="at least two runs, or splits with --skew, not 1"):
         calibrate(RUNS[:1])

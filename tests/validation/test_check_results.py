@@ -113,8 +113,8 @@ def test_rows_by_check_and_split():
     )
     assert outcomes(found) == [
         ("eval", PASSED, "a > 1: none of 5 rows violates it"),
-        ("train", FAILED, "values of b: 2 of 9 rows have another value (22%)"),
-        ("eval", PASSED, "values of b: none of 5 rows has another value"),
+        ("train", FAILED, "values of b: 2 of 9 rows have a value not in the list (22%)"),
+        ("eval", PASSED, "values of b: none of 5 rows has a value not in the list"),
     ]
     assert [one.offenders for one in found] == [None, offenders, None]
 

@@ -106,8 +106,8 @@ CHANGED: dict[str, tuple[Values, Values, str, str]] = {
     "infinite": (replaced(NORMAL[0], 80, np.inf), NORMAL[1], "not_finite", "NaN or infinite 0% → 2%"),
     "constant": (np.full(ROWS, 10.0), NORMAL[1], "constant", "all values are 10"),
     "constant in few rows": (np.full(100, 10.0), NORMAL[1], "constant", "all values are 10"),
-    "rounded": (np.round(FARES[0]), FARES[1], "rounding", "multiples of 1 only, now"),
-    "no longer rounded": (FARES[0], np.round(FARES[1]), "rounding", "multiples of 1 only, in the baseline"),
+    "rounded": (np.round(FARES[0]), FARES[1], "rounding", "only multiples of 1 now"),
+    "no longer rounded": (FARES[0], np.round(FARES[1]), "rounding", "only multiples of 1 in the baseline"),
     "missing": (masked(NORMAL[0], 0.2), NORMAL[1], "missing", "missing 0% → 2"),
     "all missing": ([None] * ROWS, NORMAL[1], "missing", "missing 0% → 100%"),
     "empty text": ([*words(FIVE, 3200), *[""] * 800], words(FIVE, ROWS), "missing", "missing 0% → 20%"),
@@ -156,8 +156,8 @@ def test_features_that_one_data_set_lacks():
     now, base = statistics({"a": NORMAL[0], "new": NORMAL[0]}), statistics({"a": NORMAL[1], "old": NORMAL[1]})
     found = [(one.name, one.outcome, one.text) for one in compare(now, base, rows=False)[1:]]
     assert found == [
-        ("feature_new", WARNED, "new: the baseline lacks this feature"),
-        ("feature_gone", WARNED, "old: the baseline has this feature"),
+        ("feature_new", WARNED, "new: not in the baseline"),
+        ("feature_gone", WARNED, "old: only in the baseline"),
     ]
 
 

@@ -51,7 +51,7 @@ def test_runs_of_the_same_weekday_are_preferred(weekday: int, wide: bool):
     history = [*((MONDAY, one) for one in CALM), *((SUNDAY, one) for one in RESTLESS)]
     limit = limits_from_history(history, weekday).of("x", "mean")
     assert (limit.value > 0.6) == wide
-    assert limit.origin == f" from {6 if wide else 5} earlier runs of this weekday"
+    assert limit.origin == f" from {6 if wide else 5} earlier runs on the same weekday"
 
 
 def test_the_number_of_rows_is_learned():

@@ -127,8 +127,8 @@ SYNTAX = {
         " lower, matches, starts_with, trim, upper",
     ),
     "an empty list": ("i in ()", "character 7: expected a value, not ')'"),
-    "a column in a list": ("i in (1, fare)", "character 10: the list of `in` may have only numbers and texts"),
-    "null in a list": ("i not in (1, null)", "character 14: the list of `in` may have only numbers and texts"),
+    "a column in a list": ("i in (1, fare)", "character 10: the list of `in` may contain only numbers and text"),
+    "null in a list": ("i not in (1, null)", "character 14: the list of `in` may contain only numbers and text"),
     "not something": ("i not 5", "character 7: expected 'between' or 'in' after 'not', not '5'"),
     "is something": ("i is 5", "character 6: expected 'null' or 'not null' after 'is', not '5'"),
     "a long number": ("i > 99999999999999999999", "character 5: 99999999999999999999 exceeds 64 bits"),
@@ -162,7 +162,7 @@ STATISTICS_SYNTAX = {
         "character 5: expected '.' after 'now': write now.COLUMN.STATISTIC or now.rows, not '>'",
     ),
     "a share of nothing": ("s.share > 1", "character 9: `share` needs a value: share('value')"),
-    "a text": ("s.unique > 'a'", "character 12: texts occur only in share('value')"),
+    "a text": ("s.unique > 'a'", "character 12: text is allowed only in share('value')"),
     "a function of text": (
         "length(s.min) > 1",
         "character 1: no function 'length'; the functions are abs, ceil, floor, round",
@@ -210,13 +210,13 @@ TYPES = {
     "no condition": ("i + 1", ["character 3: the rule needs a condition, but this expression is a number"]),
     "a column": (
         "i and i > 1",
-        ["character 1: `and` needs a condition, not a column; write i = 1 or the like"],
+        ["character 1: `and` needs a condition, not a column; write for example i = 1"],
     ),
     "a text as a condition": ("not lower(s)", ["character 5: `not` needs a condition, but lower(…) is text"]),
     "null as a value": ("i = null", ["character 5: null is not a value; write `is null` or `is not null`"]),
     "a boolean column": ("i = true", ["character 3: a column is never true or false; booleans are stored as 1 and 0"]),
     "order of conditions": ("(i > 1) < true", ["character 9: `<` cannot compare a condition with a condition"]),
-    "a mixed list": ("i in (1, 'a')", ["character 3: the values in the list of `in` must be all numbers or all texts"]),
+    "a mixed list": ("i in (1, 'a')", ["character 3: the values in the list of `in` must be all numbers or all text"]),
     "another list": ("i in ('a')", ["character 1: `in` with this list needs text, but 'i' is a number"]),
     "arguments": ("abs(i, 1) > 1", ["character 1: `abs` takes 1 argument, not 2"]),
     "optional arguments": ("round(i, 1, 2) > 1", ["character 1: `round` takes 1 or 2 arguments, not 3"]),
@@ -224,7 +224,7 @@ TYPES = {
     "type of an argument": ("length(i) > 1", ["character 8: `length` needs text, but 'i' is a number"]),
     "a pattern from a column": (
         "matches(s, s)",
-        ["character 12: the last argument of `matches` must be a text in quotes"],
+        ["character 12: the last argument of `matches` must be text in quotes"],
     ),
     "2 to the 63": ("i < 9223372036854775808", ["character 5: 9223372036854775808 exceeds 64 bits"]),
 }
@@ -252,10 +252,10 @@ STATISTICS_TYPES = {
         True,
         ["character 1: `avg_length` is a statistic of STRING columns; i is INT"],
     ),
-    "no baseline": ("baseline.rows > 1", False, ["character 1: baseline.rows needs a baseline, but the run has none"]),
+    "no baseline": ("baseline.rows > 1", False, ["character 1: baseline.rows needs --baseline"]),
     "a baseline": ("baseline.rows > 1", True, []),
     "an unknown kind": ("unknown.mean > unknown.unique", True, []),
-    "no statistic": ("1 = 1", True, ["character 1: the rule names no statistic, such as fare.mean or rows"]),
+    "no statistic": ("1 = 1", True, ["character 1: the rule must name a statistic, such as fare.mean or rows"]),
     "no condition": ("rows + 1", True, ["character 6: the rule needs a condition, but this expression is a number"]),
 }
 
