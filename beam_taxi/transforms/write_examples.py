@@ -121,6 +121,7 @@ class _WriteUnits(beam.DoFn):
                 self._reject(source, [reject], files, counts)
                 counts.set_aside(source, reject)
             kept = violated < 0
+            judging.findings.set_aside.update(splits[~kept].tolist())
         judging.findings.add_times(rules.checks.freshness, filter_rows(batch.rows, kept))
         for keys in judging.keys:
             keys.add(batch, splits, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -39,13 +40,14 @@ class RowFindings:
     """What the rows of a run show about its rules and checks. Merging is commutative.
 
     `counts` says how many rows violate each rule in each split, `first` has the first `most` of them. `newest` has the
-    newest time of each freshness check.
+    newest time of each freshness check, `set_aside` the number of rows of each split that became rejects.
     """
 
     most: int
     counts: dict[RuleKey, int] = field(default_factory=dict)
     first: dict[RuleKey, list[Found]] = field(default_factory=dict)
     newest: dict[int, Newest] = field(default_factory=dict)
+    set_aside: Counter[int] = field(default_factory=Counter)
 
     @property
     def are_empty(self) -> bool:
@@ -97,6 +99,7 @@ class RowFindings:
         """Add the findings of other units."""
         for number, time in other.newest.items():
             self.newest[number] = time.merge(self.newest.get(number, Newest()))
+        self.set_aside.update(other.set_aside)
         for key, count in other.counts.items():
             self.counts[key] = self.counts.get(key, 0) + count
         for key, found in other.first.items():

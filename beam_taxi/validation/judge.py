@@ -116,7 +116,7 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
         rules = _schema_rules(settings, settings.schema, evidence.rules)
         found, results = anomalies.validate(evidence.statistics, rules, evidence.baseline)
         results = list(_with_offenders(settings, results, evidence))
-    results += _of_checks(evidence)
+    results += _of_checks(settings, evidence)
     if settings.validation.baseline is not None or DRIFT in settings.fail_on:
         results += _of_drift(settings, evidence)
     blessed = {split: anomalies.is_blessed(one) for split, one in found.items()}
@@ -218,7 +218,7 @@ def _against_baseline(
                 yield replace(one, slice=part.name, title="Differs from the baseline")
 
 
-def _of_checks(evidence: Evidence) -> list[Result]:
+def _of_checks(settings: Settings, evidence: Evidence) -> list[Result]:
     checks, rules, rows = evidence.rules.checks, evidence.rules, evidence.rows
     by_check = {
         (number, split): found
@@ -230,10 +230,21 @@ def _of_checks(evidence: Evidence) -> list[Result]:
         for number in range(len(checks.unique))
     }
     started = datetime.fromisoformat(evidence.started).timestamp()
+    read = {split: count + evidence.findings.set_aside[number] for number, (split, count) in enumerate(rows.items())}
+    of_rows = results_of_rows(checks, read, {key: found.count for key, found in by_check.items()}, by_check)
     return [
-        *results_of_rows(checks, rows, {key: found.count for key, found in by_check.items()}, by_check),
+        *(_after_quarantine(one, rules) if settings.validation.quarantine else one for one in of_rows),
         *results_of_statistics(checks, evidence.statistics, evidence.baseline),
         *results_of_unique(checks, sum(rows.values()), repeated),
         *results_of_freshness(checks, evidence.findings.newest, started),
         *results_of_row_count(checks, rows),
     ]
+
+
+def _after_quarantine(result: Result, rules: Rules) -> Result:
+    """Return the result of a check of rows as a warning if the rows that violate it were set aside."""
+    checks = enumerate(rules.checks.by_row)
+    strict = {check.line for number, check in checks if rules.by_row[rules.of_check(number)].is_strict}
+    if result.outcome != FAILED or result.line not in strict:
+        return result
+    return replace(result, outcome=WARNED, text=f"{result.text}; they were set aside")

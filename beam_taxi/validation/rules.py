@@ -14,7 +14,15 @@ from beam_taxi.errors import UsageError
 from beam_taxi.run.validation import CHECKS
 from beam_taxi.settings import CHECKS_FILE, Settings
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.validation.checks import ERROR, IGNORE, WARNING, Check, Checks, check_columns
+from beam_taxi.validation.checks import (
+    ERROR,
+    IGNORE,
+    WARNING,
+    Checks,
+    ReferenceCheck,
+    RowCheck,
+    check_columns,
+)
 from beam_taxi.validation.checks_file import parse_checks
 from beam_taxi.validation.row_checks import RowRules
 from beam_taxi.validation.schema_rules import Mask, RowRule, rules_of_schema
@@ -37,7 +45,7 @@ def _parsed(text: str, files: tuple[tuple[str, str], ...]) -> Checks:
 class _CheckRule:
     """A check of single rows, by its number in `Checks.by_row`."""
 
-    check: Check
+    check: RowCheck | ReferenceCheck
     number: int
     rules: RowRules
 
@@ -58,8 +66,8 @@ class _CheckRule:
 
     @property
     def is_strict(self) -> bool:
-        """Whether every row that violates the check is an error, whatever its split and `tolerate`."""
-        return self.check.severity == ERROR and not self.check.splits
+        """Whether every row that violates the check is an error, in whatever split it is."""
+        return self.check.severity == ERROR and not self.check.splits and not self.check.tolerate
 
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
         """Return which rows violate the check."""
