@@ -8,7 +8,7 @@ import numpy as np
 
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.csv.grammar import examine
-from beam_taxi.sources.csv.parse import record_bounds, sift
+from beam_taxi.sources.csv.parse import one_array, record_bounds, sift
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import Joint
@@ -17,16 +17,16 @@ from beam_taxi.sources.source import Joint
 def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
     """Add whole records of `file` to `content`; `lines` counts the lines of the part before an offset of the chunk."""
     declared = file.declared
-    _, table, bad = sift(chunk, file.info.columns, file.dialect, declared)
+    _, cells, bad = sift(chunk, file.info.columns, file.dialect, declared)
     for record in bad:
         content.rejects[record.code] += 1
     if bad and content.first_reject is None:
         content.first_reject = (lines(bad[0].start), bad[0].reason)
-    content.rows = (content.rows or 0) + len(table)
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    content.rows = (content.rows or 0) + len(cells.table)
+    for name, column in zip(cells.table.column_names, cells.table.columns, strict=True):
         if declared.get(name, content.kinds.get(name)) is Kind.STRING or declared.get(name) is Kind.INT:
             continue
-        evidence = examine(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+        evidence = cells.evidence[name] if name in cells.evidence else examine(one_array(column))
         content.add_evidence(name, evidence)
         if evidence.overflow is not None and name not in content.overflows:
             starts = np.setdiff1d(record_bounds(chunk, file.dialect)[0], [record.start for record in bad])

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from beam_taxi.settings import Dialect
-from beam_taxi.sources.csv.grammar import misfits
+from beam_taxi.sources.csv.grammar import examine, misfits
 from beam_taxi.sources.csv.records import CR, LF, OUTSIDE, Positions, RecordScan, last_safe_cut
-from beam_taxi.sources.kinds import ARROW_TYPES, Kind
+from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, in
 
 def sift(
     chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]
-) -> tuple[bytes, pa.Table, list[BadRecord]]:
+) -> tuple[bytes, Cells, list[BadRecord]]:
     """Return the good records of a chunk, as bytes and as text cells, and its bad records."""
     bad: list[BadRecord] = []
     kept: tuple[Positions, Positions] | None = None
@@ -127,7 +127,15 @@ def sift(
             rest = b"".join(chunk[start:end] for start, end in zip(*kept, strict=True))
 
 
-def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> pa.Table:
+@dataclass(frozen=True)
+class Cells:
+    """The cells of whole records as text, and the evidence of the columns that were examined."""
+
+    table: pa.Table
+    evidence: Mapping[str, Evidence]
+
+
+def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> Cells:
     """Return the cells of whole records as text; missing cells are null. Raises BadRecords.
 
     Cells of a column in `declared` must be of its kind.
@@ -140,15 +148,24 @@ def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared:
         for row in np.flatnonzero(lengths > limit):
             reason = f"column {name!r} has {lengths[row]} bytes, which exceeds the limit, --max_field_bytes {limit}"
             faults.setdefault(int(row), ("field_size", reason))
+    evidence: dict[str, Evidence] = {}
     for name in columns:
         kind = declared.get(name, Kind.STRING)
-        cells = table[name].combine_chunks() if kind is not Kind.STRING else pa.array([], pa.string())
-        for row in misfits(cells, kind):
+        if kind is Kind.STRING:
+            continue
+        cells = one_array(table[name])
+        evidence[name] = examine(cells)
+        for row in misfits(cells, kind) if evidence[name].kind > kind else ():
             reason = f"column {name!r}: {cells[int(row)].as_py()!r} is not {kind.name}"
             faults.setdefault(int(row), ("type", reason))
     if faults:
         raise BadRecords(faults)
-    return table
+    return Cells(table, evidence)
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
