@@ -39,7 +39,7 @@ run_tests() {
         .venv/bin/python -m pytest "$@"
         return
     fi
-    local output status=0 group=(tests/cli tests/cloud tests/launch)
+    local output status=0 group=(tests/cli tests/cloud tests/launch tests/report)
     output=$(mktemp)
     env --default-signal=INT .venv/bin/python -m pytest "${group[@]}" >"$output" 2>&1 &
     local beside=$!

@@ -30,6 +30,11 @@ class Group:
     kind: str
     members: tuple[tuple[int | None, str, str], ...]
 
+    @property
+    def features(self) -> int:
+        """How many features there are findings of."""
+        return len({name for _, name, _ in self.members})
+
 
 @dataclass(frozen=True)
 class Report:
@@ -158,12 +163,11 @@ def _judged(validation: Validation | None) -> dict[str, list[Finding]]:
         if one.outcome not in (FAILED, WARNED):
             continue
         place = " ".join(filter(None, (one.split, one.slice)))
-        detail = f"{place}: {one.text}" if place else one.text
-        if one.offenders is not None:
-            detail += f" ({one.offenders.text()})"
+        rows = "" if one.offenders is None else f" ({one.offenders.text()})"
         kind = "anomaly" if one.outcome == FAILED else "problem"
-        finding = Finding(printable(one.title or one.name), printable(detail, 400), kind)
         for name in one.features or (f"split {one.split}" if one.split else "all rows",):
+            detail = f"{place}: " * bool(place) + one.text.removeprefix(f"{name}: ") + rows
+            finding = Finding(printable(one.title or one.name), printable(detail, 400), kind)
             found.setdefault(name, []).append(finding)
     return found
 

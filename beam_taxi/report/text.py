@@ -32,8 +32,8 @@ def _lines(report: Report, width: int) -> Iterator[str]:
             yield f"  warning: {warning}"
     for group in report.groups:
         yield ""
-        kind = "anomaly: " if group.kind == "anomaly" else ""
-        yield f"{'-' if group.kind == 'note' else '!'} {kind}{group.reason} ({plural(len(group.members), 'feature')})"
+        kind = "failed: " if group.kind == "anomaly" else ""
+        yield f"{'-' if group.kind == 'note' else '!'} {kind}{group.reason} ({plural(group.features, 'feature')})"
         for _, name, detail in group.members[:_LISTED]:
             yield _cut(f"    {name}  {detail}", width)
         if len(group.members) > _LISTED:

@@ -215,6 +215,14 @@ def test_verdict(found: Validation | None, state: str, named: set[str]):
     assert report.verdict.title in html.render(report).decode()
 
 
+def test_a_feature_that_fails_in_two_splits_counts_once():
+    found = make.validation(make.anomaly("x", split="train"), make.anomaly("x", split="eval"))
+    report = model.build(replace(make.source([numeric("x", TRAIN)], [numeric("x", EVAL)]), validation=found))
+    group = report.groups[0]
+    assert (group.features, len(group.members)) == (1, 2)
+    assert group.members[0][2] == "train: Unexpectedly high value: <9>"
+
+
 def test_counts_add_up_to_the_records():
     source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
     assert source.manifest is not None
