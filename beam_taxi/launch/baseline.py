@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -78,7 +79,9 @@ def _resolve(wanted: str, launch: Launch) -> str:
     if not storage.exists(uri) and not RunFolder(uri).is_whole() and NAME.fullmatch(wanted) and launch.store:
         from beam_taxi.metadata.queries import get_run
 
-        uri = _uri(get_run(launch.store, wanted))
+        # Without such a run, or an answer, the path is reported as not found.
+        with suppress(BeamTaxiError):
+            uri = _uri(get_run(launch.store, wanted))
     folder = RunFolder(uri.removesuffix("/manifest.json"))
     if not folder.is_whole():
         if not storage.exists(uri):
