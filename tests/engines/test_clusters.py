@@ -28,6 +28,11 @@ def run_with_a_kill(cluster: Cluster, words: str, *args: str | Path) -> subproce
     return job
 
 
+def without_status(told: str) -> str:
+    """Return what a launch has said, without the signs of life that a slow machine shows."""
+    return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("the job is waiting"))
+
+
 @SPARK
 def test_spark_executes_steps_again_and_again(cluster: Cluster, taxi: list[str], local_taxi: Path, tmp_path: Path):
     cluster.run(*taxi, "--output", tmp_path, "--run_id", "there", "--cache_disabled")
@@ -51,7 +56,7 @@ def test_an_interrupt_cancels_the_job(
     wait_for_shard(job, tmp_path / "there")
     job.send_signal(signal.SIGINT)
     told, _ = job.communicate()
-    assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
+    assert (job.returncode, without_status(told)) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
     overview = cluster.json("http://127.0.0.1:8081/jobs/overview")
     assert [one["state"] for one in overview["jobs"]] == ["CANCELED"]
     assert not (tmp_path / "there" / "manifest.json").exists()
@@ -62,7 +67,7 @@ def test_an_interrupt_cancels_the_job(
 @FLINK
 def test_a_worker_of_python_is_killed(cluster: Cluster, files: list[str], local_files: Path, tmp_path: Path):
     job = run_with_a_kill(cluster, "SdkHarness", *files, "--output", tmp_path)
-    told, _ = job.communicate()
+    told = without_status(job.communicate()[0])
     if job.returncode != 0:
         assert told.startswith("beam_taxi: error: the job failed: a Python worker died")
         assert told.count("\n") == 1
@@ -93,7 +98,7 @@ def test_a_job_outlives_its_launcher_and_its_job_server(
     job = cluster.start(*args, "left")
     wait_for_job(cluster, job)
     job.send_signal(signal.SIGTERM)
-    told, _ = job.communicate()
+    told = without_status(job.communicate()[0])
     assert job.returncode == 143, told
     assert told.startswith(
         "beam_taxi: error: ended by SIGTERM; the job beam-taxi-left is still running: watch it at http://127."
@@ -139,7 +144,7 @@ def test_a_second_job_is_refused_and_an_interrupt_cancels_the_first(cluster: Clu
     assert job.poll() is None
     job.send_signal(signal.SIGINT)
     told, _ = job.communicate()
-    assert (job.returncode, told) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
+    assert (job.returncode, without_status(told)) == (1, "beam_taxi: error: interrupted; the job was cancelled\n")
     wait_until(lambda: cluster.json("http://127.0.0.1:8080/json/")["activeapps"] == [])
     assert not list(tmp_path.iterdir())
 
