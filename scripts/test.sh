@@ -31,6 +31,15 @@ install_packages() {
         DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Tests that need an engine fetch it, too, and say what is missing.
+# shellcheck disable=SC2317,SC2329  # run_tests calls it
+fetch_engines() {
+    local engine
+    for engine in spark flink prism; do
+        bash scripts/engines/fetch.sh "$engine" >/dev/null 2>&1 || true
+    done
+}
+
 # Most tests start processes of one thread, so two groups run at the same time; the output of the first follows. Clusters
 # have both cores to themselves. A shell's background process ignores Ctrl-C unless told otherwise, and tests send it.
 # shellcheck disable=SC2317,SC2329  # step calls it
@@ -40,14 +49,18 @@ run_tests() {
         return
     fi
     local output status=0 group=(tests/cli tests/cloud tests/launch tests/report)
+    local clusters=(tests/engines/test_engines.py tests/engines/test_clusters.py)
     output=$(mktemp)
     env --default-signal=INT .venv/bin/python -m pytest "${group[@]}" >"$output" 2>&1 &
     local beside=$!
-    .venv/bin/python -m pytest "${group[@]/#/--ignore=}" --ignore=tests/engines || status=1
+    fetch_engines &
+    local fetching=$!
+    .venv/bin/python -m pytest "${group[@]/#/--ignore=}" "${clusters[@]/#/--ignore=}" || status=1
     wait "$beside" || status=1
+    wait "$fetching"
     cat "$output"
     rm "$output"
-    .venv/bin/python -m pytest tests/engines || status=1
+    .venv/bin/python -m pytest "${clusters[@]}" || status=1
     return "$status"
 }
 
