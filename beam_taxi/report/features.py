@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from beam_taxi.report.figures import number, percent, plural, printable
 from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Distribution
+from beam_taxi.statistics.merge import common_stats_of
 from beam_taxi.validation import distance
 from beam_taxi.validation.distance import Distance
 
@@ -116,14 +117,9 @@ class Feature:
     shift: float
 
 
-def common(stats: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.CommonStatistics:
-    """Return the statistics that every type of feature has."""
-    return getattr(stats, stats.WhichOneof("stats") or "string_stats").common_stats
-
-
 def present(column: Column) -> int:
     """Return the number of rows with a value."""
-    return int(common(column.stats).num_non_missing) if column.stats is not None else 0
+    return int(common_stats_of(column.stats).num_non_missing) if column.stats is not None else 0
 
 
 def absent(column: Column) -> float:
@@ -172,7 +168,7 @@ def _figures(column: Column) -> dict[str, str]:
         return found
     if column.stats.HasField("num_stats"):
         numbers = column.stats.num_stats
-        total = max(int(common(column.stats).tot_num_values), 1)
+        total = max(int(common_stats_of(column.stats).tot_num_values), 1)
         found["zeros"] = _of(numbers.num_zeros, total)
         moments = {"mean": numbers.mean, "std. dev.": numbers.std_dev}
         order = {"min": numbers.min, "median": numbers.median, "max": numbers.max}

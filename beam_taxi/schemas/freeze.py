@@ -18,7 +18,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import (
 
 from beam_taxi.schemas.infer import infer_schema
 from beam_taxi.schemas.update import round_down
-from beam_taxi.statistics.merge import common_stats_of, path_of
+from beam_taxi.statistics.merge import common_stats_of, count_nans, path_of
 
 CHANCE = 0.001
 """The probability that another sample of the same size violates any bound of a frozen schema by chance."""
@@ -159,7 +159,7 @@ def _closed_domain(feature: FeatureNameStatistics, chance: float) -> list[str]:
 
 def _set_range(feature: Feature, numbers: NumericStatistics) -> None:
     """Limit a feature to its smallest and largest value, unless that is infinite or there are no numbers."""
-    nans = max((histogram.num_nan for histogram in numbers.histograms), default=0)
+    nans = count_nans(numbers)
     if numbers.common_stats.tot_num_values <= nans:
         return
     is_int = feature.type == INT

@@ -138,7 +138,7 @@ def _merge_weights(
 
 def _merge_numbers(parts: Sequence[NumericStatistics], merged: NumericStatistics) -> None:
     """Merge range and histograms. A part with no values but NaN has no range; TFDV leaves its limits at 0."""
-    with_range = [one for one in parts if one.common_stats.tot_num_values > _nans(one)]
+    with_range = [one for one in parts if one.common_stats.tot_num_values > count_nans(one)]
     if with_range:
         merged.min = min(one.min for one in with_range)
         merged.max = max(one.max for one in with_range)
@@ -151,7 +151,8 @@ def _merge_numbers(parts: Sequence[NumericStatistics], merged: NumericStatistics
             added.buckets.extend(bucket for one in same for bucket in one.buckets)
 
 
-def _nans(stats: NumericStatistics) -> int:
+def count_nans(stats: NumericStatistics) -> int:
+    """Return how many values are NaN."""
     return max((int(histogram.num_nan) for histogram in stats.histograms), default=0)
 
 

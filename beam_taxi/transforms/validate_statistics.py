@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi.run.folder import ANOMALIES, VALIDATION, RunFolder, anomalies_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest
+from beam_taxi.run.validation import Validation
 from beam_taxi.settings import Settings
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.units import DataPlan
@@ -120,4 +122,4 @@ class _Judge(beam.DoFn):
             yield Artifact(ANOMALIES, "ExampleAnomalies", (file,))
         text = folder.publish_first(VALIDATION, judged.validation.to_json_text().encode())
         file = ArtifactFile(VALIDATION, len(text), hashlib.sha256(text).hexdigest())
-        yield TaggedOutput("summary", (folder.read_validation().summary, file))
+        yield TaggedOutput("summary", (Validation.from_json(json.loads(text)).summary, file))

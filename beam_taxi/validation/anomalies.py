@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from beam_taxi.run.validation import ANOMALIES, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
 from beam_taxi.settings import SCHEMA_FILE
+from beam_taxi.statistics.merge import count_nans
 from beam_taxi.statistics.read import AnyStatistics
 from beam_taxi.statistics.splits import overall
 from beam_taxi.validation.schema_rules import is_in_force
@@ -152,8 +153,7 @@ def _in_force(
 def _is_all_nan(feature: statistics_pb2.FeatureNameStatistics) -> bool:
     """Return whether a feature has values, and all of them are NaN."""
     numbers = feature.num_stats
-    nans = max((int(histogram.num_nan) for histogram in numbers.histograms), default=0)
-    return 0 < int(numbers.common_stats.tot_num_values) == nans
+    return 0 < int(numbers.common_stats.tot_num_values) == count_nans(numbers)
 
 
 def _for_slices(schema: schema_pb2.Schema) -> schema_pb2.Schema:

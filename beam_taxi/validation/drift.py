@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNED, Result
+from beam_taxi.validation.checks import ERROR, IGNORE, WARNING
 from beam_taxi.validation.limits import Limits
 from beam_taxi.validation.measure import Measure, printable, small
 from beam_taxi.validation.measures import number_of_measures, row_count, shared_measures
@@ -22,9 +23,6 @@ FALSE_ALARMS = 0.01
 
 It is divided by the number of measures of all features (Bonferroni), whatever their dependence.
 """
-
-ERROR, WARNING, NONE = "error", "warning", "none"
-"""The severities of a feature; with `none`, it is not compared."""
 
 _OUTCOMES = {ERROR: FAILED, WARNING: WARNED}
 _SHOWN = 3
@@ -56,12 +54,12 @@ def compare(
     chosen = limits or Limits()
     by_feature = severities or {}
     these, those = samples(now, weight_feature), samples(baseline, weight_feature)
-    names = [name for name in sorted({*these, *those}) if by_feature.get(name, severity) != NONE]
+    names = [name for name in sorted({*these, *those}) if by_feature.get(name, severity) != IGNORE]
     for name in these.keys() & those.keys():
         these[name], those[name] = alike(these[name], those[name])
     tests = sum(number_of_measures(those[name].kind) for name in names if name in these and name in those) + rows
     level = false_alarms / max(1, tests)
-    results = [_rows(now, baseline, chosen, severity, level)] if rows and severity != NONE else []
+    results = [_rows(now, baseline, chosen, severity, level)] if rows and severity != IGNORE else []
     empty = next((f"the {which} has no rows" for which, one in _named(now, baseline) if not one.num_examples), "")
     for name in names:
         if empty:

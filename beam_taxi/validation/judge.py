@@ -37,6 +37,7 @@ from beam_taxi.validation.check_results import (
     results_of_statistics,
     results_of_unique,
 )
+from beam_taxi.validation.checks import ERROR, WARNING
 from beam_taxi.validation.findings import RowFindings
 from beam_taxi.validation.limits import Limits, limits_from_history
 from beam_taxi.validation.rules import Rules
@@ -176,7 +177,7 @@ def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
     compare = partial(
         drift.compare,
         severities={one.feature: one.severity for one in evidence.rules.checks.drift if one.feature},
-        severity=drift.ERROR if DRIFT in settings.fail_on else drift.WARNING,
+        severity=ERROR if DRIFT in settings.fail_on else WARNING,
         weight_feature=settings.statistics.weight_feature,
     )
     if settings.validation.baseline == PREVIOUS:

@@ -10,11 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.validation.checks import Checks, ReferenceCheck, RowCheck, allowed_values
+from beam_taxi.validation.checks import Checks, ReferenceCheck, allowed_values
 from beam_taxi.validation.row_rules import as_text, column_of, violations
-
-Violations = list["npt.NDArray[np.bool_] | None"]
-"""For each check of single rows, in the order of `Checks.by_row`, whether each row violates it; None if none does."""
 
 
 class RowRules:
@@ -23,7 +20,8 @@ class RowRules:
     The checks must have no faults for these kinds; see `checks.check_columns`.
 
         rules = RowRules(checks, kinds)
-        for check, violated in zip(checks.by_row, rules.violations(batch)): ...
+        for number, check in enumerate(checks.by_row):
+            violated = rules.violations_of(number, batch)
     """
 
     def __init__(self, checks: Checks, kinds: Mapping[str, Kind]) -> None:
@@ -34,17 +32,9 @@ class RowRules:
         """Return which rows of a batch violate one check, by its number in `Checks.by_row`."""
         rules = self._checks.rows
         if number < len(rules):
-            return _of_rule(rules[number], batch)
+            return violations(rules[number].expression, batch)
         number -= len(rules)
         return _of_reference(self._checks.references[number], self._allowed[number], batch)
-
-    def violations(self, batch: pa.RecordBatch) -> Violations:
-        """Return which rows of a batch of flat columns violate each check; missing values are allowed."""
-        return [self.violations_of(number, batch) for number in range(len(self._checks.by_row))]
-
-
-def _of_rule(check: RowCheck, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:
-    return violations(check.expression, batch)
 
 
 def _of_reference(check: ReferenceCheck, allowed: pa.Array, batch: pa.RecordBatch) -> npt.NDArray[np.bool_] | None:

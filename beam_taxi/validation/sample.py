@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.statistics import distribution
 from beam_taxi.statistics.distribution import Distribution
+from beam_taxi.statistics.merge import count_nans
 
 DESIGN_EFFECT = 2.0
 """Number of rows that count as one independent row, if rows have weights that the statistics do not describe.
@@ -103,7 +104,7 @@ class Sample:
         """Values that are NaN or infinite. Infinities have buckets of their own in TFDV's equi-width histogram."""
         standard = [h for h in self.stats.num_stats.histograms if h.type == statistics_pb2.Histogram.STANDARD]
         infinite = sum(b.sample_count for h in standard for b in h.buckets if math.isinf(b.low_value))
-        return float(infinite + max((h.num_nan for h in self.stats.num_stats.histograms), default=0.0))
+        return float(infinite + count_nans(self.stats.num_stats))
 
     @cached_property
     def range(self) -> tuple[float, float] | None:

@@ -52,7 +52,8 @@ def test_violations_of_a_batch():
         "m": pa.nulls(4, pa.string()),
         "b": pa.array([b"a", b"\xff", None, b"a"]),
     }
-    found = RowRules(checks, kinds).violations(pa.RecordBatch.from_pydict(columns))
+    rules, batch = RowRules(checks, kinds), pa.RecordBatch.from_pydict(columns)
+    found = [rules.violations_of(number, batch) for number in range(len(checks.by_row))]
     assert [None if one is None else one.tolist() for one in found] == [
         [True, False, True, False],
         [False, False, True, False],

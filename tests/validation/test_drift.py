@@ -11,7 +11,8 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import DRIFT, FAILED, NOT_EVALUATED, PASSED, WARNED, Result, Validation, judge
-from beam_taxi.validation.drift import ERROR, FALSE_ALARMS, NONE, compare
+from beam_taxi.validation.checks import ERROR, IGNORE
+from beam_taxi.validation.drift import FALSE_ALARMS, compare
 from beam_taxi.validation.limits import MINIMUM_EFFECTS, Limit, Limits
 from tests.validation.tables import Statistics, Values, random, statistics, words
 
@@ -190,7 +191,7 @@ def test_without_rows_features_are_not_evaluated():
 def test_severities():
     now = statistics(dict.fromkeys("abc", NORMAL[0] + 5))
     base = statistics(dict.fromkeys("abc", NORMAL[1]))
-    results = compare(now, base, severities={"a": ERROR, "b": NONE})
+    results = compare(now, base, severities={"a": ERROR, "b": IGNORE})
     assert [(one.features, one.outcome) for one in results[1:]] == [(("a",), FAILED), (("c",), WARNED)]
     assert not judge(results, [DRIFT]).accepted
 
