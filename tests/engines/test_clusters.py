@@ -125,7 +125,7 @@ def test_a_pool_that_is_gone_is_reported(cluster: Cluster, taxi: list[str], tmp_
     wait_until((tmp_path / "out" / "there").exists)
     for pid in [*cluster.processes("launch.worker_pool"), *cluster.processes("SdkHarness")]:
         os.kill(pid, signal.SIGKILL)
-    told, _ = job.communicate()
+    told = without_status(job.communicate()[0])
     assert (job.returncode, told.count("\n")) == (1, 1), told
     assert (
         "the pool of workers is gone: no answer at 127.0.0.1:50000 (Connection refused): start the pool first" in told
@@ -138,7 +138,7 @@ def test_a_second_job_is_refused_and_an_interrupt_cancels_the_first(cluster: Clu
     job = cluster.start(*taxi, "--output", tmp_path, "--run_id", "first")
     wait_until(lambda: bool(cluster.processes("SdkHarness")))
     second = cluster.start(*taxi, "--output", tmp_path, "--run_id", "second")
-    told, _ = second.communicate()
+    told = without_status(second.communicate()[0])
     assert (second.returncode, told.count("\n")) == (1, 1), told
     assert "the job server at 127.0.0.1:18099 already runs a job, and Spark allows one: wait for it to end" in told
     assert job.poll() is None

@@ -46,7 +46,7 @@ def test_all_descendants_end_but_those_that_are_spared(
     assert len(started) == 1 + (command[0] == "sh")
     end_children(but=before)
     assert not started & children.children()
-    assert process.wait() != 0
+    process.wait()
     assert process.stdout is not None
     # The pipe is closed by the last of them.
     assert process.stdout.read() == ""
