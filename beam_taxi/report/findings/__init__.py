@@ -1,0 +1,1 @@
+"""What stands out in a run's data, the most important first."""
