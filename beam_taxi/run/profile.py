@@ -106,7 +106,7 @@ class Text:
 
     `padded` have white space or invisible characters at an end, or invisible ones inside. `numbers` would be read as
     numbers once white space, thousands separators, currency signs, percent signs and units are taken off. `examples`
-    has a frequent value for each of them that is not 0.
+    has one of the values for each of them that is not 0.
     """
 
     padded: int = 0
