@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
+from beam_taxi.columns import ColumnSettings
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
@@ -243,6 +244,7 @@ class Settings:
             metavar="FILE",
         ),
     )
+    columns: ColumnSettings = field(default_factory=ColumnSettings)
     dialect: Dialect = field(default_factory=Dialect)
     max_rejects: int | None = field(
         default=None,
@@ -287,6 +289,7 @@ class Settings:
             yield f"--splits: {len(names)} splits; there must be no more than {_MOST_SPLITS}"
         if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
+        yield from self.columns.faults()
         yield from self.dialect.faults()
         yield from self.validation.faults(has_schema=self.schema is not None)
         if self.validation.quarantine and self.max_rejects is None and self.max_reject_ratio is None:

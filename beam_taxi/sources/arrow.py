@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.errors import DataError
-from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind, loses_digits
+from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind
+from beam_taxi.sources.losses import NO_LOSSES, losses_of
 from beam_taxi.sources.names import check_names
 
 
@@ -63,9 +64,9 @@ def examine_values(column: pa.Array) -> Evidence:
     assert kind is not None
     if kind is not Kind.FLOAT or pa.types.is_float16(column.type) or pa.types.is_float32(column.type):
         values = to_kind(column, kind)
-        return Evidence(kind, inexact=kind is Kind.INT and loses_digits(values))
+        return Evidence(kind, losses=losses_of(values) if kind is Kind.INT else NO_LOSSES)
     exact = column.cast(pa.float64())
     finite = exact.filter(pc.is_finite(exact))
     became_infinite = np.isinf(to_kind(column, kind).to_numpy(zero_copy_only=False))
     overflows = np.flatnonzero(became_infinite & np.isfinite(exact.to_numpy(zero_copy_only=False)))
-    return Evidence(kind, int(overflows[0]) if len(overflows) else None, loses_digits(finite))
+    return Evidence(kind, int(overflows[0]) if len(overflows) else None, losses_of(finite))

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from beam_taxi.sources.kinds import Evidence, Kind
+from beam_taxi.sources.losses import NO_LOSSES, Losses
+from beam_taxi.sources.spelling import Spelling
+from beam_taxi.sources.weights import Weights
 
 
 @dataclass
@@ -15,7 +18,9 @@ class Content:
 
     `sha256` is the digest of the part's stored bytes; `rows` is None if the number is known only after reading.
     `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
-    `overflows` has the first row that overflows float32 by column, `inexact` the columns that lose digits as float32.
+    `overflows` has the first row that overflows float32 by column, and `losses` what the columns lose as float32.
+    `spellings` says how the cells of a text column are written that may be meant as numbers. `weights` are those of the
+    rows.
     """
 
     sha256: bytes = b""
@@ -23,7 +28,9 @@ class Content:
     blank_lines: int = 0
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, int] = field(default_factory=dict)
-    inexact: set[str] = field(default_factory=set)
+    losses: dict[str, Losses] = field(default_factory=dict)
+    spellings: dict[str, Spelling[int]] = field(default_factory=dict)
+    weights: Weights[int] = field(default_factory=Weights)
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
@@ -31,8 +38,8 @@ class Content:
     def add_evidence(self, name: str, evidence: Evidence) -> None:
         """Add evidence about a column; the caller records where an overflow is."""
         self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
-        if evidence.inexact:
-            self.inexact.add(name)
+        if evidence.losses != NO_LOSSES:
+            self.losses[name] = self.losses.get(name, NO_LOSSES) + evidence.losses
 
 
 class RowPlace(NamedTuple):
@@ -67,7 +74,9 @@ class TableContent:
     totals: dict[int, SourceTotals] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, RowPlace] = field(default_factory=dict)
-    inexact: set[str] = field(default_factory=set)
+    losses: dict[str, Losses] = field(default_factory=dict)
+    spellings: dict[str, Spelling[RowPlace]] = field(default_factory=dict)
+    weights: Weights[RowPlace] = field(default_factory=Weights)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
 
@@ -83,7 +92,12 @@ class TableContent:
             {source: totals},
             content.kinds,
             {name: RowPlace(source, part, row) for name, row in content.overflows.items()},
-            content.inexact,
+            content.losses,
+            {
+                name: Spelling(one.plain, one.marked, one.other, place(one.first), one.is_text)
+                for name, one in content.spellings.items()
+            },
+            content.weights.at(lambda row: RowPlace(source, part, row)),
             place(content.first_reject),
             place(content.fault),
         )
@@ -100,6 +114,11 @@ class TableContent:
             self.kinds[name] = max(self.kinds.get(name, kind), kind)
         for name, place in other.overflows.items():
             self.overflows[name] = min(self.overflows.get(name, place), place)
-        self.inexact |= other.inexact
+        for name, losses in other.losses.items():
+            self.losses[name] = self.losses.get(name, NO_LOSSES) + losses
+        self.weights += other.weights
+        for name, spelling in other.spellings.items():
+            known = self.spellings.get(name)
+            self.spellings[name] = spelling if known is None else known + spelling
         self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
         self.fault = min(filter(None, (self.fault, other.fault)), default=None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
+from operator import add
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 from beam_taxi import storage
 from beam_taxi.errors import DataError, StorageError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
+from beam_taxi.sources.arrow import examine_values, kind_of, kinds_of, to_kind
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
@@ -31,6 +33,7 @@ from beam_taxi.sources.source import (
     no_progress,
 )
 from beam_taxi.sources.stored_file import StoredFile
+from beam_taxi.sources.weights import Weighing, Weights, weighing_of, weights_of
 
 _MAGIC = b"PAR1"
 _FOOTER_BYTES = 8
@@ -61,7 +64,8 @@ class ParquetFormat(FileFormat):
         with _opened(file.uri) as parquet:
             schema = parquet.schema_arrow
         columns = tuple(kinds_of(file.uri, schema))
-        return ParquetFile(SourceInfo(file.uri, "parquet", file.size, columns), file.version, declared)
+        info = SourceInfo(file.uri, "parquet", file.size, columns)
+        return ParquetFile(info, file.version, declared, weighing_of(settings))
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
     info: SourceInfo
     version: str
     declared: Mapping[str, Kind]
+    weighing: Weighing | None
 
     def column_kinds(self) -> Mapping[str, Kind]:
         """Return the kinds of the columns by the schema of the file."""
@@ -88,6 +93,8 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
             for batch in _batches(parquet, 0, len(groups)):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     self._examine(content, name, column, rows)
+                if self.weighing is not None and len(batch):
+                    content.weights += self._weights(batch, self.weighing).at(partial(add, rows))
                 rows += len(batch)
                 progress(0, len(batch))
         content.rows = rows
@@ -96,6 +103,12 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
         starts = list(accumulate(groups, initial=0))
         cuts = (int(np.searchsorted(starts, -(-cut * starts[-1] // self.info.size))) for cut in part.cuts)
         return Scan(part, content, Joined((0, *cuts, len(groups))))
+
+    def _weights(self, batch: pa.RecordBatch, weighing: Weighing) -> Weights[int]:
+        weights, *slices = (batch.column(batch.schema.get_field_index(n)) for n in (weighing.weight, *weighing.slices))
+        if kind_of(weights.type) not in (Kind.INT, Kind.FLOAT):
+            return Weights((0, f"is {weights.type}, which is no number"))
+        return weights_of(weights.cast(pa.float64()), dict(zip(weighing.slices, slices, strict=True)))
 
     def _examine(self, content: Content, name: str, column: pa.Array, row: int) -> None:
         uri, declared = self.info.uri, self.declared

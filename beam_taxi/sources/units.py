@@ -10,7 +10,8 @@ from typing import Any
 from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
 from beam_taxi.sources.content import RowPlace, SourceTotals, TableContent
-from beam_taxi.sources.kinds import EXACT_FLOAT32, Kind
+from beam_taxi.sources.doubts import doubts
+from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.source import Joined
 
@@ -72,15 +73,12 @@ def plan_units(
             f"{_at(plan, joined, place)}: column {name!r} overflows float32, the float of tf.Example; "
             "declare it STRING in --schema to keep its text"
         )
+    _check_weights(plan, settings, joined, content)
     if all(one.rows == 0 for one in totals):
         told = "" if settings.dialect.columns else ", only a header"
         raise DataError(f"{plan.sources[0].info.uri}: has no rows{told}")
-    warnings = tuple(
-        f"column {name!r}: values above {EXACT_FLOAT32:,} lose precision: tf.Example stores float32"
-        for name in sorted(content.inexact)
-        if kinds[name] is Kind.FLOAT
-    )
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
+    warnings = tuple(doubts(content, ordered, lambda place: _at(plan, joined, place)))
     found = tuple(_totals(plan, number, one) for number, one in enumerate(totals))
     return DataPlan(ordered, found, warnings), _units(plan, joined)
 
@@ -115,6 +113,13 @@ def _check_rejects(plan: TablePlan, settings: Settings, joined: Mapping[int, Any
             f"; {rejects:,} bad row{'' if rejects == 1 else 's'}. Fix the data, or skip bad rows with --max_rejects N"
         )
     raise DataError(told)
+
+
+def _check_weights(plan: TablePlan, settings: Settings, joined: Mapping[int, AnyJoined], content: TableContent) -> None:
+    fault = content.weights.first_fault()
+    if fault is not None:
+        name = settings.statistics.weight_feature
+        raise DataError(f"{_at(plan, joined, fault[0])}: column {name!r}, the --weight_feature, {fault[1]}")
 
 
 def _totals(plan: TablePlan, source: int, one: SourceTotals) -> Totals:

@@ -25,8 +25,11 @@ from beam_taxi.settings import Settings, Split, StatisticsSettings, ValidationSe
 from beam_taxi.sources.content import Content, TableContent
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.losses import Losses
 from beam_taxi.sources.plan import TablePlan, plan_input
+from beam_taxi.sources.spelling import Spelling
 from beam_taxi.sources.units import DataPlan, Totals
+from beam_taxi.sources.weights import Weights
 from beam_taxi.tfexample.batches import to_list_columns
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
 from beam_taxi.transforms.inform_reader import InformReader
@@ -254,9 +257,35 @@ def test_rows_that_are_lost_or_counted_twice_fail_the_run(plan: TablePlan, plann
 
 def test_content_merges_in_any_order():
     parts = [
-        Content(b"a", 3, 1, {"x": Kind.INT}, {}, set(), Counter(type=1), (2, "second")),
-        Content(b"b", 2, 0, {"x": Kind.FLOAT}, {"x": 1}, {"x"}, Counter(), None, (0, "fault")),
-        Content(b"c", 4, 0, {"x": Kind.MISSING, "y": Kind.INT}, {"x": 0}, set(), Counter(type=1), (0, "first")),
+        Content(
+            b"a",
+            rows=3,
+            blank_lines=1,
+            kinds={"x": Kind.INT},
+            spellings={"x": Spelling(3)},
+            rejects=Counter(type=1),
+            first_reject=(2, "second"),
+        ),
+        Content(
+            b"b",
+            rows=2,
+            kinds={"x": Kind.FLOAT},
+            overflows={"x": 1},
+            losses={"x": Losses(1, 2, 3.0)},
+            weights=Weights((1, "is missing")),
+            fault=(0, "fault"),
+        ),
+        Content(
+            b"c",
+            rows=4,
+            kinds={"x": Kind.STRING, "y": Kind.INT},
+            overflows={"x": 0},
+            losses={"x": Losses(0, 1, 4.0)},
+            spellings={"x": Spelling(1, 0, 3, (2, "cell"))},
+            weights=Weights((0, "is nan"), {("", ""): (0, True)}),
+            rejects=Counter(type=1),
+            first_reject=(0, "first"),
+        ),
     ]
     found = []
     for order in permutations([(0, 1), (0, 2), (1, 0)]):
@@ -268,6 +297,9 @@ def test_content_merges_in_any_order():
     assert found[0].totals[0].digests == {1: b"a", 2: b"b"}
     assert found[0].first_reject == ((0, 1, 2), "second")
     assert found[0].overflows == {"x": (0, 2, 1)}
+    assert found[0].losses == {"x": Losses(1, 3, 4.0)}
+    assert found[0].spellings == {"x": Spelling(4, 0, 3, ((1, 0, 2), "cell"))}
+    assert found[0].weights == Weights(((0, 2, 1), "is missing"), {("", ""): ((1, 0, 0), True)})
 
 
 def files(run: Path) -> dict[str, bytes]:

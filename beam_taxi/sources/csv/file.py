@@ -17,6 +17,7 @@ from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo, no_progress
+from beam_taxi.sources.weights import weighing_of
 
 
 class CsvFormat(FileFormat):
@@ -41,11 +42,12 @@ class CsvFormat(FileFormat):
             row_word="line",
         )
         start = TextPosition(header.end, header.next_line)
+        weighing = weighing_of(settings)
         if decoding is None:
-            return CsvFile(info, file.version, start, dialect, declared, settings.batch_bytes)
+            return CsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, weighing)
         if decoding.encoding is not None:
             dialect = replace(dialect, encoding="utf-8")
-        return DecodedCsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, decoding)
+        return DecodedCsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, weighing, decoding)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_taxi.sources.kinds import Evidence, Kind, are_small, loses_digits
+from beam_taxi.sources.kinds import Evidence, Kind
+from beam_taxi.sources.losses import losses_of
 
 _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
 _FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_SURELY_FINITE = 1e38
 _EXACT_DIGITS = 7
 """Whole numbers with at most this many digits are below `EXACT_FLOAT32`."""
 
@@ -40,12 +42,10 @@ def examine(cells: pa.StringArray) -> Evidence:
     except pa.ArrowInvalid:
         return Evidence(Kind.STRING)
     if not rest:
-        return Evidence(Kind.INT, inexact=loses_digits(values))
+        return Evidence(Kind.INT, losses=losses_of(values))
     if _has_int_beyond_int64(cells):
         return Evidence(Kind.STRING)
-    if are_small(values):
-        return Evidence(Kind.FLOAT)
-    return Evidence(Kind.FLOAT, _first_overflow(values), loses_digits(values))
+    return Evidence(Kind.FLOAT, _first_overflow(values), losses_of(values))
 
 
 def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
@@ -100,6 +100,10 @@ def _has_int_beyond_int64(cells: pa.StringArray) -> bool:
 
 
 def _first_overflow(values: pa.DoubleArray) -> int | None:
+    limits = pc.min_max(values)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
+    if low is None or (low >= -_SURELY_FINITE and high <= _SURELY_FINITE):
+        return None
     # Values up to half a unit above the largest float32 still round to it, so let the cast decide.
     with np.errstate(over="ignore"):
         rounded = values.to_numpy(zero_copy_only=False).astype(np.float32)

@@ -10,13 +10,15 @@ from beam_taxi.sources.csv.positions import TextPosition
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import Joint, SourceInfo
 from beam_taxi.sources.stored_file import StoredFile
+from beam_taxi.sources.weights import Weighing
 
 
 @dataclass(frozen=True)
 class CsvText(StoredFile[TextPosition, Joint]):
     """A CSV file. Its records begin at `start`, a position in the text; `dialect` is that of the decoded text.
 
-    `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time.
+    `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time. Without
+    weights, `weighing` is None.
     """
 
     info: SourceInfo
@@ -25,3 +27,4 @@ class CsvText(StoredFile[TextPosition, Joint]):
     dialect: Dialect
     declared: Mapping[str, Kind]
     batch_bytes: int
+    weighing: Weighing | None

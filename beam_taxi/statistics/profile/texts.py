@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beam_taxi.numerals import DIGIT, NUMBER
 from beam_taxi.run.profile import STRING, Distinct, FeatureProfile, Lengths, Text, Values
 from beam_taxi.statistics.profile.distinct import DistinctHashes
 from beam_taxi.statistics.profile.hashes import Hashes, hash_values
@@ -20,12 +21,6 @@ _MOST_BYTES = 64
 
 _PADDED = r"^[\s\pZ]|[\s\pZ]$|[\p{Cf}\x{00A0}\x{2007}\x{202F}]"
 """White space at an end, or a character that cannot be seen or told from a space."""
-
-_NUMBER = (
-    r"^[\s\pZ]*[-+\x{2212}]?\s?(?:[$€£¥]\s?)?[-+]?(?:\d{1,3}(?:[,.'\x{2019}\pZ]\d{3})+|\d+)?(?:[.,]\d+)?(?:[eE][-+]?\d+)?"
-    r"\s?(?:%|[$€£¥]|USD|EUR|GBP|km|mi|kg|lbs?|min|ms|[hskKMB])?[\s\pZ]*$"
-)
-"""A number with what people write around it."""
 
 
 class TextCounts:
@@ -125,10 +120,10 @@ class _Looks:
         except pa.ArrowInvalid:
             # Bytes that are no text.
             return
-        has_digit = pc.match_substring_regex(text, r"\d").to_numpy(zero_copy_only=False)
+        has_digit = pc.match_substring_regex(text, DIGIT).to_numpy(zero_copy_only=False)
         self._count("padded", pc.match_substring_regex(text, _PADDED).to_numpy(zero_copy_only=False), values, counts)
         if has_digit.any():
-            is_number = pc.match_substring_regex(text, _NUMBER).to_numpy(zero_copy_only=False)
+            is_number = pc.match_substring_regex(text, NUMBER).to_numpy(zero_copy_only=False)
             self._count("numbers", is_number & has_digit, values, counts)
 
     def _count(self, name: str, found: npt.NDArray[np.bool_], values: pa.Array, counts: Counts) -> None:
