@@ -41,7 +41,7 @@ def build(
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
-    profile = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)
+    profiled = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)
     summary = None
     if settings.is_validated:
         validate = ValidateStatistics(plan, planned, table.data, examples)
@@ -50,6 +50,6 @@ def build(
     return (
         artifacts
         | "Artifacts" >> beam.Flatten()
-        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, profile, summary)
+        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, profiled, summary)
         | "WriteManifest" >> WriteManifest()
     )

@@ -14,10 +14,12 @@ from beam_taxi.run.manifest import ArtifactFile
 from beam_taxi.run.profile import DatasetProfile, Profile
 from beam_taxi.settings import Settings
 from beam_taxi.statistics.profile.dataset import DatasetCounts
+from beam_taxi.statistics.profile.doubts import doubts
 from beam_taxi.statistics.profile.ranked import add_ranked_values
 from beam_taxi.statistics.profile.rows import sample_of
 from beam_taxi.statistics.splits import SEPARATOR
 from beam_taxi.transforms.compute_statistics import ComputedStatistics, StatisticsBySplit
+from beam_taxi.transforms.reconcile import ProfiledFile
 from beam_taxi.transforms.write_examples import SplitBatch
 
 _Rows = tuple[str, tuple[bool, pa.RecordBatch]]
@@ -29,7 +31,7 @@ class ComputeProfile(beam.PTransform):
 
     The most frequent values of columns with too many values to count are those of the statistics.
 
-        file = computed.batches | ComputeProfile(settings, computed, examples.first)
+        profiled = computed.batches | ComputeProfile(settings, computed, examples.first)
     """
 
     def __init__(self, settings: Settings, computed: ComputedStatistics, first: PCollection[pa.RecordBatch]) -> None:
@@ -38,7 +40,7 @@ class ComputeProfile(beam.PTransform):
         self._statistics = computed.statistics
         self._first = first
 
-    def expand(self, batches: PCollection[SplitBatch]) -> PCollection[ArtifactFile]:
+    def expand(self, batches: PCollection[SplitBatch]) -> PCollection[ProfiledFile]:
         label = self._settings.statistics.label
         profiles = (
             batches
@@ -47,7 +49,7 @@ class ComputeProfile(beam.PTransform):
             | "Profile" >> beam.Map(_profile, label).with_output_types(DatasetProfile)
         )
         write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles), AsIter(self._first))
-        return self._statistics | "WriteProfile" >> write.with_output_types(ArtifactFile)
+        return self._statistics | "WriteProfile" >> write.with_output_types(ProfiledFile)
 
 
 def _mark_slice(keyed: SplitBatch) -> _Rows:
@@ -88,20 +90,21 @@ class CountRows(beam.CombineFn):
 
 class _WriteProfile(beam.DoFn):
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._folder = RunFolder(settings.run_uri)
         self._splits = [split.name for split in settings.splits]
-        self._label = settings.statistics.label
 
     def process(
         self, statistics: StatisticsBySplit, profiles: Iterable[DatasetProfile], first: Iterable[pa.RecordBatch]
-    ) -> Iterator[ArtifactFile]:
+    ) -> Iterator[ProfiledFile]:
         found = {(one.split, one.slice): one for one in profiles}
         for split in self._splits:
             found.setdefault((split, ""), DatasetProfile(split, 0))
         order = sorted(found, key=lambda key: (self._splits.index(key[0]), key[1]))
         datasets = tuple(add_ranked_values(found[key], statistics[key[0]]) for key in order)
         shown = next((sample_of(rows) for rows in first), None)
-        content = Profile(datasets, self._label, shown).to_json_text().encode()
+        profile = Profile(datasets, self._settings.statistics.label, shown)
         # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
-        kept = self._folder.publish_first(PROFILE, content)
-        yield ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())
+        kept = self._folder.publish_first(PROFILE, profile.to_json_text().encode())
+        file = ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())
+        yield file, tuple(doubts(profile, self._settings))

@@ -26,6 +26,8 @@ from beam_taxi.sources.units import DataPlan, Totals
 
 JudgedFile = tuple[Summary, ArtifactFile]
 """The summary of a judgement, and the file of the judgement."""
+ProfiledFile = tuple[ArtifactFile, tuple[str, ...]]
+"""The file of the profile, and warnings that follow from it."""
 
 
 @dataclass
@@ -169,11 +171,12 @@ class _Reconcile(beam.DoFn):
         data: DataPlan,
         counts: Iterable[UnitCounts],
         parts: Iterable[Artifact],
-        profile: ArtifactFile,
+        profiled: ProfiledFile,
         judged: JudgedFile | None = None,
     ) -> Iterator[RunManifest]:
         manifest = reconcile(self._plan, self._planned, data, counts, parts)
-        manifest = replace(manifest, profile_file=profile)
+        file, warnings = profiled
+        manifest = replace(manifest, profile_file=file, warnings=(*manifest.warnings, *warnings))
         if judged is not None:
             manifest = replace(manifest, validation=judged[0], validation_file=judged[1])
         yield manifest
@@ -182,9 +185,10 @@ class _Reconcile(beam.DoFn):
 class Reconcile(beam.PTransform):
     """Check that no row was lost or counted twice, and return the one complete manifest.
 
-    `profile` is the file of the profile, and `judged` the summary of the judgement with its file, if there is one.
+    `profiled` is the file of the profile with its warnings, and `judged` the summary of the judgement with its file, if
+    there is one.
 
-        manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts, profile)
+        manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts, profiled)
     """
 
     def __init__(
@@ -193,17 +197,17 @@ class Reconcile(beam.PTransform):
         planned: RunManifest,
         data: PCollection[DataPlan],
         counts: PCollection[UnitCounts],
-        profile: PCollection[ArtifactFile],
+        profiled: PCollection[ProfiledFile],
         judged: PCollection[JudgedFile] | None = None,
     ) -> None:
         super().__init__()
         self._do_fn = _Reconcile(plan, planned)
         self._data = data
         self._counts = counts
-        self._profile = profile
+        self._profiled = profiled
         self._judged = judged
 
     def expand(self, artifacts: PCollection[Artifact]) -> PCollection[RunManifest]:
         judged = [] if self._judged is None else [AsSingleton(self._judged)]
-        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), AsSingleton(self._profile), *judged)
+        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), AsSingleton(self._profiled), *judged)
         return self._data | "Check" >> check.with_output_types(RunManifest)
