@@ -71,6 +71,10 @@ def default_splits(examples: bool) -> tuple[Split, ...]:
     return (Split("train", 2), Split("eval", 1)) if examples else (Split("all", 1),)
 
 
+BY_NAME = "by_name"
+"""The value of `--union`."""
+
+
 @dataclass(frozen=True)
 class StatisticsSettings:
     """What TFDV computes: buckets of each numeric feature, the `top_k` values of each string feature."""
@@ -191,7 +195,7 @@ class Settings:
 
     input: tuple[str, ...] = field(
         metadata=flag(
-            "CSV or Parquet files: paths or patterns, also gs://; or tables: bq://PROJECT.DATASET.TABLE",
+            "CSV or Parquet files: paths, folders or patterns, also gs://; or tables: bq://PROJECT.DATASET.TABLE",
             Group.DATA,
             metavar="PATTERN",
             repeats=True,
@@ -242,6 +246,15 @@ class Settings:
             "Schema proto (text or binary) or the folder of a run: sets the column types, and validates the data",
             Group.DATA,
             metavar="FILE",
+        ),
+    )
+    union: str | None = field(
+        default=None,
+        metadata=flag(
+            f"{BY_NAME}: files may have different columns; those that a file lacks are missing in its rows",
+            Group.DATA,
+            choices=(BY_NAME,),
+            default="all files must have the same columns",
         ),
     )
     columns: ColumnSettings = field(default_factory=ColumnSettings)

@@ -19,8 +19,7 @@ from beam_taxi.launch.traces import as_fault
 from beam_taxi.settings import CHECKS_FILE, Settings
 from beam_taxi.sources.bigquery import Waiting
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.plan import TablePlan, open_input, open_query, plan_sources
-from beam_taxi.sources.source import AnySource
+from beam_taxi.sources.plan import Opened, TablePlan, open_input, open_query, plan_sources
 
 _SHOWN = 5
 if TYPE_CHECKING:
@@ -63,16 +62,16 @@ class _Inputs:
         self.plan: TablePlan | None = None
         self._waiting = waiting
         self._settings = settings
-        self._sources: list[AnySource] = []
+        self._opened = Opened([], [])
         self._kinds: Mapping[str, Kind] = {}
 
     def open(self) -> None:
         """Open what costs nothing. Raises UsageError and DataError."""
         self._kinds = declared_kinds(self._settings)
-        self._sources = open_input(self._settings, self._kinds)
-        for source in self._sources:
+        self._opened = open_input(self._settings, self._kinds)
+        for source in self._opened.sources:
             check_text(source.info.uri, "--input: the name of a file")
-        if self._sources:
+        if self._opened.sources:
             self._make_plan()
         if self._settings.query is None and self.plan is not None:
             self._check_columns(self.plan)
@@ -80,7 +79,8 @@ class _Inputs:
     def run_query(self) -> None:
         """Run the query, and open its result too. Raises UsageError and DataError."""
         assert self._settings.query is not None
-        self._sources.insert(0, open_query(self._settings.query, self._settings, self._kinds, self._waiting))
+        query = open_query(self._settings.query, self._settings, self._kinds, self._waiting)
+        self._opened.sources.insert(0, query)
         self._check_columns(self._make_plan())
 
     def _check_columns(self, plan: TablePlan) -> None:
@@ -88,7 +88,7 @@ class _Inputs:
         check_checks(self._settings, plan, self._checks_path)
 
     def _make_plan(self) -> TablePlan:
-        self.plan = plan_sources(self._sources, self._settings, self._kinds)
+        self.plan = plan_sources(self._opened, self._settings, self._kinds)
         return self.plan
 
 

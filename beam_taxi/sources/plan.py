@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
 from beam_taxi.sources.bigquery import Waiting, run_query
+from beam_taxi.sources.extended import ExtendedSource, extend
 from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.layout import Keys, lay_out
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
 
@@ -27,13 +30,14 @@ class TablePlan:
 
     Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all sources, as stored and laid end to
     end, T bytes in total. If positions are not stored bytes, a cut at some fraction of the size of a source is made at
-    that fraction of its text or rows.
+    that fraction of its text or rows. `notes` says what was decided about the files.
     """
 
     sources: tuple[AnySource, ...]
     declared: Mapping[str, Kind]
     n_units: int
     part_bytes: int = PART_BYTES
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,26 +68,42 @@ class TablePlan:
 
 def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
     """Match the patterns, open every source, and run the query. Raises UsageError and DataError."""
-    sources = open_input(settings, declared)
+    opened = open_input(settings, declared)
     if settings.query is not None:
-        sources.insert(0, open_query(settings.query, settings, declared))
-    return plan_sources(sources, settings, declared)
+        opened.sources.insert(0, open_query(settings.query, settings, declared))
+    return plan_sources(opened, settings, declared)
 
 
-def open_input(settings: Settings, declared: Mapping[str, Kind]) -> list[AnySource]:
+class Opened(NamedTuple):
+    """Open sources, and what was decided about their files."""
+
+    sources: list[AnySource]
+    notes: list[str]
+
+
+def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
     """Match the patterns of `--input` and open what they match. Raises UsageError and DataError."""
-    matched: dict[str, storage.InputFile] = {}
+    matched: dict[str, tuple[storage.InputFile, Keys]] = {}
+    notes = list[str]()
     tables = {pattern for pattern in settings.input if registry.is_table(pattern)}
     for pattern in (pattern for pattern in settings.input if pattern not in tables):
-        found = storage.match(pattern)
+        found = storage.match_below(pattern)
         if not found:
             raise UsageError(f"--input {pattern}: no file matches")
-        matched.update((file.uri, file) for file in found)
-    files = sorted(matched.values(), key=lambda file: file.uri)
+        layout = lay_out(storage.absolute(pattern), found)
+        matched.update(layout.files)
+        notes += layout.notes
+
+    def open_file(uri: str) -> AnySource:
+        file, keys = matched[uri]
+        source = registry.open_file(file, settings, declared)
+        stored = source.info.columns
+        return extend(source, {name: value for name, value in keys.items() if name not in stored}, declared)
+
     with ThreadPoolExecutor(32) as pool:
         opened_tables = pool.map(lambda uri: registry.open_table(uri, settings, declared), sorted(tables))
-        opened_files = pool.map(lambda file: registry.open_file(file, settings, declared), files)
-        return [*opened_tables, *opened_files]
+        opened_files = pool.map(open_file, sorted(matched))
+        return Opened([*opened_tables, *opened_files], notes)
 
 
 def open_query(
@@ -93,13 +113,37 @@ def open_query(
     return registry.open_table(run_query(query, settings.project, waiting), settings, declared)
 
 
-def plan_sources(opened: list[AnySource], settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
-    """Return the plan of open sources. Raises DataError if their columns differ."""
-    sources = _with_equal_columns(opened)
+def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
+    """Return the plan of open sources. Raises DataError if their columns differ, unless the settings allow it."""
+    sources = opened.sources
+    if settings.union is not None:
+        sources = _with_all_columns(sources, declared)
+    sources = _with_equal_columns(sources)
     size = sum(source.info.size for source in sources)
     unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
     n_units = settings.num_shards or -(-size // unit_bytes)
-    return TablePlan(tuple(sources), declared, n_units)
+    return TablePlan(tuple(sources), declared, n_units, notes=(*opened.notes, *_notes_on_keys(sources)))
+
+
+def _notes_on_keys(sources: Iterable[AnySource]) -> Iterator[str]:
+    names = {
+        name: source.info.uri
+        for source in sources
+        if isinstance(source, ExtendedSource)
+        for name, value in source.values.items()
+        if value is not None
+    }
+    for name, uri in names.items():
+        yield f"column {name!r} is from the paths, such as {uri}"
+
+
+def _with_all_columns(sources: Iterable[AnySource], declared: Mapping[str, Kind]) -> list[AnySource]:
+    """Return the sources with the columns of all of them, of which they have no values."""
+    columns = dict.fromkeys(name for source in sources for name in source.info.columns)
+    return [
+        extend(source, {name: None for name in columns if name not in source.info.columns}, declared)
+        for source in sources
+    ]
 
 
 def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
@@ -113,7 +157,7 @@ def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
             differing = sorted(set(info.columns) ^ set(first.columns))[0]
             raise DataError(
                 f"{info.uri}: line 1: the header differs from that of {first.uri}: "
-                f"column {differing!r} is in only one of them"
+                f"column {differing!r} is in only one of them (--union by_name takes all columns)"
             )
         kept.append(source)
     return kept

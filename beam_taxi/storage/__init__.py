@@ -31,6 +31,7 @@ __all__ = [
     "is_remote",
     "join",
     "match",
+    "match_below",
     "open_head",
     "open_input",
     "publish",
@@ -56,6 +57,11 @@ def absolute(uri: str) -> str:
 def match(pattern: str) -> list[InputFile]:
     """Return the files that match `pattern`, sorted by name; see FileSystem.match."""
     return file_system(pattern).match(pattern)
+
+
+def match_below(pattern: str) -> list[InputFile]:
+    """Return the files that match `pattern`, and all files below folders that match it; see FileSystem.match_below."""
+    return file_system(pattern).match_below(pattern)
 
 
 def stat(uri: str) -> InputFile | None:

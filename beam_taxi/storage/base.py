@@ -62,6 +62,13 @@ class FileSystem(Protocol):
         """
         ...
 
+    def match_below(self, pattern: str) -> list[InputFile]:
+        """Return the files that match `pattern`, and all files below folders that match it, sorted by name.
+
+        Raises UsageError if a match is a special file or unreadable.
+        """
+        ...
+
     def stat(self, uri: str) -> InputFile | None:
         """Return the file with exactly this name, None if it does not exist."""
         ...

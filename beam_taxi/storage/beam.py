@@ -39,6 +39,11 @@ class BeamFileSystem(RemoteFileSystem):
             found = FileSystems.match([pattern])[0].metadata_list
         return sorted(map(_input_file, found), key=lambda file: file.uri)
 
+    def match_below(self, pattern: str) -> list[InputFile]:
+        """Return the files that match `pattern`, and all files below folders that match it."""
+        found = {file.uri: file for one in (pattern, f"{pattern.rstrip('/')}/**") for file in self.match(one)}
+        return [found[uri] for uri in sorted(found)]
+
     def stat(self, uri: str) -> InputFile | None:
         """Return the file with this name."""
         with _translated_errors(uri):

@@ -70,6 +70,18 @@ class CloudStorage(RemoteFileSystem):
             found = [_input_file(blob) for blob in listed if is_match(blob.name) and not blob.name.endswith("/")]
         return sorted(found, key=lambda file: file.uri)
 
+    def match_below(self, pattern: str) -> list[InputFile]:
+        """Return the objects that match `pattern`, and all objects below folders that match it."""
+        _, name = split(pattern)
+        if not _WILDCARD.search(name):
+            exact = self.stat(pattern) if name and not name.endswith("/") else None
+            return [exact] if exact is not None else self.match(f"{pattern.rstrip('/')}/**")
+        found = {file.uri: file for file in self.match(pattern)}
+        # A pattern with a suffix names files; a second list of objects would be slow and never find more.
+        if "." not in name.rpartition("/")[2]:
+            found.update((file.uri, file) for file in self.match(f"{pattern.rstrip('/')}/**"))
+        return [found[uri] for uri in sorted(found)]
+
     def _refuse_folder(self, uri: str) -> None:
         """Raise UsageError if a name without wildcards is that of a bucket or a folder."""
         bucket, name = split(uri)

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.storage.base import CLAIM, STAGING, InputFile, IsSame, check_same
 
+_SCHEME = "file://"
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
@@ -37,26 +39,32 @@ class LocalFileSystem:
     def absolute(self, uri: str) -> str:
         """Return the absolute path. Raises UsageError if the working directory was deleted."""
         try:
-            return os.path.abspath(uri)
+            return os.path.abspath(_path(uri))
         except FileNotFoundError as error:
             raise UsageError(f"{uri}: the working directory no longer exists") from error
 
     def match(self, pattern: str) -> list[InputFile]:
         """Return the files that match `pattern`; an existing path matches itself, whatever characters it has."""
-        paths = [pattern] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
-        return [_input_file(self.absolute(path)) for path in paths]
+        return [_input_file(self.absolute(path)) for path in _matching(pattern)]
+
+    def match_below(self, pattern: str) -> list[InputFile]:
+        """Return the files that match `pattern`, and all files below folders that match it."""
+        found = set()
+        for path in map(self.absolute, _matching(pattern)):
+            found |= set(_files_below(path)) if os.path.isdir(path) else {path}
+        return [_input_file(path) for path in sorted(found)]
 
     def stat(self, uri: str) -> InputFile | None:
         """Return the file with this path."""
-        return _input_file(self.absolute(uri)) if os.path.lexists(uri) else None
+        return _input_file(self.absolute(uri)) if os.path.lexists(_path(uri)) else None
 
     def exists(self, uri: str) -> bool:
         """Return whether a file, a folder or a link exists."""
-        return os.path.lexists(uri)
+        return os.path.lexists(_path(uri))
 
     def open(self, uri: str) -> BinaryIO:
         """Open a file for reading."""
-        return open(uri, "rb")
+        return open(_path(uri), "rb")
 
     def open_head(self, file: InputFile) -> BinaryIO:
         """Open a file for reading."""
@@ -163,6 +171,25 @@ def _make_folders(run_uri: str, path: str) -> None:
 
 def _removed(path: str) -> StorageError:
     return StorageError(f"{path}: was removed during the run")
+
+
+def _path(uri: str) -> str:
+    """Return a path as it is, or that of a file:// URI."""
+    return unquote(uri.removeprefix(_SCHEME)) if uri.startswith(_SCHEME) else uri
+
+
+def _matching(pattern: str) -> list[str]:
+    path = _path(pattern)
+    return [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for path, _, names in os.walk(folder, onerror=_refuse):
+        yield from (os.path.join(path, name) for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 def _input_file(path: str) -> InputFile:

@@ -39,9 +39,10 @@ def check_scheme(uri: str) -> None:
     found = re.match(r"(gs|s3|hdfs|bq|https?|file|azfs):/*", uri, re.IGNORECASE)
     if found and not uri.startswith(f"{found[1].lower()}://"):
         raise UsageError(f"{uri}: use {found[1].lower()}://{uri[found.end() :]}")
-    if found and found[1] in ("http", "https", "file"):
+    if found and found[1] in ("http", "https"):
         raise UsageError(f"{uri}: {found[1]}:// is not supported; use a local path, or gs://BUCKET/…")
-
+    if found and found[1] == "file" and not uri.startswith("file:///"):
+        raise UsageError(f"{uri}: must be file:///PATH, on this machine")
     package, module = _EXTRAS.get(_scheme(uri), ("", ""))
     if module and find_spec(module) is None:
         raise UsageError(f"{uri}: {_scheme(uri)}:// needs another package: pip install '{package}'")
@@ -49,7 +50,7 @@ def check_scheme(uri: str) -> None:
 
 def _scheme(uri: str) -> str:
     scheme, separator, _ = uri.partition("://")
-    return scheme if separator else _LOCAL
+    return scheme if separator and scheme != "file" else _LOCAL
 
 
 def _local() -> FileSystem:
