@@ -202,7 +202,7 @@ def test_headers_that_differ_name_both_files(tmp_path: Path):
 def test_no_match_and_folder(tmp_path: Path):
     with pytest.raises(UsageError, match="no file matches"):
         plan_of(tmp_path / "*.csv")
-    with pytest.raises(UsageError, match="is a directory"):
+    with pytest.raises(UsageError, match="no file matches"):
         plan_of(tmp_path)
 
 
