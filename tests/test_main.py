@@ -244,7 +244,7 @@ def test_statistics_equal_tfdvs_own_of_the_same_rows(sample: Path, tmp_path: Pat
 
 BAD = {
     "no match": (["--input", "{dir}/none-*.csv"], 2, "none-*.csv: no file matches"),
-    "folder without files": (["--input", "{dir}/folder"], 2, "folder: no file matches"),
+    "folder without files": (["--input", "{dir}/out/taken"], 2, "taken: no file matches"),
     "empty": (["--input", "{dir}/empty.csv"], 3, "empty.csv: is empty"),
     "other header": (["--input", "{dir}/good.csv", "{dir}/other.csv"], 3, "other.csv: line 1: the header differs"),
     "ragged": (["--input", "{dir}/ragged.csv"], 3, "ragged.csv: line 3: has 3 fields, the header has 2"),
