@@ -18,8 +18,8 @@ class Encoded:
     """A column. `kind` is `int`, `float` or `text`; `valid` says which rows have a value.
 
     Rows are equal if their `keys` are; those of different columns can be compared if both are integers or both texts.
-    `float_keys` can be compared for all numbers, at the precision of float32. `numbers` is None for texts, and arbitrary
-    where there is no value.
+    `float_keys` can be compared for all numbers, at the precision of float32. `numbers` is None for texts. Where there
+    is no value, all of them are arbitrary.
     """
 
     name: str

@@ -113,7 +113,7 @@ def test_not_linear(pair: tuple[object, object]):
     assert LINEAR not in [kind for kind, _ in found(dict(zip("ab", pair, strict=True)))]
 
 
-TIPPED = (FARE > np.quantile(FARE, 0.98)).astype(int)
+TIPPED = (np.quantile(FARE, 0.98) < FARE).astype(int)
 KINDS = np.array(["bus", "cab", "train"])[RNG.integers(0, 3, N)]
 WORDS = {"bus": "B", "cab": "C", "train": "T"}
 
@@ -154,7 +154,7 @@ def test_does_not_give_the_label_away(pair: tuple[object, object]):
 def test_prediction_is_compared_with_the_most_frequent_label():
     (one,) = (one for one in relations(pa.RecordBatch.from_pydict({"x": FARE, "y": TIPPED}), "y") if one.kind == LABEL)
     assert one.chance == pytest.approx(0.98, abs=0.001)
-    assert one.share > 0.998
+    assert one.share >= 0.998
     assert one.rows == N
 
 
