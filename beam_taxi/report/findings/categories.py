@@ -21,7 +21,10 @@ _RARE, _FREQUENT = 0.001, 10
 """Maximum share of a rare value, and how many times more frequent the other ones are."""
 
 _MOST_CATEGORIES = 100
-_FEWEST_VALUES = 500
+_FEWEST_VALUES, _MANY_ROWS = 500, 5000
+_LONG = 8
+"""Bytes of a string, such as an id."""
+
 _ID = re.compile(r"(?:^|[^a-z])(?:id|uuid|guid|key|index|row|number|nr|no|hash)(?:[^a-z]|$)")
 
 
@@ -48,10 +51,16 @@ def _unique(column: Column, part: Part) -> Seen:
     one = part.feature
     text = f"{'each' if one.distinct.exact else 'nearly each'} of the {plural(one.values, 'value')} is different"
     is_named = _ID.search(column.name.lower()) is not None
-    is_id = is_named or _is_numbered(one) or (one.type == STRING and one.values >= _FEWEST_VALUES)
+    is_id = is_named or _is_numbered(one) or _is_long(one)
     text += ", as in an id" if is_id else ""
     evidence = {"distinct": one.distinct.value, "values": one.values, "exact": one.distinct.exact}
     return Seen(UNIQUE, WARNING if is_id else INFO, part.split, text, number(one.values), 1.0, evidence)
+
+
+def _is_long(one: FeatureProfile) -> bool:
+    """Return whether strings are too long, or too many, to be different by chance, as some postal codes are."""
+    length = 0.0 if one.length is None else one.length.mean
+    return one.type == STRING and one.values >= (_FEWEST_VALUES if length >= _LONG else _MANY_ROWS)
 
 
 def _is_numbered(one: FeatureProfile) -> bool:

@@ -62,8 +62,7 @@ def _outliers(part: Part, removed: Mapping[Number, int]) -> Iterator[Seen]:
 
 def _farthest(tail: Tail) -> tuple[str, int, bool] | None:
     """Return the severity of the values that are too far, how many there are at least, and whether that is exact."""
-    groups = {count for _, count in tail.points if 0 < count <= _MOST_OUTLIERS * tail.total}
-    found = [_beyond(tail, group) for group in (0.0, *sorted(groups))]
+    found = [_beyond(tail, group) for group in (0.0, *tail.groups(_MOST_OUTLIERS))]
     return max((one for one in found if one is not None), key=lambda one: (one[0] == WARNING, one[1:]), default=None)
 
 

@@ -42,14 +42,14 @@ def _seen(
         feature = one if two == label else two
         words = {
             profile.COPY: f"is equal to the label in {share} {sampled}",
-            profile.LINEAR: f"is a linear function of the label (correlation {relation.share:.4f})",
+            profile.LINEAR: f"is a linear function of the label (correlation over 0.9999)",
             profile.LABEL: f"predicts the label rightly in {share} {sampled}",
         }[relation.kind]
         if relation.kind == profile.LABEL and relation.chance:
             words += f", where the most frequent label is right in {percent(relation.chance)}"
             evidence = {**evidence, "chance": relation.chance}
         elif relation.kind == profile.LABEL:
-            words = f"rises or falls with the label (rank correlation {relation.share:.4f})"
+            words = f"rises or falls with the label (rank correlation over 0.9999)"
         yield (feature,), Seen(GIVES_AWAY_LABEL, WARNING, split, words, share, 1.0, evidence, link=" ")
         return
     if relation.kind == profile.COPY:
@@ -59,7 +59,7 @@ def _seen(
     # Times of two moments of a row, such as its beginning and its end, are always nearly the same.
     is_time = all(unit_of_time(dataset.features[name]) for name in relation.features if name in dataset.features)
     severity = INFO if is_time else WARNING
-    text = f"are linear functions of each other (correlation {relation.share:.4f} {sampled.replace('of', 'in', 1)})"
+    text = f"are linear functions of each other (correlation over 0.9999 {sampled.replace("of", "in", 1)})"
     yield (
         relation.features,
         Seen(COPY, severity, split, text, f"{relation.share:.4f}", relation.share, evidence, link=" "),

@@ -43,12 +43,16 @@ def _expected(dataset: DatasetProfile) -> float:
 
 
 def _agreement(one: FeatureProfile, rows: int) -> float:
-    """Return the probability that two rows are the same in a column."""
-    missing = 1 - one.present / rows
+    """Return the probability that two rows are the same in a column, from how many of its pairs of values are equal."""
     if not one.values:
         return 1.0
-    listed = [each.count / one.values for each in one.counts.counts]
-    left = max(0.0, 1 - math.fsum(listed))
-    unlisted = max(1, one.distinct.value - len(listed))
-    same = math.fsum(share * share for share in listed) + left * left / unlisted
+    listed = sum(each.count for each in one.counts.counts)
+    pairs = math.fsum(each.count * (each.count - 1) for each in one.counts.counts)
+    left = max(0, one.values - listed)
+    if left:
+        unlisted = max(1.0, one.distinct.value * (1 - 2 * one.distinct.error) - len(one.counts.counts))
+        # The counts of values that are not listed are taken to be geometrically distributed.
+        pairs += 2 * left * max(0.0, left / unlisted - 1)
+    same = pairs / max(1, one.values * (one.values - 1))
+    missing = 1 - one.present / rows
     return min(1.0, max(missing**2 + (1 - missing) ** 2 * same, 1e-300))

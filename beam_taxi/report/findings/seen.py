@@ -116,13 +116,13 @@ def _finding(features: Sequence[str], same: Sequence[Seen], splits: Sequence[str
     worst, *others = sorted(same, key=lambda one: (one.rank, splits.index(one.split) if one.split else -1))
     seen_in = worst.within if not worst.split else tuple(s for s in splits if any(one.split == s for one in same))
     everywhere = len(seen_in) in (0, len(splits))
-    is_one = not worst.split or len(splits) == 1
-    evidence = dict(worst.evidence) if is_one else {**worst.evidence, "split": worst.split}
+    place = _place(worst, others, splits)
+    evidence = {**worst.evidence, "split": worst.split} if place and worst.split else dict(worst.evidence)
     return Finding(
         worst.kind,
         worst.severity,
         TITLES[worst.kind],
-        named(features, worst.link) + worst.text + _place(worst, others, splits),
+        named(features, worst.link) + worst.text + place,
         tuple(features),
         () if everywhere else seen_in,
         evidence,

@@ -5,8 +5,8 @@ A number is one only if it is far from the rest, so that an honest 999 in a dens
 
 from __future__ import annotations
 
-import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ _NINES = tuple(10.0**digits - 1 for digits in range(1, 19))
 _LIMITS = (32767.0, 65535.0, 2.0**31 - 1, 2.0**32 - 1, 2.0**63, 3.4028235e38)
 _POWERS = tuple(10.0**exponent for exponent in (6, 9, 10, 12, 15, 18, 20, 30, 36))
 _WITH_DECIMALS = (99.9, 99.99, 999.9, 999.99, 9999.9, 9999.99)
-USUAL = (*_NINES, *_LIMITS, *_POWERS, *_WITH_DECIMALS)
+USUAL = sorted((*_NINES, *_LIMITS, *_POWERS, *_WITH_DECIMALS))
 """Numbers that stand for missing ones, with either sign."""
 
 _COORDINATE = re.compile(r"(?:^|[^a-z])(?:lat|lon|lng|long|latitude|longitude)(?:[^a-z]|$)")
@@ -104,7 +104,8 @@ def _candidates(one: FeatureProfile) -> Iterator[_Candidate]:
 
 def _is_usual(value: Number) -> bool:
     # Numbers may have been stored in 32 bits.
-    return any(math.isclose(abs(value), usual, rel_tol=1e-6) for usual in USUAL)
+    at = bisect_left(USUAL, abs(value) * (1 - 1e-6))
+    return at < len(USUAL) and USUAL[at] <= abs(value) * (1 + 1e-6)
 
 
 def unit_of_time(one: FeatureProfile) -> int | None:
@@ -180,6 +181,6 @@ def _of_minus_one(one: FeatureProfile, count: int, removed: Mapping[Number, int]
         is_spike = one.distinct.value > 100 and count >= 5 and count > 2 * (others[0] if others else 1)
         return WARNING if is_spike else None
     zeros, ones = by_value.get(0, 0), by_value.get(1, 0)
-    if count > 5 and count > 3 * max(zeros, ones):
+    if count > 3 * max(zeros, ones) and (count > 5 or one.counts.complete):
         return WARNING
     return INFO if count < zeros and zeros >= ones > 0 else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import NormalDist
 
 from beam_taxi.run.profile import FeatureProfile, Number
@@ -26,6 +26,8 @@ _FAR, _NEAR = 25, 150
 
 _NOT_BODY = 0.3
 """Maximum share of the values beyond the nearer point."""
+
+_MOST_GROUPS = 5
 
 _APART = 2.5
 """Minimum ratio of the numbers of values beyond the two points: between near ones, the slope is chance."""
@@ -88,6 +90,17 @@ class Tail:
         median = float(sign * one.percentiles["50"].value)
         known_end = end if not any(sign * value == end for value in removed) else None
         return Tail(sign, tuple(points), median, total, known_end, one.counts.complete)
+
+    def groups(self, most: float) -> list[float]:
+        """Return the sizes of groups of the farthest values that may hide how far the rest goes, up to a share of all.
+
+        They are those that are farthest from the rest.
+        """
+        gaps: dict[float, float] = {}
+        for (before, _), (x, count) in pairwise(self.points):
+            if _FEWEST_BEYOND <= count <= most * self.total:
+                gaps[count] = gaps.get(count, 0.0) + x - before
+        return sorted(gaps, key=lambda count: (-gaps[count], count))[:_MOST_GROUPS]
 
     def limits(self, group: float = 0) -> Limits | None:
         """Return how far honest values can be, judged without a group of the farthest values."""
@@ -169,9 +182,10 @@ def _farthest(pair: tuple[Point, Point], median: float, total: float, light: flo
     """Return where so few values are to be expected, `light` for light tails and `heavy` for Pareto's."""
     (a, beyond_a), (b, beyond_b) = pair
     # The slope from so few values may be too small by chance.
-    caution = 1 + 2.5 / math.sqrt(beyond_a)
+    caution = 1 + 1 / math.sqrt(beyond_a)
     fall = math.log(beyond_a / beyond_b)
-    found = [b + caution * (b - a) / fall * math.log(beyond_b / light)]
+    # Where few values recur, as places do, their distances say little: twice as far from the median is not far.
+    found = [b + caution * (b - a) / fall * math.log(beyond_b / light), b + abs(b - median)]
     for origin in (0.0, median):
         if a > origin:
             index = caution * math.log((b - origin) / (a - origin)) / fall

@@ -52,6 +52,9 @@ NO_OUTLIERS: dict[str, Any] = {
     "the largest of the same kind": planted(FARE, 150.0),
     "two groups": np.where(ROW < 250, RNG.normal(100, 1, N), RNG.normal(10, 1, N)),
     "few values": planted(AGE[:30], 4000),
+    "places that recur": RNG.choice(
+        [41.7, 41.75, 41.786, 41.787, 41.9, 41.95, 41.98], N, p=[0.0004, 0.0006, 0.01, 0.05, 0.739, 0.1, 0.1]
+    ),
     "rare events": planted(np.zeros(N, int), 1, 3),
     "amounts that are mostly 0": np.where(RNG.random(N) < 0.97, 0, RNG.lognormal(1, 1, N)),
 }
@@ -73,6 +76,7 @@ def test_no_outliers(cells: Any):
 
 SENTINELS: dict[str, tuple[str, Any, float, int]] = {
     "-1 of ages": ("age", planted(AGE, -1, 60), -1, 60),
+    "-1 of ages once": ("age", planted(AGE, -1), -1, 1),
     "-1 of positive amounts": ("fare", planted(FARE, -1, 60), -1, 60),
     "-1 among counts, far more frequent": ("children", planted(COUNT, -1, 4000), -1, 4000),
     "-999": ("fare", planted(FARE, -999, 3), -999, 3),
@@ -163,6 +167,6 @@ def test_splits_are_told_in_one_finding():
     (one,) = find(of_one(planted(AGE, 50_000), planted(AGE, 60_000, 2), AGE, name="age"))
     assert one.kind == "outliers"
     assert one.splits == ("train", "eval")
-    assert one.text.startswith("age: 2 values are far above the rest, up to 60,000 (99% are at most 73)")
+    assert one.text.startswith("age: 2 values are far above the rest, up to 60,000 (99% are at most 74)")
     assert one.text.endswith(" (in eval; 1 value in train)")
     assert one.evidence["split"] == "eval"
