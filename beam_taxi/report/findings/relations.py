@@ -32,35 +32,35 @@ def _seen(
     relation: Relation, split: str, dataset: DatasetProfile, label: str | None
 ) -> Iterator[tuple[tuple[str, ...], Seen]]:
     evidence = {"share": relation.share, "rows": relation.rows}
-    sampled, share = f"of {plural(relation.rows, 'sampled row')}", percent(relation.share)
+    rows, share = plural(relation.rows, "sampled row"), percent(relation.share)
     if relation.kind == profile.MISSING_TOGETHER:
-        text = f"are missing in the same {share} {sampled}"
+        text = f"are missing in the same {share} of {rows}"
         yield relation.features, Seen(MISSING_TOGETHER, INFO, split, text, share, relation.share, evidence, link=" ")
         return
     one, two = relation.features
     if label in relation.features:
         feature = one if two == label else two
         words = {
-            profile.COPY: f"is equal to the label in {share} {sampled}",
-            profile.LINEAR: f"is a linear function of the label (correlation over 0.9999)",
-            profile.LABEL: f"predicts the label rightly in {share} {sampled}",
+            profile.COPY: f"is equal to the label in {share} of {rows}",
+            profile.LINEAR: "is a linear function of the label (correlation over 0.9999)",
+            profile.LABEL: f"predicts the label rightly in {share} of {rows}",
         }[relation.kind]
         if relation.kind == profile.LABEL and relation.chance:
             words += f", where the most frequent label is right in {percent(relation.chance)}"
             evidence = {**evidence, "chance": relation.chance}
         elif relation.kind == profile.LABEL:
-            words = f"rises or falls with the label (rank correlation over 0.9999)"
+            words = "rises or falls with the label (rank correlation over 0.9999)"
         yield (feature,), Seen(GIVES_AWAY_LABEL, WARNING, split, words, share, 1.0, evidence, link=" ")
         return
     if relation.kind == profile.COPY:
-        text = f"are equal in {share} {sampled}"
+        text = f"are equal in {share} of {rows}"
         yield relation.features, Seen(COPY, WARNING, split, text, share, relation.share, evidence, link=" ")
         return
     # Times of two moments of a row, such as its beginning and its end, are always nearly the same.
     is_time = all(unit_of_time(dataset.features[name]) for name in relation.features if name in dataset.features)
     severity = INFO if is_time else WARNING
-    text = f"are linear functions of each other (correlation over 0.9999 {sampled.replace("of", "in", 1)})"
+    text = f"are linear functions of each other (correlation over 0.9999 in {rows})"
     yield (
         relation.features,
-        Seen(COPY, severity, split, text, f"{relation.share:.4f}", relation.share, evidence, link=" "),
+        Seen(COPY, severity, split, text, "over 0.9999", relation.share, evidence, link=" "),
     )
