@@ -63,7 +63,8 @@ def shape_of_histograms(
     buckets = [b for b in buckets if math.isfinite(b.low) and math.isfinite(b.high) and b.count > 0]
     if not buckets:
         return Shape()
-    return Shape(_percentiles(buckets, whole, error), _histogram(buckets, whole, finite, low, high))
+    placed = _on_integers(buckets, stats.num_zeros / finite) if whole else buckets
+    return Shape(_percentiles(buckets, whole, error), _histogram(placed, whole, finite, low, high))
 
 
 def _percentiles(buckets: Sequence[Bucket], whole: bool, error: float) -> dict[str, Percentile]:
@@ -99,6 +100,22 @@ def _within(group: Sequence[Bucket], rank: float, share: float, nominal: float) 
     # A sum of parts, since the difference of the ends may be infinite.
     value = first.low * (1 - part) + first.high * part
     return min(max(value, first.low), first.high), max(rank, share - rank)
+
+
+def _on_integers(buckets: Sequence[Bucket], zeros: float) -> list[Bucket]:
+    """Return buckets without the open intervals between integers; `zeros` is the share of zeros.
+
+    A bucket excludes its lower end, which is the upper end of the one before it. The first bucket has the minimum, too,
+    whose count is known if it is 0.
+    """
+    first = buckets[0].low
+    head = [b for b in buckets if b.low == first]
+    tail = [Bucket(min(b.low + 1, b.high), b.high, b.count) for b in buckets[len(head) :]]
+    if first:
+        return [*head, *tail]
+    count, total = sum(b.count for b in head), sum(b.count for b in buckets)
+    at_zero = min(count, zeros * total)
+    return [Bucket(0, 0, at_zero), Bucket(min(1, head[-1].high), head[-1].high, count - at_zero), *tail]
 
 
 def _histogram(buckets: Sequence[Bucket], whole: bool, finite: int, low: Number, high: Number) -> Histogram | None:

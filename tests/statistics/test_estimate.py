@@ -166,6 +166,13 @@ def test_bars_are_dyadic_and_whole_and_nothing_is_left_out(distribution, n: int)
         assert np.abs(np.cumsum(counts) - np.cumsum(found.counts)).max() < 0.05 * n
 
 
+def test_the_bar_of_zero_is_the_number_of_zeros():
+    hours = np.random.default_rng(1).binomial(23, 0.2, 5_000)
+    profile = profile_of(hours.tolist())
+    assert profile.histogram.counts[0] == profile.zeros == (hours == 0).sum()
+    assert np.abs(np.array(profile.histogram.counts) - np.bincount(hours)).max() < 0.02 * len(hours)
+
+
 def test_splits_and_slices():
     frame = pd.DataFrame({"fare": [1.5, 2.5, 4.5], "paid": ["cash", "card", "cash"]})
     parts = {ALL_ROWS: frame, "paid_card": frame[1:2], "paid_cash": frame[::2]}
