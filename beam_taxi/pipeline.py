@@ -2,7 +2,8 @@
 
 table --> Examples (sharded TFRecords, by split) ------------------------+
     +---> ExampleStatistics (TFDV, by split) --> Schema -----------------+--> manifest.json (last)
-                      +----------------------> ExampleAnomalies, verdict +
+    |                 +----------------------> ExampleAnomalies, verdict +
+    +---> profile.json (exact counts, by split) -------------------------+
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from apache_beam.pvalue import PCollection
 
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.sources.plan import TablePlan
+from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
 from beam_taxi.transforms.infer_schema import InferSchema
 from beam_taxi.transforms.read_table import ReadTable
@@ -39,6 +41,7 @@ def build(
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
+    profile = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics)
     summary = None
     if settings.is_validated:
         validate = ValidateStatistics(plan, planned, table.data, examples)
@@ -47,6 +50,6 @@ def build(
     return (
         artifacts
         | "Artifacts" >> beam.Flatten()
-        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, summary)
+        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, profile, summary)
         | "WriteManifest" >> WriteManifest()
     )

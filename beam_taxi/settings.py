@@ -85,7 +85,7 @@ class StatisticsSettings:
     features: tuple[str, ...] = field(
         default=(),
         metadata=flag(
-            "only these columns, and those that slice or weigh: a,b,…",
+            "only these columns, and those that slice, weigh or label: a,b,…",
             Group.STATISTICS,
             NAMES,
             "stats_features",
@@ -99,11 +99,16 @@ class StatisticsSettings:
         ),
     )
 
+    label: str | None = field(
+        default=None,
+        metadata=flag("column to be predicted, which the report looks at", Group.STATISTICS, metavar="COLUMN"),
+    )
+
     def described_columns(self) -> list[str]:
-        """Return the columns that statistics are of, with those that slice or weigh; none if they are of all."""
+        """Return the columns that statistics are of, with those of other options; none if they are of all."""
         if not self.features:
             return []
-        return sorted({*self.features, *self.slice_features, *filter(None, [self.weight_feature])})
+        return sorted({*self.features, *self.slice_features, *filter(None, [self.weight_feature, self.label])})
 
 
 @dataclass(frozen=True)

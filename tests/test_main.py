@@ -173,7 +173,13 @@ def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
     store = f"sqlite:///{tmp_path}/m.sqlite"
     folder = succeed("--input", sample, "--output", tmp_path, "--no_examples", "--metadata_store", store)
     check_files(folder)
-    assert {path.name for path in folder.iterdir()} == {"statistics", "schema", "report.html", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "statistics",
+        "schema",
+        "profile.json",
+        "report.html",
+        "manifest.json",
+    }
     assert statistics_of(folder, "all").num_examples == 4000
     (run,) = list_runs(store)
     assert list(run.executions) == ["StatisticsGen", "SchemaGen"]

@@ -191,6 +191,7 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
     named = {
         "--split_key": [settings.split_key],
         "--weight_feature": [statistics.weight_feature],
+        "--label": [statistics.label],
         "--stats_features": statistics.features,
         "--slice_features": statistics.slice_features,
     }

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
 from beam_taxi.run.manifest import ArtifactFile, RunManifest
+from beam_taxi.run.profile import Profile
 from beam_taxi.run.validation import Validation
+
+Parsed = TypeVar("Parsed")
 
 MANIFEST = "manifest.json"
 """Written last: without it there is no run."""
@@ -27,6 +31,9 @@ Schema.
 
 VALIDATION = "validation.json"
 """The judgement of the data, if there is one; the manifest has its summary."""
+
+PROFILE = "profile.json"
+"""Counts of every column, by split and slice."""
 
 REPORT, JUNIT = "report.html", "junit.xml"
 """Rendered from the manifest and the artifacts, so the manifest does not list them."""
@@ -118,9 +125,16 @@ class RunFolder:
 
     def read_validation(self) -> Validation:
         """Return the judgement of the data. Raises UsageError if it does not exist or is not valid."""
-        uri = self.uri_of(VALIDATION)
+        return self._read(VALIDATION, Validation.from_json)
+
+    def read_profile(self) -> Profile:
+        """Return the profile of the data. Raises UsageError if it does not exist or is not valid."""
+        return self._read(PROFILE, Profile.from_json)
+
+    def _read(self, path: str, parse: Callable[[object], Parsed]) -> Parsed:
+        uri = self.uri_of(path)
         try:
-            return Validation.from_json(json.loads(storage.read_bytes(uri)))
+            return parse(json.loads(storage.read_bytes(uri)))
         except OSError as error:
             raise UsageError(f"{uri}: cannot be read: {error.strerror or error}") from error
         except (ValueError, UsageError) as error:

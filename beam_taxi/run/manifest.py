@@ -107,6 +107,7 @@ class RunManifest:
     `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
     `versions` has everything that determines the content of the artifacts; `code` is a hash of this package's source.
     `validation` is the summary of the judgement, whose file is `validation_file`, if there is one.
+    `profile_file` is that of the profile, which earlier releases did not write.
     """
 
     run_id: str
@@ -124,12 +125,13 @@ class RunManifest:
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     validation: Summary = field(default_factory=Summary)
     validation_file: ArtifactFile | None = None
+    profile_file: ArtifactFile | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""
         files = {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
-        own = self.validation_file
-        return files if own is None else {**files, own.path: own}
+        own = (self.validation_file, self.profile_file)
+        return files | {file.path: file for file in own if file is not None}
 
     def count_rejects(self) -> Counter[str]:
         """Return the rejected rows by reason code."""
@@ -141,7 +143,9 @@ class RunManifest:
         values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
         values["settings"] = self.settings.to_json()
         values["validation"] = asdict(self.validation)
-        values["validation_file"] = None if self.validation_file is None else _without_none(vars(self.validation_file))
+        for name in ("validation_file", "profile_file"):
+            file = getattr(self, name)
+            values[name] = None if file is None else _without_none(vars(file))
         for name in ("inputs", "splits", "features"):
             values[name] = [_without_none(asdict(one)) for one in values[name]]
         values["artifacts"] = {

@@ -1,7 +1,7 @@
 """The profile of a run's data: counts of every column by split and slice, exact wherever they say so.
 
-It is written to `profile.json` in the run folder. TFDV's statistics are sketches that other tools read; what people look
-at comes from here.
+It is written to `profile.json` in the run folder. TFDV's statistics are sketches, which other tools read; reports show
+these counts.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Text:
 
     `padded` have white space or invisible characters at an end, or invisible ones inside. `numbers` would be read as
     numbers once white space, thousands separators, currency signs, percent signs and units are taken off. `examples`
-    has, by the name of a count, the most frequent value that it counts.
+    has a frequent value for each of them that is not 0.
     """
 
     padded: int = 0

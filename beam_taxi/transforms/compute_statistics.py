@@ -24,10 +24,14 @@ StatisticsBySplit = Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
 
 
 class ComputedStatistics(NamedTuple):
-    """The output of `ComputeStatistics`: parts of its artifact, and one mapping from splits to their statistics."""
+    """The output of `ComputeStatistics`: parts of its artifact, and one mapping from splits to their statistics.
+
+    `batches` are the rows that they are of, by split, and by split and slice.
+    """
 
     artifacts: PCollection[Artifact]
     statistics: PCollection[StatisticsBySplit]
+    batches: PCollection[SplitBatch]
 
 
 class ComputeStatistics(beam.PTransform):
@@ -55,7 +59,7 @@ class ComputeStatistics(beam.PTransform):
             | "Generate" >> GenerateSlicedStatisticsImpl(options, is_slicing_enabled=True)
             | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
-        return ComputedStatistics(outputs.artifacts, outputs.statistics)
+        return ComputedStatistics(outputs.artifacts, outputs.statistics, batches)
 
 
 def _slices(keyed: SplitBatch, slicers: Iterable[Any]) -> Iterator[SplitBatch]:

@@ -169,9 +169,11 @@ class _Reconcile(beam.DoFn):
         data: DataPlan,
         counts: Iterable[UnitCounts],
         parts: Iterable[Artifact],
+        profile: ArtifactFile,
         judged: JudgedFile | None = None,
     ) -> Iterator[RunManifest]:
         manifest = reconcile(self._plan, self._planned, data, counts, parts)
+        manifest = replace(manifest, profile_file=profile)
         if judged is not None:
             manifest = replace(manifest, validation=judged[0], validation_file=judged[1])
         yield manifest
@@ -180,9 +182,9 @@ class _Reconcile(beam.DoFn):
 class Reconcile(beam.PTransform):
     """Check that no row was lost or counted twice, and return the one complete manifest.
 
-    `judged` is the summary of the judgement with its file, if there is one.
+    `profile` is the file of the profile, and `judged` the summary of the judgement with its file, if there is one.
 
-        manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts)
+        manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts, profile)
     """
 
     def __init__(
@@ -191,15 +193,17 @@ class Reconcile(beam.PTransform):
         planned: RunManifest,
         data: PCollection[DataPlan],
         counts: PCollection[UnitCounts],
+        profile: PCollection[ArtifactFile],
         judged: PCollection[JudgedFile] | None = None,
     ) -> None:
         super().__init__()
         self._do_fn = _Reconcile(plan, planned)
         self._data = data
         self._counts = counts
+        self._profile = profile
         self._judged = judged
 
     def expand(self, artifacts: PCollection[Artifact]) -> PCollection[RunManifest]:
         judged = [] if self._judged is None else [AsSingleton(self._judged)]
-        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), *judged)
+        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), AsSingleton(self._profile), *judged)
         return self._data | "Check" >> check.with_output_types(RunManifest)

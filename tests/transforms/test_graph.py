@@ -52,6 +52,10 @@ LABELS = [
     "ComputeStatistics/Generate",
     "ComputeStatistics/WriteStatistics",
     "InferSchema/Infer",
+    "ComputeProfile/MarkSlices",
+    "ComputeProfile/Count",
+    "ComputeProfile/Profile",
+    "ComputeProfile/WriteProfile",
     "Reconcile/Check",
     "WriteManifest/Write",
 ]

@@ -1,0 +1,123 @@
+"""Counts of a number column."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beam_taxi.run.profile import FLOAT, INT, Distinct, FeatureProfile, Values
+from beam_taxi.statistics.profile import shape
+from beam_taxi.statistics.profile.bins import EMPTY, Bins
+from beam_taxi.statistics.profile.distinct import DistinctHashes
+from beam_taxi.statistics.profile.hashes import Hashes, hash_values
+from beam_taxi.statistics.profile.limits import Limits
+from beam_taxi.statistics.profile.values import most_frequent
+
+Counts = npt.NDArray[np.int64]
+
+_LISTED = 20
+"""Values listed where there are too many to list them all."""
+
+
+class NumberCounts:
+    """Counts of finite numbers, NaN and infinite ones, with their moments."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._type = INT
+        self._nan = self._infinite = self._zeros = 0
+        self._mean = self._squares = 0.0
+        self._bins = EMPTY
+        self._distinct: DistinctHashes | None = None
+
+    def add(self, values: pa.Array, counts: Counts, hashes: Hashes) -> None:
+        """Add distinct values, without nulls, with their counts and hashes."""
+        numbers = values.to_numpy()
+        if numbers.dtype != np.int64:
+            self._type = FLOAT
+            numbers = numbers.astype(np.float64)
+            finite = np.isfinite(numbers)
+            if not finite.all():
+                is_nan = np.isnan(numbers)
+                self._nan += int(counts[is_nan].sum())
+                self._infinite += int(counts[~finite & ~is_nan].sum())
+                numbers, counts, hashes = numbers[finite], counts[finite], hashes[finite]
+        if not len(numbers):
+            return
+        self._zeros += int(counts[numbers == 0].sum())
+        floats = numbers.astype(np.float64)
+        mean = float(np.average(floats, weights=counts))
+        self._add_moments(int(counts.sum()), mean, float(((floats - mean) ** 2 * counts).sum()))
+        self._add_bins(Bins.of(numbers, counts), hashes)
+
+    def merge(self, other: NumberCounts) -> None:
+        """Add the values of another column."""
+        if other._type == FLOAT:
+            self._type = FLOAT
+        self._nan += other._nan
+        self._infinite += other._infinite
+        self._zeros += other._zeros
+        self._add_moments(other._bins.total, other._mean, other._squares)
+        self._add_bins(other._bins, None, other._distinct)
+
+    def _add_moments(self, count: int, mean: float, squares: float) -> None:
+        """Add the moments of more values (Chan et al., Updating Formulae and a Pairwise Algorithm, 1979)."""
+        before = self._bins.total
+        total = before + count
+        if not total:
+            return
+        difference = mean - self._mean
+        self._squares += squares + difference * difference * before * count / total
+        self._mean += difference * count / total
+
+    def _add_bins(self, bins: Bins, hashes: Hashes | None, distinct: DistinctHashes | None = None) -> None:
+        """Add bins. Hashes are of their values; as long as all values are counted, none are kept."""
+        known = self._bins
+        merged = known.merged(bins, self._limits.distinct)
+        if merged.shift and self._distinct is None:
+            self._distinct = DistinctHashes()
+            self._distinct.add(_hashes_of(known))
+        if self._distinct is not None:
+            if distinct is not None:
+                self._distinct.merge(distinct)
+            else:
+                self._distinct.add(_hashes_of(bins) if hashes is None else hashes)
+        self._bins = merged
+
+    def profile(self, present: int, values: int) -> FeatureProfile:
+        """Return what is known of the column, given the rows with a value and the number of values."""
+        bins = self._bins
+        count = bins.total
+        numeric = FeatureProfile(self._type, present, values, self._zeros, self._nan, self._infinite)
+        if not count:
+            return replace(numeric, counts=Values((), True))
+        return replace(
+            numeric,
+            mean=self._mean,
+            std=math.sqrt(max(0.0, self._squares / count)),
+            min=bins.lows[0].item(),
+            max=bins.highs[-1].item(),
+            distinct=Distinct(len(bins.keys)) if self._distinct is None else self._distinct.estimate(),
+            percentiles=shape.percentiles(bins),
+            histogram=shape.histogram(bins, self._type == INT),
+            counts=self._values(),
+        )
+
+    def _values(self) -> Values:
+        bins, listed = self._bins, self._limits.listed
+        alone = bins.lows == bins.highs
+        is_complete = bool(alone.all()) and len(bins.keys) <= listed
+        return Values(
+            most_frequent(bins.lows[alone].tolist(), bins.counts[alone].tolist(), listed if is_complete else _LISTED),
+            is_complete,
+        )
+
+
+def _hashes_of(bins: Bins) -> Hashes:
+    """Return the hashes of bins that have one value each."""
+    kind = pa.int64() if bins.lows.dtype == np.int64 else pa.float64()
+    return hash_values(pa.array(bins.lows, kind))

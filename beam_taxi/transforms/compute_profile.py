@@ -1,0 +1,102 @@
+"""The profile of the data: counts of every column by split and slice, and their file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pvalue import AsIter, PCollection
+
+from beam_taxi.run.folder import PROFILE, RunFolder
+from beam_taxi.run.manifest import ArtifactFile
+from beam_taxi.run.profile import DatasetProfile, Profile
+from beam_taxi.settings import Settings
+from beam_taxi.statistics.profile.dataset import DatasetCounts
+from beam_taxi.statistics.profile.ranked import add_ranked_values
+from beam_taxi.statistics.splits import SEPARATOR
+from beam_taxi.transforms.compute_statistics import ComputedStatistics, StatisticsBySplit
+from beam_taxi.transforms.write_examples import SplitBatch
+
+_Rows = tuple[str, tuple[bool, pa.RecordBatch]]
+"""Some rows of a split or a slice, and whether it is a slice."""
+
+
+class ComputeProfile(beam.PTransform):
+    """Count the columns and rows of each split and slice in the batches of the statistics, and write `profile.json`.
+
+    The most frequent values of columns with too many values to count are those of the statistics.
+
+        file = computed.batches | ComputeProfile(settings, computed)
+    """
+
+    def __init__(self, settings: Settings, computed: ComputedStatistics) -> None:
+        super().__init__()
+        self._settings = settings
+        self._statistics = computed.statistics
+
+    def expand(self, batches: PCollection[SplitBatch]) -> PCollection[ArtifactFile]:
+        label = self._settings.statistics.label
+        profiles = (
+            batches
+            | "MarkSlices" >> beam.Map(_mark_slice).with_output_types(_Rows)
+            | "Count" >> beam.CombinePerKey(CountRows())
+            | "Profile" >> beam.Map(_profile, label).with_output_types(DatasetProfile)
+        )
+        write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles)).with_output_types(ArtifactFile)
+        return self._statistics | "WriteProfile" >> write
+
+
+def _mark_slice(keyed: SplitBatch) -> _Rows:
+    key, batch = keyed
+    return key, (SEPARATOR in key, batch)
+
+
+def _profile(keyed: tuple[str, DatasetCounts], label: str | None) -> DatasetProfile:
+    key, counts = keyed
+    split, _, slice_key = key.partition(SEPARATOR)
+    return counts.profile(split, slice_key, label)
+
+
+class CountRows(beam.CombineFn):
+    """Counts rows in any order."""
+
+    def create_accumulator(self) -> DatasetCounts:
+        return DatasetCounts()
+
+    def add_input(self, counts: DatasetCounts, rows: tuple[bool, pa.RecordBatch]) -> DatasetCounts:
+        is_slice, batch = rows
+        counts.add(batch, is_slice)
+        return counts
+
+    def merge_accumulators(self, accumulators: Iterable[DatasetCounts]) -> DatasetCounts:
+        merged = DatasetCounts()
+        for one in accumulators:
+            merged.merge(one)
+        return merged
+
+    def compact(self, counts: DatasetCounts) -> DatasetCounts:
+        counts.compact()
+        return counts
+
+    def extract_output(self, counts: DatasetCounts) -> DatasetCounts:
+        return counts
+
+
+class _WriteProfile(beam.DoFn):
+    def __init__(self, settings: Settings) -> None:
+        self._folder = RunFolder(settings.run_uri)
+        self._splits = [split.name for split in settings.splits]
+        self._label = settings.statistics.label
+
+    def process(self, statistics: StatisticsBySplit, profiles: Iterable[DatasetProfile]) -> Iterator[ArtifactFile]:
+        found = {(one.split, one.slice): one for one in profiles}
+        for split in self._splits:
+            found.setdefault((split, ""), DatasetProfile(split, 0))
+        order = sorted(found, key=lambda key: (self._splits.index(key[0]), key[1]))
+        datasets = tuple(add_ranked_values(found[key], statistics[key[0]]) for key in order)
+        content = Profile(datasets, self._label).to_json_text().encode()
+        # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
+        kept = self._folder.publish_first(PROFILE, content)
+        yield ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())
