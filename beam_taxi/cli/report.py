@@ -1,7 +1,7 @@
-"""Print a report: `beam-taxi report RUN|SPLIT|FILE [--baseline RUN] [--out FILE]`.
+"""Print a report: `beam-taxi report RUN|SPLIT|FILE [--baseline RUN] [--json | --out FILE]`.
 
-The report is of a run folder, the folder of a split or a file of statistics, also gs://; with --out it is written as
-one HTML file instead, like the report.html of every run.
+The report is of a run folder, the folder of a split or a file of statistics, also gs://. With --json it is one JSON
+object, for programs; with --out it is written as one HTML file instead, like the report.html of every run.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from beam_taxi.run.profile import (
     ValueCount,
     Values,
 )
+from beam_taxi.statistics.estimated_shape import Counts, Shape, shape_of_counts, shape_of_histograms
 from beam_taxi.statistics.merge import common_stats_of, count_nans, path_of
-from beam_taxi.statistics.shape import Counts, Shape, shape_of_counts, shape_of_histograms
 from beam_taxi.statistics.sketches import DISTINCT
 from beam_taxi.statistics.splits import overall
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
 
+import numpy as np
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.profile import PERCENTILES, Histogram, Number, Percentile, Tail
 from beam_taxi.statistics.distribution import BINS, Bucket, Distribution, drawn_range
+from beam_taxi.statistics.profile.bins import Bins
+from beam_taxi.statistics.profile.shape import histogram, percentiles
 from beam_taxi.statistics.sketches import INTERPOLATED, sketch_error
 
 Counts = Mapping[Number, int]
@@ -29,21 +32,13 @@ class Shape:
 
 
 def shape_of_counts(counts: Counts) -> Shape:
-    """Return exact percentiles of nearest rank, and an exact histogram over the range of all values."""
-    values = sorted(counts)
-    ranks = list(accumulate(counts[value] for value in values))
-    percentiles = {}
-    for percent in PERCENTILES:
-        # Without floats, whose product may be just above a whole number.
-        wanted = -(-percent * ranks[-1] // 100)
-        percentiles[str(percent)] = Percentile(next(v for v, rank in zip(values, ranks, strict=True) if rank >= wanted))
+    """Return exact percentiles of nearest rank and an exact histogram."""
+    values = list(counts)
+    bins = Bins.of(np.array(values), np.array([counts[value] for value in values]))
+    found = percentiles(bins)
     if max(map(abs, values)) > _LARGEST:
-        return Shape(percentiles)
-    low, width, bins = _grid(values[0], values[-1], all(isinstance(value, int) for value in values))
-    counted = [0] * bins
-    for value in values:
-        counted[_bin(value, width) - _bin(low, width)] += counts[value]
-    return Shape(percentiles, Histogram(low, width, tuple(counted)))
+        return Shape(found)
+    return Shape(found, histogram(bins, all(isinstance(value, int) for value in values)))
 
 
 def shape_of_histograms(
@@ -141,10 +136,5 @@ def _grid(low: Number, high: Number, whole: bool) -> tuple[float, float, int]:
     # The next power of two. Below the distance of adjacent floats, edges would not be exact.
     width = max(2.0 ** math.frexp(span / BINS)[1], math.ulp(max(abs(low), abs(high))))
     width = max(width, 1.0) if whole else width
-    first = _bin(low, width)
-    return first * width, width, _bin(high, width) - first + 1
-
-
-def _bin(value: Number, width: float) -> int:
-    """Return the number of the bin from 0 that has a value; integers may be larger than floats are exact."""
-    return value // int(width) if isinstance(value, int) else math.floor(value / width)
+    first = math.floor(low / width)
+    return first * width, width, math.floor(high / width) - first + 1
