@@ -18,6 +18,14 @@ _SETTLED = 0.5
 
 _TEXTS = """
 const [onScreen, longest] = arguments, texts = new Map();
+function isClipped(owner, x, y) {
+  for (let at = owner; at; at = at.parentElement || at.getRootNode().host) {
+    const box = at.getBoundingClientRect(), style = getComputedStyle(at);
+    const isOutside = x < box.left || x > box.right || y < box.top || y > box.bottom;
+    if (isOutside && style.overflow !== 'visible' && style.display !== 'inline') return true;
+  }
+  return false;
+}
 function isSeen(node) {
   const range = document.createRange(), owner = node.parentElement, root = node.getRootNode();
   range.selectNodeContents(node);
@@ -25,6 +33,7 @@ function isSeen(node) {
   return [...range.getClientRects()].some((box) => {
     const x = (Math.max(0, box.left) + Math.min(innerWidth, box.right)) / 2, y = (box.top + box.bottom) / 2;
     if (!box.width || x < 0 || x >= innerWidth || y < 0 || y >= innerHeight) return false;
+    if (isClipped(owner, x, y)) return false;
     const hit = root.elementFromPoint(x, y);
     return hit && (owner.contains(hit) || hit.contains(owner));
   });
@@ -41,7 +50,7 @@ function add(node) {
 }
 function walk(node) {
   if (node.nodeType === Node.TEXT_NODE) return add(node);
-  if (['SCRIPT', 'STYLE', 'NOSCRIPT'].includes(node.nodeName)) return;
+  if (['SCRIPT', 'STYLE', 'NOSCRIPT', 'METADATA'].includes(node.nodeName.toUpperCase())) return;
   for (const inner of [node, node.shadowRoot, node.content]) {
     if (inner && inner.childNodes) for (const child of inner.childNodes) walk(child);
   }
