@@ -44,14 +44,14 @@ OUTLIER = r"outlier|extreme|far (beyond|above)|skewed"
 COPY = r"copy|copies|equal|identical|same values|correlat|\b0\.9\d*\b|\b1(\.0+)?\b"
 CONSTANT = r"constant|single value|one value|same value"
 EMPTY = r"empty|no values|100(\.0)? ?% (missing|null)|(missing|null)\D{0,20}100(\.0)? ?%|[\d,]+ \(100(\.0)?%\)"
-UNIQUE = r"\bunique (?!values)|\bunique$|identif|[\d,]+ \(100(\.0)?%\)|all (values )?(are )?(distinct|different)"
+UNIQUE = r"\bunique (?!values)|\bunique$|identif|[\d,]+ \(100(\.0)?%\)|(every|each|all) .{0,30}(distinct|different)"
 TEXT = r"numbers? (kept )?as text|\bas text|looks? numeric|numeric text|numbers in text|read as numbers"
 SPACE = r"white ?space|invisible|padded|trailing|leading|zero.width|u200b"
 CASE = r"\bcase|spelling|variant|capital"
-RARE = r"rare|infrequent|only \d+ rows?|imbalance"
+RARE = r"rare|infrequent|only \d+ rows?|imbalance|spelling"
 MANY = r"high cardinality|many (distinct |different )?values|\bcardinality|1\d,?\d{3} distinct"
 LABEL = r"gives?\b.{0,30} away|leak|predict|\bdefault\b"
-ROWS = r"duplicate rows?\W+[1-9]|[1-9][\d,]* .{0,20}(duplicate|repeated|identical) rows|rows? repeat"
+ROWS = r"duplicate rows?\W+[1-9]|[1-9][\d,]* .{0,20}(duplicate|repeated|identical) rows|rows?\b.{0,20} repeat"
 TOGETHER = r"together|same rows|correlat|lack"
 
 
@@ -157,7 +157,7 @@ FAULTS = (
     ),
     Fault("taxi", "duplicate rows", [], ["duplicate_rows"], ROWS, _repeat_rows),
     Fault("census", "id", ["customer"], ["unique"], UNIQUE, _add("customer", _hexadecimal)),
-    Fault("census", "imbalance of the label", ["default"], ["imbalance"], r"imbalance", _default_is_rare),
+    Fault("census", "imbalance of the label", ["default"], ["imbalance"], r"imbalance|unbalanced", _default_is_rare),
     Fault(
         "census",
         "gives the label away",
@@ -167,7 +167,14 @@ FAULTS = (
         _add("recovery_fee", lambda t, rng: np.where(t["default"] == 1, rng.integers(50, 400, len(t)), 0)),
     ),
     Fault("census", "case variants", ["work"], ["case_variants"], CASE, _map("work", 0.02, str.lower)),
-    Fault("census", "rare value", ["education"], ["rare_values"], RARE, _set("education", 0, "Bachlor")),
+    Fault(
+        "census",
+        "rare misspelling",
+        ["education"],
+        ["rare_values", "case_variants"],
+        RARE,
+        _set("education", 0, "Bachlor"),
+    ),
     Fault(
         "census",
         "-999 for missing",

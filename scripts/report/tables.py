@@ -47,11 +47,11 @@ class Table:
 
 
 def taxi(rows: int, seed: int) -> pd.DataFrame:
-    """Return synthetic taxi trips, all cells as text."""
+    """Return synthetic taxi trips, all cells as text, without the column that has almost no values."""
     content = io.BytesIO()
     write_sample(content, rows, seed)
     content.seek(0)
-    return pd.read_csv(content, dtype=str, keep_default_na=False)
+    return pd.read_csv(content, dtype=str, keep_default_na=False).drop(columns="pickup_census_tract")
 
 
 def census(rows: int, seed: int) -> pd.DataFrame:
