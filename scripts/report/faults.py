@@ -41,6 +41,7 @@ OTHERS = 2
 """Maximum number of other columns in a text that names a fault."""
 
 OUTLIER = r"outlier|extreme|far (beyond|above)|skewed"
+SENTINEL = r"sentinel|placeholder|stands? for (a )?missing"
 COPY = r"copy|copies|equal|identical|same values|correlat|\b0\.9\d*\b|\b1(\.0+)?\b"
 CONSTANT = r"constant|single value|one value|same value"
 EMPTY = r"empty|no values|100(\.0)? ?% (missing|null)|(missing|null)\D{0,20}100(\.0)? ?%|[\d,]+ \(100(\.0)?%\)"
@@ -122,7 +123,7 @@ FAULTS = (
         "coordinates of 0",
         ["pickup_latitude"],
         ["sentinel", "outliers"],
-        r"sentinel|placeholder|coordinate|skewed|has .* zeros",
+        rf"{SENTINEL}|coordinate|skewed|has .* zeros|zeros \(%\) 1\.0",
         _set("pickup_latitude", 0.01, "0.0"),
     ),
     Fault(
@@ -180,7 +181,7 @@ FAULTS = (
         "-999 for missing",
         ["income"],
         ["sentinel", "outliers"],
-        r"sentinel|placeholder|\W999\b|negative",
+        rf"{SENTINEL}|\W999\b|negative",
         _set("income", 0.01, -999),
     ),
     Fault(
@@ -188,7 +189,7 @@ FAULTS = (
         "far too old",
         ["age"],
         ["sentinel", "outliers"],
-        rf"{OUTLIER}|sentinel|\b999\b",
+        rf"{OUTLIER}|{SENTINEL}|\b999\b",
         _set("age", 0.001, 999),
     ),
     Fault(
@@ -273,7 +274,7 @@ FAULTS = (
         "dates of 1970",
         ["ordered_on"],
         ["sentinel"],
-        r"sentinel|placeholder|1970",
+        rf"{SENTINEL}|1970",
         _set("ordered_on", 0.01, "1970-01-01"),
     ),
     Fault(
