@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that a page or a terminal would obey rather than show: controls, bidi marks, line separators."""
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+"""Unicode categories that a page or a terminal would obey rather than show, or that look like a space."""
 
 
 def number(value: float) -> str:
@@ -48,9 +48,12 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def printable(text: str, longest: int = 200) -> str:
-    """Return text from the data with invisible characters as escapes, cut after `longest` characters."""
+    """Return text from the data with invisible characters as escapes, cut after `longest` characters.
+
+    Of the spaces, the usual one is not escaped.
+    """
     cut = text[:longest]
-    shown = "".join(_escape(char) if unicodedata.category(char) in _INVISIBLE else char for char in cut)
+    shown = "".join(_escape(char) if unicodedata.category(char) in _INVISIBLE and char != " " else char for char in cut)
     return shown + "…" if len(text) > longest else shown
 
 
