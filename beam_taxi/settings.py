@@ -243,6 +243,14 @@ class Settings:
             metavar="FILE",
         ),
     )
+    flatten: bool = field(
+        default=False,
+        metadata=flag(
+            "make columns of the fields of structs, named STRUCT.FIELD (Parquet and BigQuery)",
+            Group.DATA,
+            sets=True,
+        ),
+    )
     dialect: Dialect = field(default_factory=Dialect)
     max_rejects: int | None = field(
         default=None,

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from beam_taxi.sources.kinds import Evidence, Kind
 
+BEYOND_INT64, NULLS_IN_LISTS = "beyond int64", "nulls in lists"
+"""What is noted about values of a column."""
+
 
 @dataclass
 class Content:
@@ -16,6 +19,7 @@ class Content:
     `sha256` is the digest of the part's stored bytes; `rows` is None if the number is known only after reading.
     `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
     `overflows` has the first row that overflows float32 by column, `inexact` the columns that lose digits as float32.
+    `notes` has by column, and what is noted, how many values it is true of and the row of the first.
     """
 
     sha256: bytes = b""
@@ -24,6 +28,7 @@ class Content:
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, int] = field(default_factory=dict)
     inexact: set[str] = field(default_factory=set)
+    notes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
@@ -33,6 +38,11 @@ class Content:
         self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
         if evidence.inexact:
             self.inexact.add(name)
+
+    def note(self, name: str, what: str, count: int, row: int) -> None:
+        """Note something about more values of a column, the first of which is in a row after those noted before."""
+        known, first = self.notes.get((name, what), (0, row))
+        self.notes[name, what] = known + count, first
 
 
 class RowPlace(NamedTuple):
@@ -68,6 +78,7 @@ class TableContent:
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, RowPlace] = field(default_factory=dict)
     inexact: set[str] = field(default_factory=set)
+    notes: dict[tuple[str, str], tuple[int, RowPlace]] = field(default_factory=dict)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
 
@@ -84,6 +95,7 @@ class TableContent:
             content.kinds,
             {name: RowPlace(source, part, row) for name, row in content.overflows.items()},
             content.inexact,
+            {key: (count, RowPlace(source, part, row)) for key, (count, row) in content.notes.items()},
             place(content.first_reject),
             place(content.fault),
         )
@@ -101,5 +113,8 @@ class TableContent:
         for name, place in other.overflows.items():
             self.overflows[name] = min(self.overflows.get(name, place), place)
         self.inexact |= other.inexact
+        for key, (count, place) in other.notes.items():
+            known, first = self.notes.get(key, (0, place))
+            self.notes[key] = known + count, min(first, place)
         self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
         self.fault = min(filter(None, (self.fault, other.fault)), default=None)
