@@ -20,6 +20,9 @@ Integers = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.uint8]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_TIMES = {pa.time32("s"): "s", pa.time32("ms"): "ms", pa.time64("us"): "us", pa.time64("ns"): "ns"}
+"""The units of times; older versions of Arrow do not tell them."""
+
 _NANOSECONDS = 10**9
 _DAY = 86_400
 _YEAR_DIGITS = 4
@@ -32,7 +35,7 @@ def text_of_times(column: pa.Array) -> pa.StringArray:
     if types.is_date(type_):
         days = numbers if types.is_date32(type_) else numbers // (_DAY * 1000)
         return _column(column, _dates(days))
-    per_second = PER_SECOND[type_.unit]
+    per_second = PER_SECOND[_TIMES[type_] if types.is_time(type_) else type_.unit]
     seconds, rest = numbers // per_second, numbers % per_second
     fractions = rest * (_NANOSECONDS // per_second)
     if types.is_timestamp(type_):
