@@ -57,7 +57,7 @@ class ParquetFormat(FileFormat):
         """Read the schema. Raises DataError if a column cannot be used, or the file cannot be read."""
         file = sample.file
         with opened(file.uri) as parquet:
-            chosen = parquet.columns(file.uri, settings.flatten).chosen(file.uri, declared)
+            chosen = parquet.columns(settings.flatten).chosen(file.uri, declared)
         info = SourceInfo(
             file.uri,
             "parquet",
@@ -85,7 +85,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
 
     def columns(self, parquet: ParquetRows) -> dict[str, Column]:
         """Return the columns by name, in the order of the file."""
-        return parquet.columns(self.info.uri, self.flatten).wanted(self.info.uri, self.info.columns)
+        return parquet.columns(self.flatten).wanted(self.info.uri, self.info.columns)
 
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from beam_taxi import storage
 from beam_taxi.errors import DataError, StorageError
 from beam_taxi.sources.arrow.columns import Column, Columns, columns_of
-from beam_taxi.sources.arrow.lists import Lists
-from beam_taxi.sources.arrow.times import text_of_int96
+from beam_taxi.sources.arrow.int96 import text_of_int96
 from beam_taxi.sources.parquet_footer import FLOAT16, without_newer_types
 
 MAGIC = b"PAR1"
@@ -30,11 +29,12 @@ class ParquetRows:
     """An open Parquet file. `newer` has the columns of types that Arrow does not know, with these types.
 
     with opened(uri) as parquet:
-        columns = parquet.columns(uri).wanted(uri)
+        columns = parquet.columns().wanted(uri)
         for rows, arrays in parquet.batches(columns, 0, len(parquet.group_rows)):
             arrays["fare"]
     """
 
+    uri: str
     stored: BinaryIO
     metadata: pq.FileMetaData | None = None
     newer: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class ParquetRows:
         metadata = self._file.metadata
         return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
 
-    def columns(self, uri: str, flatten: bool = False) -> Columns:
+    def columns(self, flatten: bool = False) -> Columns:
         """Return the columns. Raises DataError if names cannot be used."""
         schema = self._file.schema_arrow
         for name, type_ in self.newer.items():
@@ -57,7 +57,7 @@ class ParquetRows:
                 number = schema.get_field_index(name)
                 schema = schema.set(number, pa.field(name, _with_halves(schema.field(number).type)))
         unknown = {name: type_ for name, type_ in self.newer.items() if type_ != FLOAT16}
-        return columns_of(uri, schema, flatten, unknown)
+        return columns_of(self.uri, schema, flatten, unknown)
 
     def batches(
         self, columns: Mapping[str, Column], start: int, end: int
@@ -76,7 +76,7 @@ class ParquetRows:
                     precise = column.of(nanoseconds) if column.path[0] in int96 else found[name]
                     # Only INT96 has another unit when it is read again.
                     if precise.type != found[name].type:
-                        found[name] = _text(found[name], precise, column)
+                        found[name] = self._text_of_int96(name, found[name], precise)
             yield len(batch), found
 
     def _batch_rows(self, columns: Mapping[str, Column], start: int, end: int) -> int:
@@ -89,6 +89,12 @@ class ParquetRows:
         rows = sum(group.num_rows for group in groups)
         cells = sum(group.column(number).num_values for group in groups for number in range(metadata.num_columns))
         return max(1, int(_BATCH_CELLS * rows // max(1, cells)))
+
+    def _text_of_int96(self, name: str, milliseconds: pa.Array, nanoseconds: pa.Array) -> pa.Array:
+        try:
+            return text_of_int96(milliseconds, nanoseconds)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{self.uri}: column {name!r}: {error}") from error
 
     def _int96_columns(self, names: Sequence[str]) -> list[str]:
         schema = self._file.schema
@@ -118,13 +124,6 @@ class _Rows:
         return taken.combine_chunks().to_batches()[0]
 
 
-def _text(milliseconds: pa.Array, nanoseconds: pa.Array, column: Column) -> pa.Array:
-    if not column.has_lists:
-        return text_of_int96(milliseconds, nanoseconds)
-    lists = Lists.of(milliseconds)
-    return lists.column(text_of_int96(lists.values, Lists.of(nanoseconds).values))
-
-
 def _with_halves(type_: pa.DataType) -> pa.DataType:
     """Return a type with half floats in place of two bytes."""
     if type_ == pa.binary(2):
@@ -141,7 +140,7 @@ def opened(uri: str) -> Iterator[ParquetRows]:
     """Open a file. Raises DataError if it is damaged, here or while it is being read."""
     with storage.open_input(uri) as stored:
         try:
-            yield _open(stored)
+            yield _open(uri, stored)
         except (pa.ArrowException, OSError) as error:
             # Arrow also raises OSError for damaged files, but without an errno.
             if isinstance(error, OSError) and (error.errno is not None or isinstance(error, StorageError)):
@@ -149,14 +148,14 @@ def opened(uri: str) -> Iterator[ParquetRows]:
             raise DataError(f"{uri}: is a Parquet file that cannot be read: {error}") from error
 
 
-def _open(stored: BinaryIO) -> ParquetRows:
+def _open(uri: str, stored: BinaryIO) -> ParquetRows:
     try:
-        return ParquetRows(stored)
+        return ParquetRows(uri, stored)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, StorageError):
             raise
         try:
-            older = _without_newer_types(stored)
+            older = _without_newer_types(uri, stored)
         except (pa.ArrowException, OSError):
             older = None
         if older is None:
@@ -164,7 +163,7 @@ def _open(stored: BinaryIO) -> ParquetRows:
         return older
 
 
-def _without_newer_types(stored: BinaryIO) -> ParquetRows | None:
+def _without_newer_types(uri: str, stored: BinaryIO) -> ParquetRows | None:
     """Return a file with the types that Arrow does not know hidden, or None if its footer cannot be read."""
     tail = _LENGTH_BYTES + len(MAGIC)
     size = stored.seek(-tail, SEEK_END)
@@ -177,4 +176,4 @@ def _without_newer_types(stored: BinaryIO) -> ParquetRows | None:
     except (ValueError, IndexError):
         return None
     content = MAGIC + footer.content + length.to_bytes(_LENGTH_BYTES, "little") + MAGIC
-    return ParquetRows(stored, pq.read_metadata(pa.BufferReader(content)), footer.newer)
+    return ParquetRows(uri, stored, pq.read_metadata(pa.BufferReader(content)), footer.newer)

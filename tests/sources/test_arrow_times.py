@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timezone
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_taxi.sources.arrow.times import PER_SECOND, text_of_int96, text_of_times
+from beam_taxi.sources.arrow.times import PER_SECOND, text_of_times
 
 SECOND = 1_591_012_800
 """2020-06-01T12:00:00Z."""
@@ -90,17 +89,3 @@ def test_dates_and_times_equal_those_of_python(dates: list[date | None], times: 
     assert text_of_times(pa.array(dates, pa.date32())).to_pylist() == [one and one.isoformat() for one in dates]
     expected = [None if one is None else without_zeros(one.isoformat()) for one in times]
     assert text_of_times(pa.array(times, pa.time64("us"))).to_pylist() == expected
-
-
-@given(st.lists(st.tuples(st.integers(-(2**31), 2**31), st.integers(0, 86_399_999_999_999))))
-def test_int96_has_nanoseconds_of_any_year(values: list[tuple[int, int]]):
-    """Days and nanoseconds of the day become ms, and ns of which Arrow keeps the lowest 64 bits."""
-    coarse = [day * 86_400_000 + ns // 10**6 for day, ns in values]
-    exact = [day * 86_400 * 10**9 + ns for day, ns in values]
-    fine = np.array([one % 2**64 for one in exact], np.uint64).view(np.int64)
-    found = text_of_int96(pa.array(coarse, pa.timestamp("ms")), pa.array(fine).view(pa.timestamp("ns")))
-    for text, one in zip(found.to_pylist(), exact, strict=True):
-        whole, _, decimals = text.partition(".")
-        assert int((decimals or "0").ljust(9, "0")) == one % 10**9
-        if abs(one) < 10**19:
-            assert whole == (datetime(1970, 1, 1) + timedelta(seconds=one // 10**9)).isoformat()

@@ -31,7 +31,7 @@ _YEAR_DIGITS = 4
 def text_of_times(column: pa.Array) -> pa.StringArray:
     """Return dates, times, timestamps or durations as text. Raises ArrowInvalid for a time that no day has."""
     types, type_ = pa.types, column.type
-    numbers = _integers(column)
+    numbers = integers_of(column)
     if types.is_date(type_):
         days = numbers if types.is_date32(type_) else numbers // (_DAY * 1000)
         return _column(column, _dates(days))
@@ -47,19 +47,16 @@ def text_of_times(column: pa.Array) -> pa.StringArray:
     return _durations(column, numbers, per_second)
 
 
-def text_of_int96(milliseconds: pa.Array, nanoseconds: pa.Array) -> pa.StringArray:
-    """Return the text of timestamps that are given twice: in ms, and in ns without the bits above the lowest 64.
+def text_of_timestamps(column: pa.Array, seconds: Integers, nanoseconds: Integers) -> pa.StringArray:
+    """Return the text of timestamps without a time zone from seconds since 1970 and the nanoseconds after these.
 
-    INT96, the former timestamp of Parquet, has nanoseconds of any year, which int64 has only up to the year 2262.
+    It is null where the column is.
     """
-    coarse, fine = _integers(milliseconds), _integers(nanoseconds)
-    with np.errstate(over="ignore"):
-        rest = fine - coarse * 10**6
-    fractions = coarse % 1000 * 10**6 + rest
-    return _column(milliseconds, _timestamps(coarse // 1000, fractions, is_utc=False))
+    return _column(column, _timestamps(seconds, nanoseconds, is_utc=False))
 
 
-def _integers(column: pa.Array) -> Integers:
+def integers_of(column: pa.Array) -> Integers:
+    """Return the numbers that times are stored as, 0 for nulls."""
     width = pa.int32() if column.type.bit_width == 32 else pa.int64()
     integers: Integers = column.view(width).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     return integers
