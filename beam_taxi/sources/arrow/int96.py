@@ -1,8 +1,9 @@
 """Timestamps of INT96, the former type of Parquet: a day, and nanoseconds of the day, of any year.
 
 Arrow gives them as int64: in ms, and in ns of which it keeps the lowest 64 bits. Both together are exact, but for one
-doubt: before 1970 Arrow itself writes negative nanoseconds of a day, which it reads as positive ones, so that in ms the
-time is 584 years later. No time is a whole number of microseconds both ways.
+doubt: for times before 1970 Arrow has long written negative nanoseconds of a day, which it reads as positive ones
+(https://github.com/apache/arrow/issues/48246), so that in ms they are 584 years later. No time is a whole number of
+microseconds both ways.
 """
 
 from __future__ import annotations
