@@ -248,6 +248,14 @@ class Settings:
             metavar="FILE",
         ),
     )
+    flatten: bool = field(
+        default=False,
+        metadata=flag(
+            "make columns of the fields of structs, named STRUCT.FIELD (Parquet and BigQuery)",
+            Group.DATA,
+            sets=True,
+        ),
+    )
     union: str | None = field(
         default=None,
         metadata=flag(

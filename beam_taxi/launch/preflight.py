@@ -186,7 +186,7 @@ def _counted(names: Sequence[str], others: Sequence[str]) -> str:
 
 
 def check_columns(settings: Settings, plan: TablePlan) -> None:
-    """Raises UsageError if an option names a column that the input does not have."""
+    """Raises UsageError if an option names a column that the input does not have, or that it cannot use."""
     statistics = settings.statistics
     named = {
         "--split_key": [settings.split_key],
@@ -200,6 +200,12 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         for option, names in named.items()
         for name in names
         if name is not None and name not in plan.columns
+    ]
+    faults += [
+        f"{option}: column {name!r} has lists, not one value in each row"
+        for option in ("--split_key", "--weight_feature")
+        for name in named[option]
+        if name in plan.with_lists
     ]
     if faults:
         raise UsageError("; ".join(faults))
@@ -219,7 +225,8 @@ def check_checks(settings: Settings, plan: TablePlan, path: str) -> None:
     checks = replace(checks_of(settings), source=f"--checks {path}")
     known = {**plan.sources[0].column_kinds(), **plan.declared}
     kinds = {name: known.get(name) for name in plan.columns}
-    faults = faults_of_columns(checks, kinds, baseline_expected=settings.validation.baseline is not None)
+    baseline_expected = settings.validation.baseline is not None
+    faults = faults_of_columns(checks, kinds, baseline_expected, with_lists=plan.with_lists)
     faults += check_splits(checks, [split.name for split in settings.splits])
     if faults:
         raise UsageError("; ".join(faults))

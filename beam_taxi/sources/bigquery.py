@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError, one_line
 from beam_taxi.settings import Settings
-from beam_taxi.sources.arrow import examine_values, kinds_of, to_kind
+from beam_taxi.sources.arrow.columns import Column, columns_of
+from beam_taxi.sources.arrow.values import examine, to_kind
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.kinds import EXACT_FLOAT32, Kind
 from beam_taxi.sources.source import (
     Batch,
     Joined,
@@ -137,23 +138,43 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
     if not session.streams:
         raise DataError(f"{uri}: has no rows")
     schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-    kinds = kinds_of(uri, schema)
-    for name, kind in kinds.items():
-        if kind > declared.get(name, Kind.STRING):
-            raise DataError(f"{uri}: column {name!r} is {kind.name}, not {declared[name].name} as in --schema")
-    info = SourceInfo(uri, "bigquery", max(1, session.estimated_total_bytes_scanned), tuple(schema.names))
+    chosen = columns_of(uri, schema, settings.flatten).chosen(uri, declared)
+    kinds = {}
+    for name, column in chosen.usable.items():
+        kinds[name] = declared.get(name) or _kind_of(column)
+        if not column.can_be(kinds[name]):
+            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as in --schema")
+    info = SourceInfo(
+        uri,
+        "bigquery",
+        max(1, session.estimated_total_bytes_scanned),
+        tuple(chosen.usable),
+        with_lists=chosen.with_lists,
+        left_out=chosen.unusable,
+    )
     streams = tuple(stream.name for stream in session.streams)
-    return BigQueryTable(info, streams, kinds, snapshot.isoformat(timespec="microseconds"))
+    time = snapshot.isoformat(timespec="microseconds")
+    return BigQueryTable(info, streams, kinds, time, chosen.usable, frozenset(declared))
+
+
+def _kind_of(column: Column) -> Kind:
+    """Return the kind of a column, whose values are not known: STRING if they may be beyond int64."""
+    return column.kind if column.is_bounded else Kind.STRING
 
 
 @dataclass(frozen=True)
 class BigQueryTable(Source[Stream, Joined[Stream]]):
-    """A snapshot of a table: the streams that hold its rows, the kinds of its columns, and its time in ISO 8601."""
+    """A snapshot of a table: the streams that hold its rows, the kinds of its columns, and its time in ISO 8601.
+
+    `declared` has the columns whose kinds are given.
+    """
 
     info: SourceInfo
     streams: tuple[str, ...]
     kinds: Mapping[str, Kind]
     snapshot: str
+    columns: Mapping[str, Column]
+    declared: frozenset[str] = frozenset()
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joined[Stream]]:
         """Return what is known without reading any rows: the kinds. Units begin at streams."""
@@ -205,14 +226,32 @@ class _Reader:
             raise BeamTaxiError(f"{self._table.info.uri}: BigQuery cannot be reached: {reason}") from error
 
     def _to_features(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = []
-        for name, kind in self._kinds.items():
-            column = batch.column(batch.schema.get_field_index(name))
-            if kind is Kind.FLOAT and examine_values(column).overflow is not None:
-                uri = self._table.info.uri
-                raise DataError(f"{uri}: column {name!r} overflows float32, the float of tf.Example")
-            columns.append(to_kind(column, kind))
-        return pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
+        columns = [(self._table.columns[name], kind) for name, kind in self._kinds.items()]
+        features = [self._to_feature(column, column.of(batch), kind) for column, kind in columns]
+        return pa.RecordBatch.from_arrays(features, names=list(self._kinds))
+
+    def _to_feature(self, column: Column, array: pa.Array, kind: Kind) -> pa.Array:
+        """Return a column as a feature. Raises DataError for what a first pass would have refused or told."""
+        at = f"{self._table.info.uri}: column {column.name!r}"
+        if column.is_number and kind is not Kind.STRING:
+            found = examine(column, array, kind)
+            if found.beyond is not None and kind is Kind.INT:
+                raise DataError(f"{at}: {found.beyond.value} is not INT, as in --schema: a whole number within int64")
+            if kind is Kind.FLOAT and found.evidence.overflow is not None:
+                raise DataError(f"{at} overflows float32, the float of tf.Example")
+            is_decimal = pa.types.is_decimal(column.type)
+            if (
+                kind is Kind.FLOAT
+                and is_decimal
+                and found.evidence.losses.changed
+                and column.name not in self._table.declared
+            ):
+                raise DataError(
+                    f"{at} of type {column.type} has values above {EXACT_FLOAT32:,} that lose digits as float32, the "
+                    "float of tf.Example; declare it in --schema: BYTES keeps all digits, FLOAT accepts the loss"
+                )
+        # The decimals of a type are BigQuery's, not those of the table.
+        return to_kind(column, array, kind, trim=True)
 
     def close(self) -> None:
         """Do nothing: no resource is held open."""

@@ -11,6 +11,9 @@ from beam_taxi.sources.losses import NO_LOSSES, Losses
 from beam_taxi.sources.spelling import Spelling
 from beam_taxi.sources.weights import Weights
 
+BEYOND_INT64, NULLS_IN_LISTS = "beyond int64", "nulls in lists"
+"""What is noted about values of a column."""
+
 
 @dataclass
 class Content:
@@ -21,6 +24,7 @@ class Content:
     `overflows` has the first row that overflows float32 by column, and `losses` what the columns lose as float32.
     `spellings` says how the cells of a text column are written that may be meant as numbers. `weights` are those of the
     rows.
+    `notes` has by column, and what is noted, how many values it is true of and the row of the first.
     """
 
     sha256: bytes = b""
@@ -31,6 +35,7 @@ class Content:
     losses: dict[str, Losses] = field(default_factory=dict)
     spellings: dict[str, Spelling[int]] = field(default_factory=dict)
     weights: Weights[int] = field(default_factory=Weights)
+    notes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
@@ -40,6 +45,11 @@ class Content:
         self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
         if evidence.losses != NO_LOSSES:
             self.losses[name] = self.losses.get(name, NO_LOSSES) + evidence.losses
+
+    def note(self, name: str, what: str, count: int, row: int) -> None:
+        """Note something about more values of a column, the first of which is in a row after those noted before."""
+        known, first = self.notes.get((name, what), (0, row))
+        self.notes[name, what] = known + count, first
 
 
 class RowPlace(NamedTuple):
@@ -77,6 +87,7 @@ class TableContent:
     losses: dict[str, Losses] = field(default_factory=dict)
     spellings: dict[str, Spelling[RowPlace]] = field(default_factory=dict)
     weights: Weights[RowPlace] = field(default_factory=Weights)
+    notes: dict[tuple[str, str], tuple[int, RowPlace]] = field(default_factory=dict)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
 
@@ -98,6 +109,7 @@ class TableContent:
                 for name, one in content.spellings.items()
             },
             content.weights.at(lambda row: RowPlace(source, part, row)),
+            {key: (count, RowPlace(source, part, row)) for key, (count, row) in content.notes.items()},
             place(content.first_reject),
             place(content.fault),
         )
@@ -120,5 +132,8 @@ class TableContent:
         for name, spelling in other.spellings.items():
             known = self.spellings.get(name)
             self.spellings[name] = spelling if known is None else known + spelling
+        for key, (count, place) in other.notes.items():
+            known, first = self.notes.get(key, (0, place))
+            self.notes[key] = known + count, min(first, place)
         self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
         self.fault = min(filter(None, (self.fault, other.fault)), default=None)

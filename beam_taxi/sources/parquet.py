@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -11,15 +10,16 @@ from operator import add
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError, StorageError
+from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.arrow import examine_values, kind_of, kinds_of, to_kind
-from beam_taxi.sources.content import Content
+from beam_taxi.sources.arrow.columns import Column
+from beam_taxi.sources.arrow.values import examine, to_kind
+from beam_taxi.sources.content import BEYOND_INT64, NULLS_IN_LISTS, Content
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.parquet_rows import MAGIC, ParquetRows, opened
 from beam_taxi.sources.source import (
     AnySource,
     Batch,
@@ -35,9 +35,7 @@ from beam_taxi.sources.source import (
 from beam_taxi.sources.stored_file import StoredFile
 from beam_taxi.sources.weights import Weighing, Weights, weighing_of, weights_of
 
-_MAGIC = b"PAR1"
 _FOOTER_BYTES = 8
-_BATCH_CELLS = 1 << 20
 
 RowGroup = int
 """A position: the index of a row group."""
@@ -51,21 +49,27 @@ class ParquetFormat(FileFormat):
 
         The latter is a truncated file. A text file may also begin, and even end, with these letters.
         """
-        if not sample.head.startswith(_MAGIC):
+        if not sample.head.startswith(MAGIC):
             return False
         tail = sample.tail(_FOOTER_BYTES)
         # The footer's length precedes the magic number.
-        has_footer = tail.endswith(_MAGIC) and 4 + int.from_bytes(tail[:4], "little") + len(tail) <= sample.file.size
+        has_footer = tail.endswith(MAGIC) and 4 + int.from_bytes(tail[:4], "little") + len(tail) <= sample.file.size
         return has_footer or b"\0" in sample.head
 
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
         """Read the schema. Raises DataError if a column cannot be used, or the file cannot be read."""
         file = sample.file
-        with _opened(file.uri) as parquet:
-            schema = parquet.schema_arrow
-        columns = tuple(kinds_of(file.uri, schema))
-        info = SourceInfo(file.uri, "parquet", file.size, columns)
-        return ParquetFile(info, file.version, declared, weighing_of(settings))
+        with opened(file.uri) as parquet:
+            chosen = parquet.columns(settings.flatten).chosen(file.uri, declared)
+        info = SourceInfo(
+            file.uri,
+            "parquet",
+            file.size,
+            tuple(chosen.usable),
+            with_lists=chosen.with_lists,
+            left_out=chosen.unusable,
+        )
+        return ParquetFile(info, file.version, declared, weighing_of(settings), settings.flatten)
 
 
 @dataclass(frozen=True)
@@ -76,27 +80,33 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
     version: str
     declared: Mapping[str, Kind]
     weighing: Weighing | None
+    flatten: bool = False
 
     def column_kinds(self) -> Mapping[str, Kind]:
-        """Return the kinds of the columns by the schema of the file."""
-        with _opened(self.info.uri) as parquet:
-            return kinds_of(self.info.uri, parquet.schema_arrow)
+        """Return the kinds of the columns, as far as the schema of the file decides them."""
+        with opened(self.info.uri) as parquet:
+            return {name: column.kind for name, column in self.columns(parquet).items() if column.is_bounded}
+
+    def columns(self, parquet: ParquetRows) -> dict[str, Column]:
+        """Return the columns by name, in the order of the file."""
+        return parquet.columns(self.flatten).wanted(self.info.uri, self.info.columns)
 
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress
     ) -> Scan[Joined[RowGroup]]:
         """Read the whole file. Raises DataError if it is damaged, or if a column is not of its declared type."""
         content = Content()
-        with _opened(self.info.uri) as parquet:
-            groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
+        with opened(self.info.uri) as parquet:
+            groups = parquet.group_rows
+            columns = self.columns(parquet)
             rows = 0
-            for batch in _batches(parquet, 0, len(groups)):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    self._examine(content, name, column, rows)
-                if self.weighing is not None and len(batch):
-                    content.weights += self._weights(batch, self.weighing).at(partial(add, rows))
-                rows += len(batch)
-                progress(0, len(batch))
+            for count, arrays in parquet.batches(columns, 0, len(groups)):
+                for column in columns.values():
+                    self._examine(content, column, arrays[column.name], rows)
+                if self.weighing is not None and count:
+                    content.weights += self._weights(self.weighing, columns, arrays).at(partial(add, rows))
+                rows += count
+                progress(0, count)
         content.rows = rows
         _, content.sha256 = storage.hash_file(self.info.uri)
         progress(self.info.size, 0)
@@ -104,23 +114,31 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
         cuts = (int(np.searchsorted(starts, -(-cut * starts[-1] // self.info.size))) for cut in part.cuts)
         return Scan(part, content, Joined((0, *cuts, len(groups))))
 
-    def _weights(self, batch: pa.RecordBatch, weighing: Weighing) -> Weights[int]:
-        weights, *slices = (batch.column(batch.schema.get_field_index(n)) for n in (weighing.weight, *weighing.slices))
-        if kind_of(weights.type) not in (Kind.INT, Kind.FLOAT):
-            return Weights((0, f"is {weights.type}, which is no number"))
-        return weights_of(weights.cast(pa.float64()), dict(zip(weighing.slices, slices, strict=True)))
+    def _weights(
+        self, weighing: Weighing, columns: Mapping[str, Column], arrays: Mapping[str, pa.Array]
+    ) -> Weights[int]:
+        weight = columns[weighing.weight]
+        if not weight.is_number or weight.has_lists:
+            return Weights((0, f"is of type {weight.type}, which is no number"))
+        weights = to_kind(weight, arrays[weight.name], Kind.FLOAT)
+        slices = {name: to_kind(columns[name], arrays[name], Kind.STRING) for name in weighing.slices}
+        return weights_of(weights.cast(pa.float64()), slices)
 
-    def _examine(self, content: Content, name: str, column: pa.Array, row: int) -> None:
-        uri, declared = self.info.uri, self.declared
-        try:
-            evidence = examine_values(column)
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{uri}: column {name!r}: {error}") from error
-        if evidence.kind > declared.get(name, Kind.STRING):
-            raise DataError(f"{uri}: column {name!r} is {column.type}, not {declared[name].name} as in --schema")
-        content.add_evidence(name, evidence)
-        if evidence.overflow is not None:
-            content.overflows.setdefault(name, row + evidence.overflow)
+    def _examine(self, content: Content, column: Column, array: pa.Array, row: int) -> None:
+        name, info = column.name, self.info
+        declared = self.declared.get(name)
+        if declared is not None and not column.can_be(declared):
+            raise DataError(f"{info.uri}: column {name!r} is {column.type}, not {declared.name} as in --schema")
+        found = examine(column, array, declared)
+        if found.beyond is not None and declared is Kind.INT:
+            value, at = found.beyond.value, info.at(row + found.beyond.row + 1)
+            raise DataError(f"{at}: column {name!r}: {value} is not INT, as in --schema: a whole number within int64")
+        content.add_evidence(name, found.evidence)
+        if found.evidence.overflow is not None:
+            content.overflows.setdefault(name, row + found.evidence.overflow)
+        for what, rows in ((BEYOND_INT64, found.beyond), (NULLS_IN_LISTS, found.nulls)):
+            if rows is not None:
+                content.note(name, what, rows.count, row + rows.row)
 
     def join(self, joints: Sequence[Joined[RowGroup]]) -> Joined[RowGroup]:
         """Return the joint of the only part."""
@@ -139,17 +157,16 @@ class _Reader:
 
     def read(self, start: RowGroup, end: RowGroup) -> Iterator[Batch]:
         """Yield the rows of row groups `start` to `end`."""
-        with self._file.read_again(), _opened(self._file.info.uri) as parquet:
-            groups = [parquet.metadata.row_group(number).num_rows for number in range(start, end)]
+        with self._file.read_again(pa.ArrowInvalid), opened(self._file.info.uri) as parquet:
+            groups = parquet.group_rows[start:end]
+            columns = self._file.columns(parquet)
+            columns = {name: columns[name] for name in self._kinds}
             row = 0
-            for batch in _batches(parquet, start, end):
-                columns = [
-                    to_kind(batch.column(batch.schema.get_field_index(name)), kind)
-                    for name, kind in self._kinds.items()
-                ]
-                rows = pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
+            for count, arrays in parquet.batches(columns, start, end):
+                features = [to_kind(columns[name], arrays[name], kind) for name, kind in self._kinds.items()]
+                rows = pa.RecordBatch.from_arrays(features, names=list(self._kinds))
                 yield Batch(rows, places=_Places(start, groups, row) if self._with_places else None)
-                row += len(batch)
+                row += count
 
     def close(self) -> None:
         """Do nothing: no resource is held open."""
@@ -173,20 +190,3 @@ class _Places:
         starts, numbers = np.cumsum([0, *self.lengths]), rows + self.first_row
         groups = np.searchsorted(starts, numbers, side="right") - 1
         return self.first_group + groups, numbers - starts[groups] + 1
-
-
-@contextmanager
-def _opened(uri: str) -> Iterator[pq.ParquetFile]:
-    with storage.open_input(uri) as stored:
-        try:
-            yield pq.ParquetFile(stored)
-        except (pa.ArrowException, OSError) as error:
-            # Arrow also raises OSError for damaged files, but without an errno.
-            if isinstance(error, OSError) and (error.errno is not None or isinstance(error, StorageError)):
-                raise
-            raise DataError(f"{uri}: is a Parquet file that cannot be read: {error}") from error
-
-
-def _batches(parquet: pq.ParquetFile, start: int, end: int) -> Iterator[pa.RecordBatch]:
-    rows = max(256, _BATCH_CELLS // max(1, len(parquet.schema_arrow)))
-    yield from parquet.iter_batches(batch_size=rows, row_groups=range(start, end))

@@ -45,6 +45,11 @@ class TablePlan:
         return self.sources[0].info.columns
 
     @property
+    def with_lists(self) -> frozenset[str]:
+        """The columns that have several values in any source."""
+        return frozenset().union(*(source.info.with_lists for source in self.sources))
+
+    @property
     def size(self) -> int:
         """The size of all sources in bytes."""
         return self.bases[-1]

@@ -14,13 +14,14 @@ from beam_taxi.sources.source import Batch, Place, Places, Progress, Reader, Rej
 from beam_taxi.sources.units import DataPlan, Piece, Unit
 
 _ENOUGH_ROWS = 4096
+_ENOUGH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class UnitBatch:
-    """Rows of a unit as flat columns; in order, each source with its number of rows; and the rejects by source.
+    """Rows of a unit; in order, each source with its number of rows; and the rejects by source.
 
-    `places` are those of each source's rows, in the order of `lengths`.
+    The columns have values or lists of them. `places` are those of each source's rows, in the order of `lengths`.
     """
 
     rows: pa.RecordBatch
@@ -75,14 +76,17 @@ class TableReader:
 
     def read(self, unit: Unit) -> Iterator[UnitBatch]:
         """Yield the rows of a unit, with small batches joined. Raises DataError."""
-        pending = list[tuple[int, Batch]]()
+        pending, rows, size = list[tuple[int, Batch]](), 0, 0
         for piece in unit.pieces:
             for batch in self._read(piece):
-                is_enough = sum(len(one.rows) for _, one in pending) >= _ENOUGH_ROWS
+                # A few rows of long lists are many bytes.
+                is_enough = rows >= _ENOUGH_ROWS or size >= _ENOUGH_BYTES
                 if pending and (is_enough or batch.rows.schema != pending[0][1].rows.schema):
                     yield _join(pending)
-                    pending = []
+                    pending, rows, size = [], 0, 0
                 pending.append((piece.source, batch))
+                rows += len(batch.rows)
+                size += batch.rows.nbytes
         if pending:
             yield _join(pending)
 

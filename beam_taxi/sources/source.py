@@ -40,6 +40,8 @@ class SourceInfo:
     `size` is the number of stored bytes, or a service's estimate; `columns` are in the order of the source.
     `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
     beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line` or `row`.
+    `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
+    reason.
     """
 
     uri: str
@@ -49,6 +51,8 @@ class SourceInfo:
     is_splittable: bool = False
     is_sequential: bool = False
     row_word: str = "row"
+    with_lists: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, number: int) -> str:
         """Return the location of a row, as the start of a message."""
@@ -152,9 +156,9 @@ class Places(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows as flat columns in feature order, the rejects among them, and the number of stored bytes that were read.
+    """Rows in feature order, the rejects among them, and the number of stored bytes that were read.
 
-    `places` is None if the places of the rows are not wanted.
+    The columns have values or lists of them, without nulls. `places` is None if the places of the rows are not wanted.
     """
 
     rows: pa.RecordBatch

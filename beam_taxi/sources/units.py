@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.content import RowPlace, SourceTotals, TableContent
+from beam_taxi.sources.content import BEYOND_INT64, NULLS_IN_LISTS, RowPlace, SourceTotals, TableContent
 from beam_taxi.sources.doubts import doubts
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan
@@ -50,11 +50,15 @@ class Totals:
 
 @dataclass(frozen=True)
 class DataPlan:
-    """The outcome of the first pass: the kind of each feature by name, sorted; totals by source; warnings."""
+    """The outcome of the first pass: the kind of each feature by name, sorted; totals by source; warnings.
+
+    `with_lists` has the features with several values.
+    """
 
     kinds: Mapping[str, Kind]
     totals: tuple[Totals, ...]
     warnings: tuple[str, ...]
+    with_lists: frozenset[str] = frozenset()
 
 
 def plan_units(
@@ -75,12 +79,30 @@ def plan_units(
         )
     _check_weights(plan, settings, joined, content)
     if all(one.rows == 0 for one in totals):
-        told = "" if settings.dialect.columns else ", only a header"
-        raise DataError(f"{plan.sources[0].info.uri}: has no rows{told}")
+        only = "" if settings.dialect.columns else ", only a header"
+        raise DataError(f"{plan.sources[0].info.uri}: has no rows{only}")
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
-    warnings = tuple(doubts(content, ordered, lambda place: _at(plan, joined, place)))
+    told = doubts(content, ordered, lambda place: _at(plan, joined, place))
     found = tuple(_totals(plan, number, one) for number, one in enumerate(totals))
-    return DataPlan(ordered, found, warnings), _units(plan, joined)
+    warnings = (*_left_out(plan), *told, *_notes(plan, joined, content, kinds))
+    return DataPlan(ordered, found, warnings, plan.with_lists), _units(plan, joined)
+
+
+def _left_out(plan: TablePlan) -> Iterator[str]:
+    for source in plan.sources:
+        for name, told in source.info.left_out.items():
+            yield f"{source.info.uri}: column {name!r} {told}; it is left out, since --schema does not name it"
+
+
+def _notes(
+    plan: TablePlan, joined: Mapping[int, AnyJoined], content: TableContent, kinds: Mapping[str, Kind]
+) -> Iterator[str]:
+    for (name, what), (count, place) in sorted(content.notes.items()):
+        at = _at(plan, joined, place)
+        if what == NULLS_IN_LISTS:
+            yield f"column {name!r}: {count:,} null{'' if count == 1 else 's'} in lists left out, the first in {at}"
+        if what == BEYOND_INT64 and kinds[name] is Kind.STRING and name not in plan.declared:
+            yield f"column {name!r} is STRING because of {at}; {count:,} of its whole numbers are beyond int64"
 
 
 def _at(plan: TablePlan, joined: Mapping[int, AnyJoined], place: RowPlace) -> str:

@@ -24,7 +24,7 @@ def frame_and_split(
     A row's split is a fixed hash of its encoded Example, or of the column `split_key`, so equal rows share a split.
 
     Args:
-        batch: Flat columns, as `encode_examples` takes them.
+        batch: Columns, as `encode_examples` takes them.
         weights: Relative size of each split.
         split_key: The column whose value determines the split, or None.
         with_frames: Whether to return frames. If not, rows are encoded only if their bytes determine the split.
@@ -51,9 +51,12 @@ def select_columns(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatc
 
 
 def to_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return flat columns as the list<T> columns that TFDV expects: null stays null, a value becomes a list of one."""
+    """Return columns as the list<T> columns that TFDV expects: null stays null, a value becomes a list of one."""
     columns = []
     for column in batch.columns:
+        if pa.types.is_list(column.type):
+            columns.append(column)
+            continue
         present = column.is_valid().to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(present)]).astype(np.int32)
         if column.null_count:

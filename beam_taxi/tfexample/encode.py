@@ -11,7 +11,8 @@ Wire format (tensorflow/core/example/example.proto and feature.proto, all fields
         > Feature.bytes_list (1), float_list (2) or int64_list (3) > value (1), packed where numeric
 
 The innermost message has one form for all three kinds: tag, length, *payload*. The payload is the bytes of
-the string, the little-endian float, or the varint of the integer.
+the string, the little-endian float, or the varint of the integer. Of a column of lists, the payload of an entry is the
+whole innermost message, see `lists`; a list of one value has the bytes of the value alone.
 """
 
 from __future__ import annotations
@@ -23,18 +24,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_taxi.tfexample.binary import check_size, from_lengths, join, total_size
-
-FIELD_1, FIELD_2, FIELD_3 = b"\x0a", b"\x12", b"\x1a"
-"""Tags of the first three fields of a message, length-delimited."""
-
-LIST_TAGS = {
-    pa.int64(): FIELD_3,
-    pa.float32(): FIELD_2,
-    pa.string(): FIELD_1,
-    pa.binary(): FIELD_1,
-}
-"""Tag of the list in ``Feature`` that holds values of an Arrow type."""
+from beam_taxi.tfexample.binary import check_size, join, total_size
+from beam_taxi.tfexample.lists import list_messages
+from beam_taxi.tfexample.wire import FIELD_1, FIELD_2, LIST_TAGS, bits, payloads_of, prefixes, varint
 
 ABSENT = pa.array([b""], pa.binary())
 """What a null adds to its record; code 0 of the table of entries."""
@@ -44,10 +36,12 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
     """Serialize each row as a ``tf.train.Example``.
 
     Features are in ascending order of the UTF-8 bytes of their names, so equal rows have equal bytes. A null
-    omits its feature; a row with only nulls is an Example with an empty ``features`` message (``0a 00``).
+    omits its feature; a row with only nulls is an Example with an empty ``features`` message (``0a 00``). An empty list
+    is a feature with an empty list of its type.
 
     Args:
-        batch: Flat columns of int64, float32, string or binary; the names are the feature names.
+        batch: Columns of int64, float32, string or binary, or of lists of these without nulls; the names are the
+            feature names.
 
     Returns:
         One serialized Example per row of the batch, none null.
@@ -58,7 +52,7 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
         OverflowError: The records of the batch take more than 2**31 - 1 bytes.
     """
     columns = _sorted_columns(batch)
-    encoded = [_bits(column).dictionary_encode() for column in columns.values()]
+    encoded = [_comparable(column).dictionary_encode() for column in columns.values()]
     leads = [_leads(name, column.type) for name, column in columns.items()]
     payloads = [_payloads(e.dictionary, c.type) for e, c in zip(encoded, columns.values(), strict=True)]
     entries = _map_entries([[], *leads], [ABSENT, *payloads])
@@ -73,7 +67,7 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
         base += len(column.dictionary)
     check_size(int(sizes.sum()))
 
-    headers = _prefixes([[FIELD_1]], 0, sizes)
+    headers = prefixes([[FIELD_1]], 0, sizes)
     np.add(headers.indices.to_numpy(), base, out=codes[:, 0])
     check_size(int(sizes.sum()) + total_size(headers.dictionary_decode()))
     return _take_rows(pa.concat_arrays([entries, headers.dictionary]), codes)
@@ -85,27 +79,32 @@ def _sorted_columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     if len(columns) < batch.num_columns:
         raise ValueError(f"column names are not unique: {sorted(batch.schema.names)}")
     for name, column in columns.items():
-        if column.type not in LIST_TAGS:
+        value_type = column.type.value_type if pa.types.is_list(column.type) else column.type
+        if value_type not in LIST_TAGS:
             raise TypeError(f"column {name!r} has type {column.type}, not int64, float32, string or binary")
     return columns
 
 
-def _bits(column: pa.Array) -> pa.Array:
-    """Return floats as the integers with the same bits, so that 0.0 and -0.0, or two NaNs, are distinct."""
-    return column.view(pa.int32()) if column.type == pa.float32() else column
+def _comparable(column: pa.Array) -> pa.Array:
+    """Return values of which equal ones have equal bytes in an Example, and others have not."""
+    return list_messages(column) if pa.types.is_list(column.type) else bits(column)
 
 
 def _payloads(values: pa.Array, column_type: pa.DataType) -> pa.BinaryArray:
-    """Return the payload of each value, none null; values of a float column are `_bits`."""
-    if column_type == pa.int64():
-        return _varints(values.to_numpy())
-    return values.view(pa.binary(4)).cast(pa.binary()) if column_type == pa.float32() else values.cast(pa.binary())
+    """Return the payload of each value, none null; the values are `_comparable`."""
+    return values if pa.types.is_list(column_type) else payloads_of(values, column_type)
 
 
 def _leads(name: str, column_type: pa.DataType) -> list[bytes]:
-    """Return the leads, see `_prefix`, of the list, Feature, map entry's value and map entry of a column."""
+    """Return the leads, see `wire.prefix`, of the list, Feature, map entry's value and map entry of a column.
+
+    The payload of lists has the first of them already.
+    """
     key = name.encode()
-    return [FIELD_1, LIST_TAGS[column_type], FIELD_1 + _varint(len(key)) + key + FIELD_2, FIELD_1]
+    rest = [FIELD_1 + varint(len(key)) + key + FIELD_2, FIELD_1]
+    if pa.types.is_list(column_type):
+        return [LIST_TAGS[column_type.value_type], *rest]
+    return [FIELD_1, LIST_TAGS[column_type], *rest]
 
 
 def _map_entries(leads: Sequence[Sequence[bytes]], payloads: Sequence[pa.BinaryArray]) -> pa.BinaryArray:
@@ -113,50 +112,7 @@ def _map_entries(leads: Sequence[Sequence[bytes]], payloads: Sequence[pa.BinaryA
     sizes = np.concatenate([pc.binary_length(values).to_numpy() for values in payloads])
     check_size(int(sizes.sum(dtype=np.int64)))
     owners = np.repeat(np.arange(len(payloads)), [len(values) for values in payloads])
-    return join(_prefixes(leads, owners, sizes).dictionary_decode(), pa.concat_arrays(payloads))
-
-
-def _prefixes(
-    leads: Sequence[Sequence[bytes]],
-    owners: npt.NDArray[np.int64] | int,
-    sizes: npt.NDArray[np.int32 | np.int64],
-) -> pa.DictionaryArray:
-    """Return `_prefix` of each size, with the leads that its owner has."""
-    encoded = pa.array(owners << 32 | sizes).dictionary_encode()
-    prefixes = [_prefix(key & 0xFFFFFFFF, leads[key >> 32]) for key in encoded.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(prefixes, pa.binary()), safe=False)
-
-
-def _prefix(size: int, leads: Sequence[bytes]) -> bytes:
-    """Return what precedes a payload of `size` bytes in nested messages, given innermost first.
-
-    Each message is announced by its lead, the bytes up to and including its tag, and its length as a varint.
-    """
-    prefix = b""
-    for lead in leads:
-        prefix = lead + _varint(len(prefix) + size) + prefix
-    return prefix
-
-
-def _varint(value: int) -> bytes:
-    """Return a length as a varint: seven bits per byte, lowest first, the high bit set in all bytes but the last."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def _varints(values: npt.NDArray[np.int64]) -> pa.BinaryArray:
-    """Return each integer as a varint of 1 to 10 bytes; a negative one is its two's complement, so 10."""
-    unsigned = values.view(np.uint64)
-    width = max(1, -(-int(unsigned.max(initial=0)).bit_length() // 7))
-    remaining = unsigned >> (7 * np.arange(width, dtype=np.uint64))[:, np.newaxis]
-    marks = (remaining > 0x7F).view(np.uint8) << 7
-    used = remaining > 0
-    used[0] = True
-    septets: npt.NDArray[np.uint8] = np.bitwise_or(remaining.astype(np.uint8) & np.uint8(0x7F), marks)
-    return from_lengths(septets.T[used.T], used.sum(axis=0))
+    return join(prefixes(leads, owners, sizes).dictionary_decode(), pa.concat_arrays(payloads))
 
 
 def _take_rows(table: pa.BinaryArray, codes: npt.NDArray[np.int32]) -> pa.BinaryArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -51,4 +52,6 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return str(np.float32(value))
+    if isinstance(value, list):
+        return json.dumps([_cell(one) for one in value], ensure_ascii=False)
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

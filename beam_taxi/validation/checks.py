@@ -172,7 +172,11 @@ class Checks:
 
 
 def check_columns(
-    checks: Checks, kinds: Kinds, baseline_expected: bool, schema_columns: Iterable[str] = ()
+    checks: Checks,
+    kinds: Kinds,
+    baseline_expected: bool,
+    schema_columns: Iterable[str] = (),
+    with_lists: Collection[str] = (),
 ) -> list[str]:
     """Return all faults of the checks, given the columns of a table, with their lines.
 
@@ -181,6 +185,7 @@ def check_columns(
         kinds: The kind of each column of the table, or None if it is not known before the data is read.
         baseline_expected: Whether the run is compared with a baseline.
         schema_columns: The columns of the schema; `severity` may name those that the table lacks, which is an anomaly.
+        with_lists: The columns with several values, which checks of rows cannot name.
     """
     faults: list[tuple[int, str]] = []
     for row in checks.rows:
@@ -190,6 +195,9 @@ def check_columns(
         faults += [(one.line, f"{one.rule!r}: {fault}") for fault in found]
     for check in (*checks.unique, *checks.references, *checks.freshness):
         faults += [(check.line, fault) for fault in _unknown(check.columns, kinds)]
+    for of_rows in (*checks.rows, *checks.unique, *checks.references, *checks.freshness):
+        lists = [name for name in of_rows.columns if name in with_lists]
+        faults += [(of_rows.line, f"column {name!r} has lists, which only rules for statistics take") for name in lists]
     known = {*kinds, *schema_columns}
     for severity in (*checks.anomalies, *checks.drift):
         faults += [(severity.line, fault) for fault in _unknown([severity.feature] if severity.feature else [], known)]

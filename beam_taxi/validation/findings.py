@@ -136,9 +136,11 @@ def values_of(rule: RowRule, batch: pa.RecordBatch, row: int) -> tuple[tuple[str
 
 
 def text_of(value: object) -> str | None:
-    """Return a value as text; a float32 as the shortest text that parses to it."""
+    """Return a value as text; a float32 as the shortest text that parses to it, and a list in brackets."""
     if value is None:
         return None
+    if isinstance(value, list):
+        value = f"[{', '.join(str(text_of(one)) for one in value)}]"
     if isinstance(value, float):
         return str(np.float32(value))
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -41,7 +41,7 @@ class RowRule(Protocol):
         """Whether `--quarantine` sets aside every row that violates the rule."""
 
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return which rows of flat columns violate the rule, or None if none does."""
+        """Return which rows violate the rule, or None if none does."""
 
 
 @dataclass(frozen=True)
@@ -66,30 +66,48 @@ class _OfFeature:
 
 @dataclass(frozen=True)
 class Present(_OfFeature):
-    """The value is not missing."""
+    """The value, or list of values, is not missing."""
 
     def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows without a value."""
+        """Return the rows without a value; an empty list is none of them."""
         column = self._column(batch)
         return _mask(column.is_null()) if column.null_count else None
 
 
+class _OfValues(_OfFeature):
+    """A rule for single values, which a list violates if any of its values does."""
+
+    def violations(self, batch: pa.RecordBatch) -> Mask | None:
+        """Return the rows with a value that violates the rule."""
+        column = self._column(batch)
+        if not pa.types.is_list(column.type):
+            return self._violations(column)
+        found = self._violations(column.flatten())
+        if found is None:
+            return None
+        rows = np.zeros(len(column), np.bool_)
+        lengths = column.value_lengths().fill_null(0).to_numpy()
+        rows[np.repeat(np.arange(len(column)), lengths)[found]] = True
+        return rows
+
+    def _violations(self, column: pa.Array) -> Mask | None:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class InDomain(_OfFeature):
+class InDomain(_OfValues):
     """The value, of a string, is one of `values`."""
 
     values: tuple[str, ...]
 
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows with another value."""
-        column = self._column(batch)
+    def _violations(self, column: pa.Array) -> Mask | None:
         known = pc.is_in(column, value_set=pa.array(self.values, column.type), skip_nulls=True)
         others = pc.and_(pc.invert(known), column.is_valid())
         return _mask(others) if pc.any(others).as_py() else None
 
 
 @dataclass(frozen=True)
-class InRange(_OfFeature):
+class InRange(_OfValues):
     """The value, of a number, is at least `low` and at most `high`, either of which may be None.
 
     TFDV compares floats as float64.
@@ -98,9 +116,7 @@ class InRange(_OfFeature):
     low: float | None
     high: float | None
 
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows with a value outside of the range."""
-        column = self._column(batch)
+    def _violations(self, column: pa.Array) -> Mask | None:
         limits = pc.min_max(column)
         least, most = limits["min"].as_py(), limits["max"].as_py()
         if least is None or (self._is_above_low(least) and self._is_below_high(most)):
@@ -121,14 +137,12 @@ class InRange(_OfFeature):
 
 
 @dataclass(frozen=True)
-class IsNumber(_OfFeature):
+class IsNumber(_OfValues):
     """The value, of a float, is not NaN, or not infinite."""
 
     nan: bool
 
-    def violations(self, batch: pa.RecordBatch) -> Mask | None:
-        """Return the rows that are NaN, or infinite."""
-        column = self._column(batch)
+    def _violations(self, column: pa.Array) -> Mask | None:
         wrong = pc.is_nan(column) if self.nan else pc.is_inf(column)
         return _mask(wrong) if pc.any(wrong).as_py() else None
 

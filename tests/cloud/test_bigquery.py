@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import grpc
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from google.cloud.bigquery_storage_v1 import types
 
 from beam_taxi.errors import BeamTaxiError
@@ -36,7 +38,19 @@ TABLE = pa.table(
 TABLES = {
     "projects/data/datasets/d/tables/trips": TABLE,
     "projects/data/datasets/_temp/tables/result": TABLE.slice(0, 10),
-    "projects/data/datasets/d/tables/nested": pa.table({"a": [[1]]}),
+    "projects/data/datasets/d/tables/nested": pa.table({"a": pa.array([{"x": 1}])}),
+    "projects/data/datasets/d/tables/typed": pa.table(
+        {
+            "id": pa.array([10**17 + i for i in range(60)]),
+            "amount": pa.array([Decimal("0.1"), None, Decimal("-12.50")] * 20, pa.decimal128(38, 9)),
+            "tags": pa.array([["a", "b"], [], ["c"]] * 20),
+            "place": pa.array([{"x": 1, "ys": [1.5]}, None, {"x": 2, "ys": []}] * 20),
+            "start": pa.array([0, None, 1] * 20, pa.timestamp("us", "UTC")),
+        }
+    ),
+    "projects/data/datasets/d/tables/ids": pa.table(
+        {"a": pa.array([Decimal(10**17 + i) for i in range(60)], pa.decimal128(38, 9))}
+    ),
     "projects/data/datasets/d/tables/large": pa.table({"a": [1.5, 1e39]}),
     "projects/data/datasets/d/tables/empty": pa.table({"a": [1]}).slice(1),
 }
@@ -162,7 +176,12 @@ def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
         (["--input", "bq://data.d"], 2, "--input bq://data.d: give bq://PROJECT.DATASET.TABLE"),
         (["--input", "bq://data.d.none"], 2, "bq://data.d.none: BigQuery refused: 404 Not found: Table"),
         (["--query", "SELECT FORM x"], 2, "--query: BigQuery refused: 400 "),
-        (["--input", "bq://data.d.nested"], 3, "bq://data.d.nested: column 'a' of type list<item: int64> has no place"),
+        (["--input", "bq://data.d.nested"], 3, "bq://data.d.nested: column 'a' of type struct<x: int64> has no place"),
+        (
+            ["--input", "bq://data.d.ids"],
+            3,
+            "column 'a' of type decimal128(38, 9) has values above 16,777,216 that lose",
+        ),
         (["--input", "bq://data.d.empty"], 3, "bq://data.d.empty: has no rows"),
         (["--input", "bq://data.d.large"], 3, "bq://data.d.large: column 'a' overflows float32"),
     ],
@@ -173,6 +192,54 @@ def test_refused_in_one_line(bigquery: dict[str, str], tmp_path: Path, args: lis
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "r").exists()
+
+
+def rows_of(out: Path) -> list[dict[str, list[Any]]]:
+    """Return the rows of a run; features that are missing are not among them."""
+    files = [str(path) for path in out.glob("r/examples/*/*.gz")]
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+    return [
+        {name: list(getattr(one, one.WhichOneof("kind")).value) for name, one in example.features.feature.items()}
+        for example in map(tf.train.Example.FromString, records)
+    ]
+
+
+def test_repeated_fields_and_records_become_features(bigquery: dict[str, str], tmp_path: Path):
+    done = run(bigquery, tmp_path, "--input", "bq://data.d.typed", "--flatten")
+    assert done.returncode == 0, done.stderr
+    found = sorted(rows_of(tmp_path), key=lambda row: int(row["id"][0]))
+    assert found[2] == {
+        "id": [10**17 + 2],
+        "amount": [-12.5],
+        "tags": [b"c"],
+        "place.x": [2],
+        "place.ys": [],
+        "start": [b"1970-01-01T00:00:00.000001Z"],
+    }
+    assert found[1] == {"id": [10**17 + 1], "tags": []}
+
+
+NUMERIC = {
+    "text": ("BYTES", [str(10**17 + i).encode() for i in range(60)]),
+    "whole numbers": ("INT", [10**17 + i for i in range(60)]),
+    "floats": ("FLOAT", [99999998430674944.0] * 60),
+}
+
+
+@pytest.mark.parametrize(("kind", "values"), NUMERIC.values(), ids=NUMERIC)
+def test_numeric_is_what_it_is_declared(bigquery: dict[str, str], tmp_path: Path, kind: str, values: list[object]):
+    (tmp_path / "s.pbtxt").write_text(f'feature {{ name: "a" type: {kind} }}')
+    done = run(bigquery, tmp_path, "--input", "bq://data.d.ids", "--schema", str(tmp_path / "s.pbtxt"))
+    assert done.returncode == 0, done.stderr
+    assert sorted(row["a"][0] for row in rows_of(tmp_path)) == values
+
+
+def test_fractions_are_not_int(bigquery: dict[str, str], tmp_path: Path):
+    (tmp_path / "s.pbtxt").write_text('feature { name: "amount" type: INT }')
+    options = ("--flatten", "--schema", str(tmp_path / "s.pbtxt"))
+    done = run(bigquery, tmp_path, "--input", "bq://data.d.typed", *options)
+    assert done.returncode == 3
+    assert "bq://data.d.typed: column 'amount': 0.100000000 is not INT, as in --schema" in done.stderr
 
 
 @pytest.mark.parametrize("args", [["--input", "bq://data.d.trips"], ["--query", "SELECT 1"]], ids=["read", "query"])

@@ -144,7 +144,7 @@ def test_rows_of_row_groups_are_counted_in_their_group(
     tmp_path: Path, num_shards: int, monkeypatch: pytest.MonkeyPatch
 ):
     # Batches of Arrow extend over several row groups, and end within one.
-    monkeypatch.setattr("beam_taxi.sources.parquet._BATCH_CELLS", 1)
+    monkeypatch.setattr("beam_taxi.sources.parquet_rows._BATCH_CELLS", 1)
     rows = pa.table({"id": np.arange(5000), "x": np.arange(5000) / 4})
     with pq.ParquetWriter(tmp_path / "x.parquet", rows.schema) as writer:
         start = 0

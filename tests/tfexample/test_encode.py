@@ -163,10 +163,10 @@ def test_other_processes_give_the_same_bytes() -> None:
         assert run.stdout.strip() == expected
 
 
-@pytest.mark.parametrize("column_type", [pa.float64(), pa.int32(), pa.large_string(), pa.list_(pa.int64())])
+@pytest.mark.parametrize("column_type", [pa.float64(), pa.int32(), pa.large_string()])
 def test_other_types_are_refused(column_type: pa.DataType) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([None], column_type)], ["odd"])
-    with pytest.raises(TypeError, match=r"'odd'.*(double|int32|large_string|list)"):
+    with pytest.raises(TypeError, match=r"'odd'.*(double|int32|large_string)"):
         encode_examples(batch)
 
 

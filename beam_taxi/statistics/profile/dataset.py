@@ -44,7 +44,11 @@ class ColumnCounts:
             if self._counts is None:
                 self._counts = _counts_of(distinct.type, self._limits)
             self._counts.add(distinct, np.bincount(codes, minlength=len(distinct)), hashes)
-        return None if rows is None else add_column(rows, hashes[codes], lengths)
+        if rows is None:
+            return None
+        has_empty = len(column) - column.null_count > np.count_nonzero(lengths)
+        empty = column.is_valid().to_numpy(zero_copy_only=False) & (lengths == 0) if has_empty else None
+        return add_column(rows, hashes[codes], lengths, empty)
 
     def merge(self, other: ColumnCounts) -> None:
         """Add the counts of another part of the column."""

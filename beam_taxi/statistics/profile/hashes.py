@@ -10,6 +10,7 @@ import pyarrow as pa
 Hashes = npt.NDArray[np.uint64]
 
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
+_EMPTY = np.uint64(0xC2B2AE3D27D4EB4F)
 _NEXT = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -32,9 +33,16 @@ def mix(bits: Hashes) -> Hashes:
     return bits ^ (bits >> np.uint64(31))
 
 
-def add_column(rows: Hashes, values: Hashes, lengths: npt.NDArray[np.int64]) -> Hashes:
-    """Return the hashes of rows with one more column, given its values and the number of them in each row."""
+def add_column(
+    rows: Hashes, values: Hashes, lengths: npt.NDArray[np.int64], empty: npt.NDArray[np.bool_] | None = None
+) -> Hashes:
+    """Return the hashes of rows with one more column, given its values and the number of them in each row.
+
+    Rows without a value miss it, or have an empty list if `empty` says so.
+    """
     column = np.full(len(rows), _MISSING)
+    if empty is not None:
+        column[empty] = _EMPTY
     filled = lengths > 0
     if len(values) > np.count_nonzero(filled):
         starts = np.cumsum(lengths)[filled] - lengths[filled]
