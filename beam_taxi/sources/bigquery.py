@@ -22,7 +22,8 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow.columns import Column, columns_of
 from beam_taxi.sources.arrow.values import examine, to_kind
 from beam_taxi.sources.content import Content
-from beam_taxi.sources.kinds import EXACT_FLOAT32, Kind
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.losses import EXACT_FLOAT32
 from beam_taxi.sources.source import (
     Batch,
     Joined,

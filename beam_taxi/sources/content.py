@@ -130,8 +130,7 @@ class TableContent:
             self.losses[name] = self.losses.get(name, NO_LOSSES) + losses
         self.weights += other.weights
         for name, spelling in other.spellings.items():
-            known = self.spellings.get(name)
-            self.spellings[name] = spelling if known is None else known + spelling
+            self.spellings[name] = self.spellings.get(name, Spelling[RowPlace]()) + spelling
         for key, (count, place) in other.notes.items():
             known, first = self.notes.get(key, (0, place))
             self.notes[key] = known + count, min(first, place)

@@ -195,7 +195,7 @@ WARNINGS = {
     ),
     "lost digits": (
         pa.array([Decimal("16777217.5")], pa.decimal128(38, 9)),
-        "column 'a': values above 16,777,216 lose",
+        "column 'a': 1 value loses digits in float32",
     ),
 }
 
