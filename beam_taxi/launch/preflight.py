@@ -17,9 +17,10 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
 from beam_taxi.settings import CHECKS_FILE, Settings
-from beam_taxi.sources.bigquery import Waiting
+from beam_taxi.sources.bigquery.opening import open_query
+from beam_taxi.sources.bigquery.query import Waiting, dry_run
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.plan import Opened, TablePlan, open_input, open_query, plan_sources
+from beam_taxi.sources.plan import Opened, TablePlan, open_input, plan_sources
 
 _SHOWN = 5
 if TYPE_CHECKING:
@@ -127,9 +128,8 @@ def check_baseline(uri: str) -> None:
 
 
 def _dry_run(settings: Settings) -> str:
-    from beam_taxi.sources.bigquery import dry_run_bytes
-
-    return f"would process {dry_run_bytes(settings):,} bytes; its result is known only after it has run"
+    known = dry_run(settings.query or "", settings.project)
+    return f"would process {known.processed_bytes:,} bytes; its result is known only after it has run"
 
 
 def refuse(checks: Iterable[Check]) -> None:

@@ -13,15 +13,13 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
-from beam_taxi.sources.bigquery import Waiting, run_query
+from beam_taxi.sources.bigquery.opening import open_query
 from beam_taxi.sources.extended import ExtendedSource, extend
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.layout import Keys, lay_out
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
-
-UNIT_BYTES = 32 << 20
-MAX_UNITS = 2048
+from beam_taxi.sources.unit_count import most_units, units_for
 
 
 @dataclass(frozen=True)
@@ -111,23 +109,20 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
         return Opened([*opened_tables, *opened_files], notes)
 
 
-def open_query(
-    query: str, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
-) -> AnySource:
-    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError."""
-    return registry.open_table(run_query(query, settings.project, waiting), settings, declared)
-
-
 def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
     """Return the plan of open sources. Raises DataError if their columns differ, unless the settings allow it."""
     sources = opened.sources
     if settings.union is not None:
         sources = _with_all_columns(sources, declared)
     sources = _with_equal_columns(sources)
-    size = sum(source.info.size for source in sources)
-    unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
-    n_units = settings.num_shards or -(-size // unit_bytes)
-    return TablePlan(tuple(sources), declared, n_units, notes=(*opened.notes, *_notes_on_keys(sources)))
+    wanted = units_for(sum(source.info.size for source in sources), settings)
+    most = most_units([source.info for source in sources]) or wanted
+    # A number that is asked for is kept.
+    n_units = wanted if settings.num_shards else min(wanted, most)
+    notes = [*opened.notes, *_notes_on_keys(sources)]
+    if n_units > most:
+        notes.append(f"{n_units - most} of {n_units} shards are empty: BigQuery gives the table in too few streams")
+    return TablePlan(tuple(sources), declared, n_units, notes=tuple(notes))
 
 
 def _notes_on_keys(sources: Iterable[AnySource]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from beam_taxi import storage
 from beam_taxi.settings import Settings
-from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
-from beam_taxi.sources.bigquery import open_bigquery
+from beam_taxi.sources.bigquery.names import SCHEME as BIGQUERY
+from beam_taxi.sources.bigquery.opening import open_bigquery
 from beam_taxi.sources.csv.file import CsvFormat
 from beam_taxi.sources.foreign import ForeignFormat
 from beam_taxi.sources.formats import FileFormat, Sample

@@ -41,7 +41,7 @@ class SourceInfo:
     `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
     beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line` or `row`.
     `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
-    reason.
+    reason. `most_units` is the number of units that it can be cut into, None if that is not known or not limited.
     """
 
     uri: str
@@ -53,6 +53,7 @@ class SourceInfo:
     row_word: str = "row"
     with_lists: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    most_units: int | None = None
 
     def at(self, number: int) -> str:
         """Return the location of a row, as the start of a message."""

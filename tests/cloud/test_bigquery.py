@@ -6,142 +6,27 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import grpc
-import pyarrow as pa
 import pytest
 import tensorflow as tf
-from google.cloud.bigquery_storage_v1 import types
 
-from beam_taxi.errors import BeamTaxiError
-from beam_taxi.settings import Settings
-from beam_taxi.sources import bigquery as bigquery_source
-from tests.cloud.answers import JsonHandler
-
-ROWS = 1000
-TABLE = pa.table(
-    {
-        "id": pa.array(range(ROWS)),
-        "fare": pa.array([None if i % 10 == 0 else i / 4 for i in range(ROWS)]),
-        "company": pa.array([f"company {i % 7}" for i in range(ROWS)]),
-        "start": pa.array([1357000000 + i for i in range(ROWS)], pa.timestamp("us", "UTC")),
-    }
-)
-TABLES = {
-    "projects/data/datasets/d/tables/trips": TABLE,
-    "projects/data/datasets/_temp/tables/result": TABLE.slice(0, 10),
-    "projects/data/datasets/d/tables/nested": pa.table({"a": pa.array([{"x": 1}])}),
-    "projects/data/datasets/d/tables/typed": pa.table(
-        {
-            "id": pa.array([10**17 + i for i in range(60)]),
-            "amount": pa.array([Decimal("0.1"), None, Decimal("-12.50")] * 20, pa.decimal128(38, 9)),
-            "tags": pa.array([["a", "b"], [], ["c"]] * 20),
-            "place": pa.array([{"x": 1, "ys": [1.5]}, None, {"x": 2, "ys": []}] * 20),
-            "start": pa.array([0, None, 1] * 20, pa.timestamp("us", "UTC")),
-        }
-    ),
-    "projects/data/datasets/d/tables/ids": pa.table(
-        {"a": pa.array([Decimal(10**17 + i) for i in range(60)], pa.decimal128(38, 9))}
-    ),
-    "projects/data/datasets/d/tables/large": pa.table({"a": [1.5, 1e39]}),
-    "projects/data/datasets/d/tables/empty": pa.table({"a": [1]}).slice(1),
-}
-STREAMS = 4
-
-
-class _ReadApi(grpc.GenericRpcHandler):
-    """CreateReadSession and ReadRows of google.cloud.bigquery.storage.v1.BigQueryRead."""
-
-    def service(self, call: Any) -> Any:
-        return {
-            "CreateReadSession": grpc.unary_unary_rpc_method_handler(
-                self.create, types.CreateReadSessionRequest.deserialize, types.ReadSession.serialize
-            ),
-            "ReadRows": grpc.unary_stream_rpc_method_handler(
-                self.read, types.ReadRowsRequest.deserialize, types.ReadRowsResponse.serialize
-            ),
-        }[call.method.rsplit("/", 1)[1]]
-
-    def create(self, request: types.CreateReadSessionRequest, context: grpc.ServicerContext) -> types.ReadSession:
-        name = request.read_session.table
-        if name not in TABLES:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Not found: Table {name}")
-        assert request.parent == "projects/payer"
-        assert request.read_session.table_modifiers.snapshot_time is not None
-        table = TABLES[name]
-        count = min(request.max_stream_count or STREAMS, STREAMS) if len(table) else 0
-        return types.ReadSession(
-            arrow_schema=types.ArrowSchema(serialized_schema=table.schema.serialize().to_pybytes()),
-            streams=[types.ReadStream(name=f"{name}#{number}#{count}") for number in range(count)],
-            estimated_total_bytes_scanned=table.nbytes,
-        )
-
-    def read(self, request: types.ReadRowsRequest, context: grpc.ServicerContext) -> Iterator[types.ReadRowsResponse]:
-        name, number, count = request.read_stream.split("#")
-        table = TABLES[name]
-        share = -(-len(table) // int(count))
-        part = table.slice(int(number) * share + request.offset, share - request.offset).combine_chunks()
-        for batch in part.to_batches(max_chunksize=100):
-            yield types.ReadRowsResponse(
-                arrow_schema=types.ArrowSchema(serialized_schema=table.schema.serialize().to_pybytes()),
-                arrow_record_batch=types.ArrowRecordBatch(serialized_record_batch=batch.serialize().to_pybytes()),
-                row_count=len(batch),
-            )
-
-
-REFERENCE = {"projectId": "payer", "jobId": "job", "location": "US"}
-
-
-class _Jobs(JsonHandler):
-    """jobs.insert, jobs.get and jobs.getQueryResults of the REST API, for a query that is done at once."""
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        query = request["configuration"]["query"]["query"]
-        if "FORM" in query:
-            self.answer({"error": {"code": 400, "message": f"Syntax error in {query}"}}, 400)
-        else:
-            self.answer(self.job(query))
-
-    def do_GET(self) -> None:
-        if "/queries/" in self.path:
-            self.answer({"jobComplete": True, "jobReference": REFERENCE, "totalRows": "10", "schema": {}})
-        else:
-            self.answer(self.job("SELECT"))
-
-    def job(self, query: str) -> dict[str, Any]:
-        table = {"projectId": "data", "datasetId": "_temp", "tableId": "result"}
-        return {
-            "jobReference": REFERENCE,
-            "configuration": {"jobType": "QUERY", "query": {"query": query, "destinationTable": table}},
-            "status": {"state": "DONE"},
-            "statistics": {"query": {"totalBytesProcessed": "1234567"}},
-        }
+from tests.cloud.bigquery_service import ROWS, Tables, serving
 
 
 @pytest.fixture(scope="module")
-def bigquery() -> Iterator[dict[str, str]]:
+def tables() -> Tables:
+    return Tables()
+
+
+@pytest.fixture(scope="module")
+def bigquery(tables: Tables) -> Iterator[dict[str, str]]:
     """Yield the environment variables under which BigQuery is here."""
-    server = grpc.server(ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((_ReadApi(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    jobs = ThreadingHTTPServer(("127.0.0.1", 0), _Jobs)
-    threading.Thread(target=jobs.serve_forever, daemon=True).start()
-    yield {
-        "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{port}",
-        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{jobs.server_port}",
-    }
-    jobs.shutdown()
-    server.stop(None)
+    with serving(tables) as variables:
+        yield variables
 
 
 def run(bigquery: dict[str, str], out: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -158,7 +43,7 @@ def test_a_table_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
     (source,) = manifest["inputs"]
     assert (source["format"], source["rows"]) == ("bigquery", ROWS)
-    assert source["content_hash"].startswith("bigquery-snapshot:20")
+    assert source["content_hash"].startswith("bigquery-table:2025-11-24T16:00:00.123+00:00,1000 rows,")
     kinds = {feature["name"]: feature["type"] for feature in manifest["features"]}
     assert kinds == {"company": "STRING", "fare": "FLOAT", "id": "INT", "start": "STRING"}
     assert sum(split["rows"] for split in manifest["splits"]) == ROWS
@@ -176,6 +61,17 @@ def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
         (["--input", "bq://data.d"], 2, "--input bq://data.d: give bq://PROJECT.DATASET.TABLE"),
         (["--input", "bq://data.d.none"], 2, "bq://data.d.none: BigQuery refused: 404 Not found: Table"),
         (["--query", "SELECT FORM x"], 2, "--query: BigQuery refused: 400 "),
+        (
+            ["--query", "INSERT d.t SELECT 1"],
+            2,
+            "--query: must be one SELECT statement, which has rows to read, not INSERT",
+        ),
+        (["--input", "bq://data.d.view"], 2, "use --query 'SELECT * FROM `data.d.view`'"),
+        (
+            ["--input", "bq://data.d.weights", "--weight_feature", "w"],
+            3,
+            "bq://data.d.weights: stream 3, row 26: column 'w', the --weight_feature, is -1; weights must be finite",
+        ),
         (["--input", "bq://data.d.nested"], 3, "bq://data.d.nested: column 'a' of type struct<x: int64> has no place"),
         (
             ["--input", "bq://data.d.ids"],
@@ -266,27 +162,25 @@ def test_without_credentials(tmp_path: Path, args: list[str]):
     assert len(done.stderr.splitlines()) == 1
 
 
-class _Away(_ReadApi):
-    """A service that answers until rows are read."""
-
-    def read(self, request: types.ReadRowsRequest, context: grpc.ServicerContext) -> Iterator[types.ReadRowsResponse]:
-        context.abort(grpc.StatusCode.UNAVAILABLE, "Away.")
-        yield types.ReadRowsResponse()
+CACHED = {
+    "table": ["--input", "bq://data.d.trips", "--columns", "id,company", "--rename", "company:firm"],
+    "query": ["--query", "SELECT * FROM d.trips"],
+}
 
 
-def test_rows_are_not_waited_for_without_a_limit(monkeypatch: pytest.MonkeyPatch):
-    server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((_Away(),))
-    monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
-    monkeypatch.setattr(bigquery_source, "_READ_SECONDS", 0.5)
-    server.start()
-    try:
-        settings = Settings(input=("bq://data.d.trips",), run_uri="/out/r", run_id="r", project="payer")
-        table = bigquery_source.open_bigquery("bq://data.d.trips", settings, {})
-        with pytest.raises(BeamTaxiError, match="bq://data.d.trips: BigQuery cannot be reached: 503 Away."):
-            list(table.reader(table.kinds, has_rejects=False).read(0, 1))
-    finally:
-        server.stop(None)
+@pytest.mark.parametrize("args", CACHED.values(), ids=CACHED)
+def test_a_run_of_the_same_rows_is_reused(
+    bigquery: dict[str, str], tables: Tables, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, args: list[str]
+):
+    options = (*args, "--cache", "--no_examples", "--metadata_store", f"sqlite:///{tmp_path}/m.db")
+    first = run(bigquery, tmp_path, *options)
+    assert first.returncode == 0, first.stderr
+    again = run(bigquery, tmp_path, *options, "--run_id", "again")
+    assert (again.returncode, (tmp_path / "again").exists()) == (0, False), again.stderr
+    monkeypatch.setattr(tables, "modified", tables.modified + 1)
+    changed = run(bigquery, tmp_path, *options, "--run_id", "changed", "--explain_cache")
+    assert (changed.returncode, (tmp_path / "changed").exists()) == (0, True), changed.stderr
+    assert "inputs.bq://" in changed.stdout
 
 
 def test_a_plan_tells_what_a_query_would_process(bigquery: dict[str, str], tmp_path: Path):

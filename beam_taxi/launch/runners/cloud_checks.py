@@ -14,7 +14,7 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check
 from beam_taxi.launch.runners.dataflow_checks import LOCATIONS, REGION
 from beam_taxi.settings import Settings
-from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
+from beam_taxi.sources.bigquery.names import SCHEME as BIGQUERY
 from beam_taxi.storage import credentials, gcs
 
 _READ = ("storage.objects.get", "storage.objects.list")

@@ -22,7 +22,7 @@ from beam_taxi.metadata.secrets import is_remote
 from beam_taxi.metadata.stores.base import PASSWORD_VARIABLE
 from beam_taxi.run.versions import NOT_ON_WORKERS
 from beam_taxi.settings import Settings
-from beam_taxi.sources.bigquery import SCHEME as BIGQUERY
+from beam_taxi.sources.bigquery.names import SCHEME as BIGQUERY
 
 LOCATIONS = {"temp_location": ("temp", "tmp"), "staging_location": ("staging", "binaries")}
 """The folders of a launch, and how their names end by convention."""

@@ -1,0 +1,1 @@
+"""BigQuery: tables and the rows of queries, read through the Storage Read API."""

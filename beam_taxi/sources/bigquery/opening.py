@@ -1,0 +1,121 @@
+"""Open tables, and the rows of queries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from beam_taxi.errors import DataError, UsageError, one_line
+from beam_taxi.settings import Settings
+from beam_taxi.sources.arrow.columns import Column, Columns, columns_of
+from beam_taxi.sources.bigquery.identity import identity_of_query, identity_of_table
+from beam_taxi.sources.bigquery.names import SCHEME, TableName
+from beam_taxi.sources.bigquery.query import Waiting, dry_run, run_query
+from beam_taxi.sources.bigquery.service import errors_of
+from beam_taxi.sources.bigquery.streams import Sessions, schema_of, size_of
+from beam_taxi.sources.bigquery.table import BigQueryTable
+from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.source import SourceInfo
+from beam_taxi.sources.weights import Weighing, weighing_of
+
+
+def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
+    """Open `bq://PROJECT.DATASET.TABLE` as it is now. Raises UsageError and DataError."""
+    name = TableName.parse(uri)
+    with errors_of(uri):
+        identity = identity_of_table(name, settings.project)
+    return _open(uri, name, identity, settings, declared)
+
+
+def open_query(
+    query: str, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
+) -> BigQueryTable:
+    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError.
+
+    A query that is not one SELECT is refused before it costs.
+    """
+    known = dry_run(query, settings.project)
+    with errors_of("--query"):
+        identity = None if known.tables is None else identity_of_query(query, known.tables, settings.project)
+    name = run_query(query, settings.project, waiting)
+    return _open(uri_of_query(query), name, identity, settings, declared)
+
+
+def uri_of_query(query: str) -> str:
+    """Return the URI of the rows of a query, whose table has another name in each run."""
+    return f"{SCHEME}query/{hashlib.sha256(query.strip().encode()).hexdigest()[:16]}"
+
+
+def _open(
+    uri: str, name: TableName, identity: str | None, settings: Settings, declared: Mapping[str, Kind]
+) -> BigQueryTable:
+    with errors_of(uri), _hint(uri, name):
+        sessions = Sessions(name, settings)
+        session = sessions.open()
+        found = columns_of(uri, schema_of(session), settings.flatten)
+        chosen = _selected(uri, found, settings).chosen(uri, declared)
+        some = [".".join(column.path) for column in chosen.usable.values()]
+        is_narrower = len(some) < len(found.usable) + len(found.unusable)
+        wanted = sessions.wanted(session)
+        if session.streams and (is_narrower or len(session.streams) < wanted):
+            session = sessions.open(some if is_narrower else (), wanted)
+        if not session.streams:
+            raise DataError(f"{uri}: has no rows")
+        streams = sessions.split(session)
+    weighing = weighing_of(settings)
+    if weighing is not None:
+        _check_weight(uri, weighing, chosen.usable)
+    info = SourceInfo(
+        uri,
+        "bigquery",
+        # Estimates may be 0, and streams are cut at bytes.
+        max(size_of(session), len(streams)),
+        tuple(chosen.usable),
+        with_lists=chosen.with_lists,
+        left_out=chosen.unusable,
+        most_units=len(streams),
+    )
+    kinds = _kinds(uri, chosen.usable, declared)
+    content = identity or f"bigquery-session:{session.name}"
+    return BigQueryTable(info, streams, kinds, content, chosen.usable, frozenset(declared), weighing)
+
+
+def _selected(uri: str, columns: Columns, settings: Settings) -> Columns:
+    """Return the wanted columns under their new names. Raises UsageError."""
+    wanted = settings.columns.select(uri, [*columns.usable, *columns.unusable])
+    return Columns(
+        {new: columns.usable[old] for new, old in wanted.items() if old in columns.usable},
+        {new: columns.unusable[old] for new, old in wanted.items() if old in columns.unusable},
+    )
+
+
+def _kinds(uri: str, columns: Mapping[str, Column], declared: Mapping[str, Kind]) -> dict[str, Kind]:
+    """Return the kinds of columns, whose values are not known: STRING if they may be beyond int64. Raises DataError."""
+    kinds = {}
+    for name, column in columns.items():
+        kinds[name] = declared.get(name) or (column.kind if column.is_bounded else Kind.STRING)
+        if not column.can_be(kinds[name]):
+            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as in --schema")
+    return kinds
+
+
+def _check_weight(uri: str, weighing: Weighing, columns: Mapping[str, Column]) -> None:
+    column = columns.get(weighing.weight)
+    if column is not None and not column.is_number:
+        told = f"the --weight_feature, is of type {column.type}, which is no number"
+        raise DataError(f"{uri}: column {weighing.weight!r}, {told}")
+
+
+@contextmanager
+def _hint(uri: str, name: TableName) -> Iterator[None]:
+    """Say how to read what is no stored table: a view, an external table, or several tables by a wildcard."""
+    from google.api_core.exceptions import FailedPrecondition, InvalidArgument, MethodNotImplemented, NotFound
+
+    try:
+        yield
+    except (InvalidArgument, FailedPrecondition, MethodNotImplemented, NotFound) as error:
+        if isinstance(error, NotFound) and "*" not in name.table:
+            raise
+        way = f"use --query 'SELECT * FROM `{name}`'"
+        raise UsageError(f"{uri}: BigQuery refused: {one_line(error)}; {way}") from error

@@ -1,0 +1,23 @@
+"""How many units of work a table is cut into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from beam_taxi.settings import Settings
+from beam_taxi.sources.source import SourceInfo
+
+UNIT_BYTES = 32 << 20
+MAX_UNITS = 2048
+
+
+def units_for(size: int, settings: Settings) -> int:
+    """Return how many units so many bytes should have."""
+    unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MAX_UNITS))
+    return settings.num_shards or -(-size // unit_bytes)
+
+
+def most_units(sources: Sequence[SourceInfo]) -> int | None:
+    """Return how many units of equal size the sources, laid end to end, can be cut into; None is any number."""
+    size = sum(one.size for one in sources)
+    return min((-(-one.most_units * size // one.size) for one in sources if one.most_units is not None), default=None)
