@@ -75,7 +75,7 @@ def plan_units(
         place, name = overflows[0]
         raise DataError(
             f"{_at(plan, joined, place)}: column {name!r} overflows float32, the float of tf.Example; "
-            "declare it STRING in --schema to keep its text"
+            f"--types {name}:STRING keeps the text"
         )
     _check_weights(plan, settings, joined, content)
     if all(one.rows == 0 for one in totals):
