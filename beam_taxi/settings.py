@@ -311,6 +311,9 @@ class Settings:
         if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
         yield from self.columns.faults()
+        shown = sorted(set(self.columns.redacted) & set(self.statistics.slice_features))
+        if shown:
+            yield f"--slice_features {','.join(shown)}: the names of slices have values that --redact_columns hides"
         yield from self.dialect.faults()
         yield from self.validation.faults(has_schema=self.schema is not None)
         if self.validation.quarantine and self.max_rejects is None and self.max_reject_ratio is None:

@@ -72,7 +72,8 @@ def _rows(
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: line {number}: not a reject of this run: {error!r}") from error
         if "text" not in reject:
-            raise DataError(f"{path}: line {number}: 'text' is missing: replace 'base64' with the corrected record")
+            what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"
+            raise DataError(f"{path}: line {number}: 'text' is missing: {what} the corrected record")
         try:
             text = io.StringIO(reject["text"], newline="")
             found = [row for row in csv.reader(text, strict=True, **dialect.csv_format) if row]

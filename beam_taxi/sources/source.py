@@ -102,7 +102,8 @@ class Joined(Generic[Position]):
 class Reject:
     """A rejected record: where it is (`offset` in bytes of text), why, and its bytes without the line end.
 
-    `line` is the number of the row in its group if the source has groups of rows; see `Place`.
+    `raw` is None if the record must not be shown. `line` is the number of the row in its group if the source has groups
+    of rows; see `Place`.
     """
 
     file: str
@@ -110,7 +111,7 @@ class Reject:
     offset: int
     code: str
     reason: str
-    raw: bytes
+    raw: bytes | None
     row_group: int | None = None
 
     def to_json_line(self) -> bytes:
@@ -118,6 +119,8 @@ class Reject:
         values: dict[str, str | int] = {"file": self.file, "line": self.line}
         values |= {"offset": self.offset} if self.row_group is None else {"row_group": self.row_group}
         values |= {"code": self.code, "reason": self.reason}
+        if self.raw is None:
+            return json.dumps(values, ensure_ascii=False).encode() + b"\n"
         try:
             content = {"text": self.raw.decode()}
         except UnicodeDecodeError:

@@ -82,7 +82,7 @@ def plan_units(
         only = "" if settings.dialect.columns else ", only a header"
         raise DataError(f"{plan.sources[0].info.uri}: has no rows{only}")
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
-    told = doubts(content, ordered, lambda place: _at(plan, joined, place))
+    told = doubts(content, ordered, lambda place: _at(plan, joined, place), settings.columns.redacted)
     found = tuple(_totals(plan, number, one) for number, one in enumerate(totals))
     warnings = (*_left_out(plan), *told, *_notes(plan, joined, content, kinds))
     return DataPlan(ordered, found, warnings, plan.with_lists), _units(plan, joined)
