@@ -17,7 +17,7 @@ from beam_taxi.sources.source import Joint
 def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
     """Add whole records of `file` to `content`; `lines` counts the lines of the part before an offset of the chunk."""
     declared = file.declared
-    _, cells, bad = sift(chunk, file.info.columns, file.dialect, declared)
+    _, cells, bad = sift(chunk, file.fields, file.dialect, declared)
     for record in bad:
         content.rejects[record.code] += 1
     if bad and content.first_reject is None:

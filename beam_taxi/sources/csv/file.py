@@ -12,7 +12,7 @@ from beam_taxi.sources.csv.reader import TextReader
 from beam_taxi.sources.csv.records import INSIDE, OUTSIDE
 from beam_taxi.sources.csv.scan import NEVER_CLOSED, scan_part
 from beam_taxi.sources.csv.scan_stream import scan_stream
-from beam_taxi.sources.csv.stream import Decoding
+from beam_taxi.sources.csv.stream import NO_DECODING, Decoding
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
@@ -42,10 +42,14 @@ class CsvFormat(FileFormat):
         )
         start = TextPosition(header.end, header.next_line)
         if decoding is None:
-            return CsvFile(info, file.version, start, dialect, declared, settings.batch_bytes)
+            return CsvFile(
+                info, file.version, start, dialect, declared, settings.batch_bytes, header.n_unnamed, header.text
+            )
         if decoding.encoding is not None:
             dialect = replace(dialect, encoding="utf-8")
-        return DecodedCsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, decoding)
+        return DecodedCsvFile(
+            info, file.version, start, dialect, declared, settings.batch_bytes, header.n_unnamed, header.text, decoding
+        )
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,12 @@ def _absolute(local: LocalPosition, line: int) -> TextPosition:
 
 @dataclass(frozen=True)
 class DecodedCsvFile(CsvText[JoinedText]):
-    """A compressed or transcoded file: one worker reads it from the beginning, and it is still cut into units."""
+    """A compressed or transcoded file, or one with a footer, whose beginning is known only from the start.
 
-    decoding: Decoding
+    One worker reads it from the beginning, and it is still cut into units.
+    """
+
+    decoding: Decoding = NO_DECODING
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[JoinedText]:
         """Read the one part of the file."""

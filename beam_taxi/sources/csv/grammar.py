@@ -20,7 +20,7 @@ _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
-_FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _EXACT_DIGITS = 7
 """Whole numbers with at most this many digits are below `EXACT_FLOAT32`."""
 
@@ -50,7 +50,7 @@ def examine(cells: pa.StringArray) -> Evidence:
 
 def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
     """Return the rows whose cell does not fit `kind`. Cells of a smaller kind fit, and so do empty ones."""
-    fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else _FLOAT_CELL)
+    fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else FLOAT_CELL)
     bad = ~fits.fill_null(True).to_numpy(zero_copy_only=False)
     long_ints = pc.and_(pc.greater_equal(pc.binary_length(cells), 19), pc.match_substring_regex(cells, _INT_CELL))
     for row in np.flatnonzero(long_ints.fill_null(False).to_numpy(zero_copy_only=False)):

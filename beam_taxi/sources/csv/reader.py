@@ -65,9 +65,9 @@ class TextReader:
         for chunk in iter_chunks(self._at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes):
             clean, bad = chunk, list[BadRecord]()
             if self._has_rejects:
-                clean, _, bad = sift(chunk, file.info.columns, file.dialect, file.declared)
+                clean, _, bad = sift(chunk, file.fields, file.dialect, file.declared)
             records = _Records(chunk, at, file.dialect, bad)
-            rows = parse_typed(clean, file.info.columns, file.dialect, self._kinds)
+            rows = parse_typed(clean, file.fields, file.dialect, self._kinds)
             rejects = [records.reject(file.info.uri, one) for one in bad]
             stored_bytes = len(chunk) if self._stream is None else self._stream.take_stored()
             yield Batch(rows, rejects, stored_bytes, records if self._with_places else None)

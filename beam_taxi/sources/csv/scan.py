@@ -18,9 +18,18 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.csv.examine import examine_chunk
-from beam_taxi.sources.csv.parse import cut_chunks, is_blank
+from beam_taxi.sources.csv.parse import cut_chunks
+from beam_taxi.sources.csv.plain import is_blank
 from beam_taxi.sources.csv.positions import BEFORE, Boundaries, LocalPosition, TextJoint
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, Positions, RecordScan, first_safe_cut, last_safe_cut
+from beam_taxi.sources.csv.records import (
+    INSIDE,
+    OUTSIDE,
+    Positions,
+    RecordScan,
+    context_bytes,
+    first_safe_cut,
+    last_safe_cut,
+)
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.source import Part, Scan
 
@@ -54,7 +63,7 @@ def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) ->
         window = _read(stream, file, part)
         core = window.core
         if state is None:
-            state = OUTSIDE if part.index == 0 else _guess_state(core, len(file.info.columns))
+            state = OUTSIDE if part.index == 0 else _guess_state(core, len(file.fields))
         content = _Reader(file, part, window).read(stream, state)
     lead = part.start - window.offset
     content.sha256 = hashlib.sha256(memoryview(window.data)[lead : lead + part.end - part.start]).digest()
@@ -63,7 +72,7 @@ def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) ->
 
 
 def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
-    offset = max(part.start - 1, 0)
+    offset = max(part.start - context_bytes(file.dialect), 0)
     stream.seek(offset)
     needed = part.end - offset
     data = stream.read(needed + _LOOK_AHEAD)
@@ -75,7 +84,8 @@ def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
     end = len(data)
     while not at_end:
         end = first_safe_cut(data, needed, file.dialect)
-        more = stream.read(min(_LOOK_AHEAD, file.info.size - offset - len(data))) if end == len(data) else b""
+        wanted = min(max(_LOOK_AHEAD, len(data) - needed), file.info.size - offset - len(data))
+        more = stream.read(wanted) if end == len(data) else b""
         if not more:
             break
         data += more
@@ -176,7 +186,7 @@ class _Reader:
 
     def _read_chunks(self, data: bytes, ends: Positions) -> None:
         starts = ends[:-1]
-        blank = is_blank(data, starts)
+        blank = is_blank(data, starts, self._file.dialect)
         self._content.blank_lines = int(blank.sum())
         for start, end in cut_chunks(int(ends[0]), ends[1:], self._file.batch_bytes):
 
