@@ -23,7 +23,11 @@ def _parse_delimiter(text: str) -> str:
     return DELIMITER_NAMES.get(text, text)
 
 
-_DELIMITER = Value(_parse_delimiter)
+def _format_delimiter(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else delimiter
+
+
+_DELIMITER = Value(_parse_delimiter, _format_delimiter)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Dialect:
     delimiter: str = field(
         default=",",
         metadata=flag(
-            f"one ASCII character, or comma, tab, semicolon, pipe, space, or {WHITESPACE}: any number of spaces and tabs",
+            "one ASCII character, or comma, tab, semicolon, pipe, space, or "
+            f"{WHITESPACE}: any number of spaces and tabs",
             Group.CSV,
             _DELIMITER,
         ),
@@ -85,7 +90,9 @@ class Dialect:
     )
     trailing_delimiter: bool = field(
         default=False,
-        metadata=flag("drop empty columns without a name at the end, as of a delimiter at line ends", Group.CSV, sets=True),
+        metadata=flag(
+            "drop empty columns without a name at the end, as of a delimiter at line ends", Group.CSV, sets=True
+        ),
     )
     max_field_bytes: int = field(
         default=16 << 20,
@@ -170,8 +177,8 @@ class Dialect:
             others = [self.delimiter_character, *(one for name, one in special.items() if name != option)]
             if character and (not _is_character(character) or character in others):
                 yield (
-                    f"{option} {character!r}: must be empty or one ASCII character other than delimiter and line break, "
-                    "and none of --quote, --escape and --comment may be another"
+                    f"{option} {character!r}: must be empty or one ASCII character other than delimiter and line "
+                    "break, and none of --quote, --escape and --comment may be another"
                 )
         yield from self._faults_of_numbers()
         yield from self._faults_of_names()
@@ -188,7 +195,10 @@ class Dialect:
         for mark in self.number_marks:
             # A bracket may mean a negative number.
             if set(mark) & set("0123456789-()") or not set(mark) - set(".,eE \t" + self.thousands):
-                yield f"--number_marks {mark!r}: must have a character that is no part of a number, and no digit, '-' or bracket"
+                yield (
+                    f"--number_marks {mark!r}: must have a character that is no part of a number, and no digit, '-' "
+                    "or bracket"
+                )
 
     def _faults_of_names(self) -> Iterator[str]:
         if len(set(self.columns)) < len(self.columns) or not all(self.columns):

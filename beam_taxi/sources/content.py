@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from beam_taxi.sources.kinds import Evidence, Kind
+
+
+class RowPlace(NamedTuple):
+    """The place of a row: source and part by number, and row number, or line, in the part. Places are ordered."""
+
+    source: int
+    part: int
+    row: int
+
+
+_Place = TypeVar("_Place", int, RowPlace)
+
+
+def merged_repeats(one: tuple[_Place, int] | None, other: tuple[_Place, int]) -> tuple[_Place, int]:
+    """Return the first place and the number of repeated headers in two ranges of a source."""
+    return other if one is None else (min(one[0], other[0]), one[1] + other[1])
 
 
 @dataclass
@@ -15,6 +31,7 @@ class Content:
 
     `sha256` is the digest of the part's stored bytes; `rows` is None if the number is known only after reading.
     `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
+    `repeated_header` is the first row that equals the header, and the number of such rows.
     `overflows` has the first row that overflows float32 by column, `inexact` the columns that lose digits as float32.
     """
 
@@ -27,20 +44,13 @@ class Content:
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
+    repeated_header: tuple[int, int] | None = None
 
     def add_evidence(self, name: str, evidence: Evidence) -> None:
         """Add evidence about a column; the caller records where an overflow is."""
         self.kinds[name] = max(self.kinds.get(name, Kind.MISSING), evidence.kind)
         if evidence.inexact:
             self.inexact.add(name)
-
-
-class RowPlace(NamedTuple):
-    """The place of a row: source and part by number, and row number, or line, in the part. Places are ordered."""
-
-    source: int
-    part: int
-    row: int
 
 
 @dataclass
@@ -70,6 +80,7 @@ class TableContent:
     inexact: set[str] = field(default_factory=set)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
+    repeated_headers: dict[int, tuple[RowPlace, int]] = field(default_factory=dict)
 
     @staticmethod
     def of_part(source: int, part: int, content: Content) -> TableContent:
@@ -86,6 +97,9 @@ class TableContent:
             content.inexact,
             place(content.first_reject),
             place(content.fault),
+            {}
+            if content.repeated_header is None
+            else {source: (RowPlace(source, part, content.repeated_header[0]), content.repeated_header[1])},
         )
 
     def merge(self, other: TableContent) -> None:
@@ -103,3 +117,5 @@ class TableContent:
         self.inexact |= other.inexact
         self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
         self.fault = min(filter(None, (self.fault, other.fault)), default=None)
+        for source, repeats in other.repeated_headers.items():
+            self.repeated_headers[source] = merged_repeats(self.repeated_headers.get(source), repeats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -80,9 +80,20 @@ def plan_units(
         for name in sorted(content.inexact)
         if kinds[name] is Kind.FLOAT
     )
+    warnings += tuple(_repeated_headers(plan, joined, content))
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
     found = tuple(_totals(plan, number, one) for number, one in enumerate(totals))
     return DataPlan(ordered, found, warnings), _units(plan, joined)
+
+
+def _repeated_headers(plan: TablePlan, joined: Mapping[int, AnyJoined], content: TableContent) -> Iterator[str]:
+    """Yield a warning for each source with rows that equal its header."""
+    for _, (first, count) in sorted(content.repeated_headers.items()):
+        more = f", and so do{'es' if count == 2 else ''} {count - 1:,} more" if count > 1 else ""
+        yield (
+            f"{_at(plan, joined, first)} repeats the header{more}; was one file appended to another? "
+            "It is read as a row, so its columns are STRING: delete it"
+        )
 
 
 def _at(plan: TablePlan, joined: Mapping[int, AnyJoined], place: RowPlace) -> str:

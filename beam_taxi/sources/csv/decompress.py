@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bz2
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 from isal import isal_zlib
@@ -13,6 +13,7 @@ from beam_taxi.sources.csv.signature import compression_of
 
 _READ_BYTES = 256 << 10
 _ZLIB_WITH_GZIP_HEADER = 31
+_ERROR = cast("type[Exception]", isal_zlib.error)
 
 
 class Damaged(Exception):
@@ -34,7 +35,7 @@ def decompressed(stored: Readable, compression: str) -> Readable:
 
 
 class _Zstd:
-    """Frames of zstd, some of which are to be skipped: libzstd reads them all, and Arrow knows where the last one ends."""
+    """Frames of zstd, some of which are to be skipped: libzstd reads them all, and Arrow checks the last one."""
 
     def __init__(self, stored: Readable) -> None:
         self._stream = pa.CompressedInputStream(pa.PythonFile(stored, "r"), "zstd")
@@ -107,7 +108,7 @@ class _Members:
         member, given, self._pending = self._member, self._pending, b""
         try:
             data: bytes = member.decompress(given, size)
-        except (isal_zlib.error, OSError, ValueError, EOFError) as error:
+        except (_ERROR, OSError, ValueError, EOFError) as error:
             raise Damaged(str(error)) from error
         if member.eof:
             self._pending, self._member = member.unused_data, None

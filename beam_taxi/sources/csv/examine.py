@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from beam_taxi.sources.content import Content
+from beam_taxi.sources.content import Content, merged_repeats
 from beam_taxi.sources.csv.grammar import examine
+from beam_taxi.sources.csv.hints import hint, repeated_headers
 from beam_taxi.sources.csv.parse import one_array, record_bounds, sift
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
@@ -21,8 +22,11 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
     for record in bad:
         content.rejects[record.code] += 1
     if bad and content.first_reject is None:
-        content.first_reject = (lines(bad[0].start), bad[0].reason)
+        content.first_reject = (lines(bad[0].start), bad[0].reason + hint(chunk, bad, len(cells.table), file.header))
     content.rows = (content.rows or 0) + len(cells.table)
+    repeats = repeated_headers(chunk, file.header, file.dialect)
+    if repeats:
+        content.repeated_header = merged_repeats(content.repeated_header, (lines(repeats[0]), len(repeats)))
     for name, column in zip(cells.table.column_names, cells.table.columns, strict=True):
         if declared.get(name, content.kinds.get(name)) is Kind.STRING or declared.get(name) is Kind.INT:
             continue

@@ -9,9 +9,9 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources.csv.header import read_header
 from beam_taxi.sources.csv.positions import JoinedText, LocalPosition, TextJoint, TextPosition
 from beam_taxi.sources.csv.reader import TextReader
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE
 from beam_taxi.sources.csv.scan import NEVER_CLOSED, scan_part
 from beam_taxi.sources.csv.scan_stream import scan_stream
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE
 from beam_taxi.sources.csv.stream import NO_DECODING, Decoding
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.formats import FileFormat, Sample

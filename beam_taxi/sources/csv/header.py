@@ -12,8 +12,9 @@ from typing import BinaryIO
 
 from beam_taxi.errors import DataError
 from beam_taxi.settings import WHITESPACE, Dialect
-from beam_taxi.sources.csv.records import OUTSIDE, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
 from beam_taxi.sources.csv.signature import compression_of, refuse_other_than_text
+from beam_taxi.sources.csv.states import OUTSIDE
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.names import check_names
 
@@ -24,6 +25,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
 _OTHER_START = "--skip_lines and --comment skip what is before a header"
 _SIGNATURE_BYTES = 1 << 10
+
 
 @dataclass(frozen=True)
 class Header:
@@ -113,7 +115,7 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
     except csv.Error as error:
         raise DataError(f"{uri}: line {line}: the header cannot be read: {error}") from None
     lines = int((scan.line_ends <= end).sum()) if len(ends) else 1
-    columns, n_unnamed = _named(uri, names, line, dialect)
+    columns, n_unnamed = _named(names, dialect)
     written = text[:end].rstrip(b"\r\n")
     return Header(columns, after.end() + end, line + lines, decoding, line, written, n_unnamed)
 
@@ -150,17 +152,13 @@ def cells_of(record: str, dialect: Dialect) -> list[str]:
     return [cell.strip() for cell in cells] if dialect.trim else cells
 
 
-def _named(uri: str, names: list[str], line: int, dialect: Dialect) -> tuple[tuple[str, ...], int]:
+def _named(names: list[str], dialect: Dialect) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns, and how many fields at the end have none and are to be dropped."""
     n_unnamed = 0
     while dialect.trailing_delimiter and n_unnamed < len(names) - 1 and not names[-1 - n_unnamed]:
         n_unnamed += 1
     names = names[: len(names) - n_unnamed]
     if dialect.columns:
-        if len(names) != len(dialect.columns):
-            raise DataError(
-                f"{uri}: line {line}: the header has {len(names)} columns, and --column_names {len(dialect.columns)}"
-            )
         return dialect.columns, n_unnamed
     if dialect.index_name is not None and names and not names[0]:
         names[0] = dialect.index_name

@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.cuts import last_safe_cut
 from beam_taxi.sources.csv.grammar import examine, misfits
 from beam_taxi.sources.csv.notation import trimmed, with_plain_numbers
 from beam_taxi.sources.csv.plain import is_blank, plain_text
-from beam_taxi.sources.csv.records import OUTSIDE, Positions, RecordScan, last_safe_cut
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import OUTSIDE, Positions
 from beam_taxi.sources.csv.text import is_unnamed
 from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind
 

@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_taxi.settings import Dialect
-from beam_taxi.sources.csv.records import CR, LF, OUTSIDE, TAB, Positions, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import CR, LF, OUTSIDE, TAB, Flags, Positions
 
 _SPACE = 32
-
-Flags = npt.NDArray[np.bool_]
 
 
 def is_blank(data: bytes, starts: Positions, dialect: Dialect) -> Flags:
@@ -70,7 +69,8 @@ def _ranges(size: int, starts: Positions, ends: Positions) -> Flags:
     steps = np.zeros(size + 1, np.int8)
     steps[starts] += 1
     steps[ends] -= 1
-    return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
+    inside: Flags = np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
+    return inside
 
 
 def _ends_line(data: bytes, starts: Positions, dialect: Dialect) -> Flags:
@@ -89,7 +89,7 @@ def _ends_line(data: bytes, starts: Positions, dialect: Dialect) -> Flags:
 
 def _outside_blanks(text: npt.NDArray[np.uint8], scan: RecordScan) -> Flags:
     """Return which bytes are spaces or tabs outside quotes, and not escaped."""
-    blanks = (text == _SPACE) | (text == TAB)
+    blanks: Flags = (text == _SPACE) | (text == TAB)
     if scan.escaped is not None:
         blanks &= ~scan.escaped
     positions = np.flatnonzero(blanks)
@@ -104,7 +104,7 @@ def _needless(text: npt.NDArray[np.uint8], blanks: Flags) -> Flags:
     starts = np.flatnonzero(blanks & ~np.concatenate([[False], blanks[:-1]]))
     ends = np.flatnonzero(blanks & ~np.concatenate([blanks[1:], [False]])) + 1
     ends_line = np.concatenate([is_break, [True]])[ends]
-    needless = blanks.copy()
+    needless: Flags = blanks.copy()
     needless[starts[~after_break[starts] & ~ends_line]] = False
     return needless
 

@@ -23,7 +23,8 @@ from beam_taxi.sources.csv.parse import (
     sift,
 )
 from beam_taxi.sources.csv.positions import TextPosition
-from beam_taxi.sources.csv.records import Positions, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import Positions
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind

@@ -9,8 +9,10 @@ therefore be scanned without the bytes before it: scan it once, then query the s
 (cf. Ge et al., "Speculative Distributed CSV Data Parsing for Big Data Analytics", SIGMOD 2019).
 
 An escaped character is text, so it is left out of the above. A line that begins with the comment character is a comment
-if it begins outside quotes; then its quotes count for nothing, and outside is the state behind it. So the quotes of such
-a line together keep or reset the state, whatever it is. A range of a file with comments must begin with a line.
+if it begins outside quotes; then its quotes count for nothing, and outside is the state behind it. So the quotes of
+such a line together keep or reset the state, whatever it is. A range of a file with comments must begin with a line.
+The end of such a line counts as not escaped: an escaped line break outside quotes cannot be in a line that begins with
+the comment character inside quotes.
 """
 
 from __future__ import annotations
@@ -22,55 +24,18 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_taxi.settings import Dialect
-
-TAB, LF, CR = 9, 10, 13
-OUTSIDE, INSIDE = 0, 1
-
-Positions = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-
-def context_bytes(dialect: Dialect) -> int:
-    """Return how many bytes before a position decide whether it is a safe cut."""
-    return 2 if dialect.escape else 1
-
-
-def first_safe_cut(data: bytes, position: int, dialect: Dialect) -> int:
-    """Return the first safe cut at or after `position`, or the length of `data` if there is none.
-
-    A safe cut splits neither a run of quotes nor a CRLF, does not follow padding, and is not inside or just behind an
-    escape sequence. If there are comments, it is the start of a line.
-    """
-    unsafe = {dialect.quote_byte, CR, *dialect.padding, dialect.escape_byte}
-    while 0 < position < len(data):
-        if dialect.comment and not _begins_line(data, position):
-            position = _next_line(data, position)
-        elif not dialect.comment and data[position - 1] in unsafe:
-            position += 1
-        elif dialect.escape and dialect.escape_byte in data[max(position - 2, 0) : position]:
-            position += 1
-        else:
-            break
-    return position
-
-
-def last_safe_cut(data: bytes, dialect: Dialect) -> int:
-    """Return the last cut that splits neither a run of quotes nor a CRLF, whatever bytes follow `data`."""
-    position = len(data)
-    while position and data[position - 1] in (dialect.quote_byte, CR):
-        position -= 1
-    return position
-
-
-def _begins_line(data: bytes, position: int) -> bool:
-    before = data[position - 1]
-    return before == LF or (before == CR and data[position] != LF)
-
-
-def _next_line(data: bytes, position: int) -> int:
-    """Return the first position after a line break at or after `position`, or the length of `data`."""
-    found = [at for at in (data.find(b"\n", position), data.find(b"\r", position)) if at >= 0]
-    return min(found, default=len(data) - 1) + 1
+from beam_taxi.sources.csv.states import (
+    CR,
+    INSIDE,
+    LF,
+    OUTSIDE,
+    TAB,
+    Flags,
+    Positions,
+    among,
+    firsts,
+    states_with_comments,
+)
 
 
 @dataclass(frozen=True)
@@ -130,20 +95,25 @@ class RecordScan:
         return escaped
 
     @cached_property
+    def _is_break(self) -> Flags:
+        """For each line end: whether it is not escaped. That of what may be a comment never is."""
+        assert self.escaped is not None
+        ends: Flags = ~self.escaped[self.line_ends - 1 - self.start]
+        if self.dialect.comment_byte is None:
+            return ends
+        starts = np.concatenate([[self.start], self.line_ends])[: len(self.line_ends)]
+        is_marked = self._bytes[starts] == self.dialect.comment_byte
+        follows_end = np.concatenate([[True], ends])[: len(starts)]
+        numbers = np.arange(len(starts))
+        last_comment = np.maximum.accumulate(np.where(is_marked & follows_end, numbers, -1))
+        last_other = np.maximum.accumulate(np.where(is_marked, -1, numbers))
+        ends |= last_comment > last_other
+        return ends
+
+    @cached_property
     def _breaks(self) -> Positions:
-        """The line ends that are not escaped; at the end of what may be a comment none is."""
-        if self.escaped is None:
-            return self.line_ends
-        ends = ~self.escaped[self.line_ends - 1 - self.start]
-        if self.dialect.comment_byte is not None:
-            starts = np.concatenate([[self.start], self.line_ends])[: len(self.line_ends)]
-            is_marked = self._bytes[starts] == self.dialect.comment_byte
-            follows_end = np.concatenate([[True], ends])[: len(starts)]
-            numbers = np.arange(len(starts))
-            last_comment = np.maximum.accumulate(np.where(is_marked & follows_end, numbers, -1))
-            last_other = np.maximum.accumulate(np.where(is_marked, -1, numbers))
-            ends |= last_comment > last_other
-        return self.line_ends[ends]
+        """The line ends that are not escaped."""
+        return self.line_ends if self.escaped is None else self.line_ends[self._is_break]
 
     @cached_property
     def _runs(self) -> _Runs:
@@ -162,13 +132,16 @@ class RecordScan:
         before = self._bytes[fields - 1]
         begins = self._is_delimiter(before) | (before == LF) | (before == CR)
         if self.escaped is not None:
-            begins &= ~(self.escaped[np.maximum(fields - 1 - self.start, 0)] & (fields > self.start))
+            escaped = self.escaped[np.maximum(fields - 1 - self.start, 0)] & (fields > self.start)
+            begins &= ~escaped | np.isin(fields, self._breaks)
         begins[:1] |= fields[:1] == self.origin
         return _Runs(starts, ends, begins)
 
     def _is_delimiter(self, characters: npt.NDArray[np.uint8]) -> Flags:
         found: Flags = characters == self.dialect.delimiter_byte
-        return found | (characters == TAB) if self.dialect.is_whitespace else found
+        if self.dialect.is_whitespace:
+            found |= characters == TAB
+        return found
 
     def _without_padding(self, positions: Positions) -> Positions:
         """Return the positions moved back over the padding before them."""
@@ -178,7 +151,7 @@ class RecordScan:
         moved = positions.copy()
         while True:
             # An escaped character is no padding.
-            steps = (moved > self.origin) & (moved > self.start) & _among(self._bytes[moved - 1], padding)
+            steps = (moved > self.origin) & (moved > self.start) & among(self._bytes[moved - 1], padding)
             if self.escaped is not None:
                 steps &= ~self.escaped[np.maximum(moved - 1 - self.start, 0)]
             if not steps.any():
@@ -193,7 +166,7 @@ class RecordScan:
         comments = self._comments_of_runs
         if comments is not None:
             outside, inside = (
-                _states_with_comments(odd & runs.begins, odd & ~runs.begins, comments, state)
+                states_with_comments(odd & runs.begins, odd & ~runs.begins, comments, state)
                 for state in (OUTSIDE, INSIDE)
             )
             return outside, inside
@@ -226,7 +199,7 @@ class RecordScan:
         comments, begins = self._comments_of_runs, self._runs.begins
         if comments is None:
             return begins
-        return begins & ((comments < 0) | self._inside[state][_firsts(comments)])
+        return begins & ((comments < 0) | self._inside[state][firsts(comments)])
 
     @cached_property
     def _runs_before(self) -> Positions:
@@ -274,6 +247,8 @@ class RecordScan:
         closes = ~inside[1 : count + 1] & (inside[:count] | self._begins(state)[:count])
         behind = self._bytes[self._behind_padding(following)]
         text = ~self._is_delimiter(behind) & (behind != LF) & (behind != CR)
+        # Padding up to the end of the data.
+        text &= ~among(behind, self.dialect.padding)
         bad = np.flatnonzero(text & closes)
         if not len(bad):
             return None
@@ -285,46 +260,8 @@ class RecordScan:
         padding = self.dialect.padding
         moved, last = positions.copy(), len(self.data) - 1
         while padding:
-            steps = (moved < last) & _among(self._bytes[moved], padding)
+            steps = (moved < last) & among(self._bytes[moved], padding)
             if not steps.any():
                 break
             moved += steps
         return moved
-
-
-def _among(characters: npt.NDArray[np.uint8], wanted: bytes) -> Flags:
-    found = np.zeros(len(characters), bool)
-    for character in wanted:
-        found |= characters == character
-    return found
-
-
-def _firsts(groups: Positions) -> Positions:
-    """Return for each element of ascending groups, apart from -1, the number of the first one in its group."""
-    numbers = np.arange(len(groups))
-    begins = np.concatenate([[True], groups[1:] != groups[:-1]])
-    return np.maximum.accumulate(np.where(begins, numbers, 0))
-
-
-def _states(toggles: Flags, sets: Flags, values: Flags, state: int) -> Flags:
-    """Return the state before the first of some steps and after each: one toggles it, sets it to a value, or neither."""
-    toggled = np.bitwise_xor.accumulate(toggles)
-    last = np.maximum.accumulate(np.where(sets, np.arange(len(sets)), -1))
-    after = np.where(last < 0, toggled ^ bool(state), toggled ^ toggled[last] ^ values[last])
-    return np.concatenate([[bool(state)], after])
-
-
-def _states_with_comments(toggles: Flags, resets: Flags, comments: Positions, state: int) -> Flags:
-    """Return the states before the first run of quotes and after each, if some runs are in possible comments.
-
-    Such a line is a comment only outside quotes. So what its runs do is known for the state inside quotes alone, and all
-    of them together keep the state or reset it.
-    """
-    first, among = _firsts(comments), comments >= 0
-    leads = among & (first == np.arange(len(first)))
-    ends = among & np.concatenate([first[1:] != first[:-1], [True]])
-    within = _states(toggles & ~leads, resets | leads, leads & ~toggles & ~resets, INSIDE)[1:]
-    none = np.zeros(len(first), bool)
-    states = _states(toggles & ~among, (resets & ~among) | (ends & ~within), none, state)
-    states[1:][among] = states[first[among]] & within[among]
-    return states

@@ -17,19 +17,13 @@ import numpy as np
 from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.sources.content import Content
+from beam_taxi.sources.csv.cuts import context_bytes, first_safe_cut, last_safe_cut
 from beam_taxi.sources.csv.examine import examine_chunk
 from beam_taxi.sources.csv.parse import cut_chunks
 from beam_taxi.sources.csv.plain import is_blank
 from beam_taxi.sources.csv.positions import BEFORE, Boundaries, LocalPosition, TextJoint
-from beam_taxi.sources.csv.records import (
-    INSIDE,
-    OUTSIDE,
-    Positions,
-    RecordScan,
-    context_bytes,
-    first_safe_cut,
-    last_safe_cut,
-)
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE, Positions
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.source import Part, Scan
 
@@ -46,7 +40,10 @@ def too_long(limit: int) -> str:
 
 @dataclass(frozen=True)
 class _Window:
-    """A part's bytes and some after them. `core` spans two safe cuts; `offset` is that of `data` in the file."""
+    """A part's bytes and some after them. `core` spans two safe cuts; `offset` is that of `data` in the file.
+
+    `at_end` means that `core` ends with the file.
+    """
 
     data: bytes
     offset: int
@@ -79,10 +76,10 @@ def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
     if len(data) < needed:
         raise DataError(f"{file.info.uri}: changed while it was being read: shorter than {file.info.size} bytes")
     data = data[: file.info.size - offset]
-    at_end = part.end == file.info.size
+    is_last = part.end == file.info.size
     start = file.start.offset - offset if part.index == 0 else first_safe_cut(data, part.start - offset, file.dialect)
     end = len(data)
-    while not at_end:
+    while not is_last:
         end = first_safe_cut(data, needed, file.dialect)
         wanted = min(max(_LOOK_AHEAD, len(data) - needed), file.info.size - offset - len(data))
         more = stream.read(wanted) if end == len(data) else b""
@@ -90,6 +87,7 @@ def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
             break
         data += more
     origin = start if part.index == 0 else 0
+    at_end = offset + end == file.info.size
     return _Window(data, offset, RecordScan(data, file.dialect, min(start, end), end, origin), at_end)
 
 

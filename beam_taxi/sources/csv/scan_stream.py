@@ -13,8 +13,9 @@ from beam_taxi.sources.csv.examine import examine_chunk
 from beam_taxi.sources.csv.parse import TooLong, iter_chunks, record_bounds
 from beam_taxi.sources.csv.plain import is_blank
 from beam_taxi.sources.csv.positions import JoinedText, LocalPosition, TextPosition
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, Positions, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
 from beam_taxi.sources.csv.scan import NEVER_CLOSED, TEXT_AFTER_QUOTE, too_long
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE, Positions
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.source import Part, Progress, Scan

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import WHITESPACE, Dialect, Settings
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
@@ -27,7 +21,11 @@ Table = tuple[dict[str, Kind], list[dict[str, Any]]]
 
 
 def read(
-    path: Path, dialect: Dialect, part_bytes: int = 1 << 20, batch_bytes: int = 64, declared: dict[str, Kind] | None = None
+    path: Path,
+    dialect: Dialect,
+    part_bytes: int = 1 << 20,
+    batch_bytes: int = 64,
+    declared: dict[str, Kind] | None = None,
 ) -> Table:
     """Return the kinds of the columns, and the rows."""
     chosen = Settings((str(path),), "unused", "run", num_shards=3, batch_bytes=batch_bytes, dialect=dialect)
@@ -158,7 +156,7 @@ CASES = {
     ),
 }  # fmt: skip
 del CASES["all together"]
-PARTS = (1, 2, 3, 7, 20, 101, 1 << 20)
+PARTS = (1, 3, 20, 1 << 20)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -169,5 +167,5 @@ def test_an_option_gives_the_table_of_the_plain_dialect(tmp_path: Path, case: Ca
     (tmp_path / "x.csv").write_bytes(gzip.compress(content) if compressed else content)
     right = read(tmp_path / "plain.csv", Dialect())
     for part_bytes in (1,) if compressed else PARTS:
-        for batch_bytes in (1, 30, 1 << 20):
+        for batch_bytes in (1, 30):
             assert read(tmp_path / "x.csv", case.dialect, part_bytes, batch_bytes) == right, (part_bytes, batch_bytes)
