@@ -93,7 +93,6 @@ _REGEXES = {
     "delimiter": f"^({_CHARACTER}|{'|'.join(map(re.escape, [*DELIMITER_NAMES, WHITESPACE]))})$",
     "escape": f"^{_CHARACTER}?$",
     "comment": f"^{_CHARACTER}?$",
-    "thousands": "^[^0-9A-Za-z+-]?$",
     "quote": f"^{_CHARACTER}?$",
     "metadata_store": r"^((mysql|grpc)://.+|none)$",
     "metadata_password_file": f"^({_OBJECT}|projects/[^/]+/secrets/[^/]+/versions/[^/]+)$",

@@ -9,6 +9,7 @@ from beam_taxi.sources.csv.parse import BadRecord, record_bounds
 
 _MARKS_OF_COMMENTS = b"#%;!"
 _LONGEST_FOOTER = 5
+_FEW = 4
 _AUTO = "--dialect auto proposes how to read the file"
 
 
@@ -20,10 +21,10 @@ def hint(chunk: bytes, bad: Sequence[BadRecord], n_good: int, header: bytes) -> 
     for mark in (chunk[first.start : first.start + 1], header[:1]):
         if mark and mark in _MARKS_OF_COMMENTS:
             return f" (--comment {mark.decode()!r} skips lines that begin so)"
-    if len(bad) > n_good:
+    if len(bad) > max(n_good, _FEW):
         return f" ({_AUTO})"
     starts_at_end = len(chunk[first.start :].split(b"\n")) <= 2 * _LONGEST_FOOTER
-    if starts_at_end and len(bad) <= _LONGEST_FOOTER and not chunk[bad[-1].end :].strip():
+    if starts_at_end and len(bad) <= min(_LONGEST_FOOTER, n_good // 4) and not chunk[bad[-1].end :].strip():
         return " (--skip_footer N skips the last N records)"
     return ""
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from beam_taxi.settings import WHITESPACE, Dialect, Settings
+from beam_taxi.errors import DataError, UsageError
+from beam_taxi.launch.command import parse
+from beam_taxi.settings import WHITESPACE, Dialect, Settings, command_line
+from beam_taxi.sources.csv.grammar import misfits
+from beam_taxi.sources.csv.notation import plain_numbers
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import plan_input
@@ -147,15 +153,16 @@ CASES = {
         "a,b\n" + repeated(lambda i: f'{i},"x\n"\n'),
     ),
     "all together": Case(
-        "by x\n% c\n ; n | \n% it's 'a\n" + repeated(lambda i: f" {i} ; '1.00{i % 10},5 €' |; 'x^'; |\n%'\n") + "end\n",
+        "by 'x\n% c\n ; n |; m\n% it's 'a\n"
+        + repeated(lambda i: f" {i} ; '1.00{i % 10},5 €' ; 'x^'; |\n%' \n%' ;\n")
+        + "end\n",
         Dialect(
             delimiter=";", quote="'", escape="^", comment="%", skip_lines=1, skip_footer=1, trim=True, decimal=",",
-            thousands=".", number_marks=("€", "|"), columns=("i", "n", "t"), replaces_header=True,
+            thousands=".", number_marks=("€", "%"), columns=("i", "n", "t"), replaces_header=True,
         ),
-        "",
+        "i,n,t\n" + repeated(lambda i: f"{i},100{i % 10}.5,\"x'; |\n%\"\n"),
     ),
 }  # fmt: skip
-del CASES["all together"]
 PARTS = (1, 3, 20, 1 << 20)
 
 
@@ -169,3 +176,119 @@ def test_an_option_gives_the_table_of_the_plain_dialect(tmp_path: Path, case: Ca
     for part_bytes in (1,) if compressed else PARTS:
         for batch_bytes in (1, 30):
             assert read(tmp_path / "x.csv", case.dialect, part_bytes, batch_bytes) == right, (part_bytes, batch_bytes)
+
+
+def numbers(dialect: Dialect, *cells: str) -> list[str | None]:
+    found: list[str | None] = plain_numbers(pa.chunked_array([pa.array(cells)]), dialect).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dialect", "cells"),
+    [
+        (Dialect(thousands=","), ("1,23", "1,2345", ",123", "1,234,5", "0,123", "1,234.5.6", "12,", "1.234,567")),
+        (Dialect(decimal=","), ("1,5,5", ",", "-", "1,5e", "01,5")),
+        (Dialect(decimal=",", thousands="."), ("1.23", "1,5.000", "1.234.56")),
+        (Dialect(number_marks=("$", "USD")), ("$", "USD", "5 EUR", "($5)", "$5-", "5USD5", "- USD", "$ $")),
+        (Dialect(number_marks=("%",), thousands=","), ("5 % of 1,000", "%", "1 000", "5\t\t%")),
+    ],
+)
+def test_what_is_no_number_in_the_notation_is_left_alone(dialect: Dialect, cells: tuple[str, ...]):
+    assert numbers(dialect, *cells) == list(cells) or dialect.decimal == ","
+    for cell in numbers(dialect, *cells):
+        assert len(misfits(pa.array([cell]), Kind.FLOAT)) == 1, cell
+
+
+def test_a_full_stop_is_no_decimal_mark_beside_a_decimal_comma(tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a;b\n1,5;1.5\n2;2,5\n")
+    kinds, rows = read(tmp_path / "x.csv", Dialect(delimiter=";", decimal=","))
+    assert kinds == {"a": Kind.FLOAT, "b": Kind.STRING}
+    assert [row["b"] for row in rows] == ["1.5", "2,5"]
+
+
+def test_cells_of_given_types_are_numbers_in_the_notation(tmp_path: Path):
+    (tmp_path / "x.csv").write_text('a,b\n"1,000","1,000"\n2,x\n')
+    declared = {"a": Kind.INT, "b": Kind.STRING}
+    _, rows = read(tmp_path / "x.csv", Dialect(thousands=","), declared=declared)
+    assert rows == [{"a": 1000, "b": "1,000"}, {"a": 2, "b": "x"}]
+    with pytest.raises(DataError, match="line 2: column 'a': '1,000' is not INT"):
+        read(tmp_path / "x.csv", Dialect(), declared=declared)
+
+
+REFUSED = {
+    "a cell in a column without a name": (
+        "a,b,\n1,2,\n3,4,5\n", Dialect(trailing_delimiter=True), "line 3: has '5' in a column without a name"
+    ),
+    "fewer lines than are skipped": ("a\n1\n", Dialect(skip_lines=5), "is empty: it has 2 lines, and --skip_lines 5"),
+    "nothing but comments": ("#a\n#1\n", Dialect(comment="#"), "is empty: it has no header"),
+    "nothing but a footer": ("a\n1\n2\n", Dialect(skip_footer=2), "has no rows"),
+    "a quote that opens in a footer": (
+        'a\n1\n2\n"by\n3\n', Dialect(skip_footer=1), "line 4: the quote that opens here is never closed"
+    ),
+    "text after a quote in a footer": ('a\n1\n"b"y\n', Dialect(skip_footer=1), "line 3: text after the closing quote"),
+    "a quote behind comments": ('#"\na\n#"\n"1\n', Dialect(comment="#"), "line 4: the quote that opens here is never"),
+    "names that are missing": (",,a\n1,2,3\n", Dialect(index_name="i"), "no name for column 2"),
+    "an index": (",a\n0,1\n", Dialect(), "line 1: the header has no name for column 1: --index_name NAME names it"),
+    "a trailing delimiter": ("a,b,\n0,1,\n", Dialect(), "no name for column 3: does every line end .* --trailing_delim"),
+    "names missing in the middle": ("a,,b\n0,1,2\n", Dialect(), "no name for column 2: .* --replace_header"),
+    "runs of spaces": ("a   b  c\n1   2  3\n", Dialect(), "Try --delimiter whitespace; --skip_lines and --comment"),
+    "numbers as names": ("2020,a\n1,2\n", Dialect(), "give --column_names, .*; --skip_lines and --comment"),
+    "a comment": ("a,b\n1,2\n# x\n", Dialect(), r"line 3: has 1 fields, the header has 2 \(--comment '#' skips"),
+    "comments before the header": ("# x\na,b\n1,2\n", Dialect(), r"the header has 1 \(--comment '#' skips"),
+    "a title": ("x\n" + "a,b\n" * 9, Dialect(), r"line 2: has 2 fields, the header has 1 \(--dialect auto proposes"),
+    "a footer": ("a,b\n" + "1,2\n" * 9 + "by x\n", Dialect(), r"has 1 fields, the header has 2 \(--skip_footer N"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "dialect", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_with_the_option_that_helps(tmp_path: Path, text: str, dialect: Dialect, message: str):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "x.csv", dialect, batch_bytes=1 << 20)
+
+
+FAULTS = {
+    "--delimiter ''": Dialect(delimiter=""),
+    "--delimiter 'colon'": Dialect(delimiter="colon"),
+    "--escape '\\n'": Dialect(escape="\n"),
+    "--escape '\"'": Dialect(escape='"'),
+    "--comment ','": Dialect(comment=","),
+    "--comment '//'": Dialect(comment="//"),
+    "--thousands '5'": Dialect(thousands="5"),
+    "--thousands '.'": Dialect(thousands="."),
+    "--number_marks '('": Dialect(number_marks=("(", ")")),
+    "--number_marks ''": Dialect(number_marks=("",)),
+    "--number_marks 'e'": Dialect(number_marks=("e",)),
+    "--number_marks '5USD'": Dialect(number_marks=("5USD",)),
+    "--replace_header requires --column_names": Dialect(replaces_header=True),
+    "--index_name ''": Dialect(index_name=""),
+    "--index_name 'i'": Dialect(index_name="i", columns=("a",)),
+}
+
+
+@pytest.mark.parametrize(("message", "dialect"), FAULTS.items(), ids=FAULTS)
+def test_options_that_cannot_be(message: str, dialect: Dialect):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Settings(("x",), "r", "r", dialect=dialect)
+
+
+@pytest.mark.parametrize(("given", "delimiter"), [("tab", "\t"), (r"\t", "\t"), ("semicolon", ";"), ("pipe", "|")])
+def test_delimiters_have_names(given: str, delimiter: str):
+    settings = parse(["--input", "x", "--output", "o", "--delimiter", given]).settings
+    assert settings.dialect.delimiter == delimiter
+    again = parse([*command_line(settings), "--run_id", "r"]).settings
+    assert again.dialect == settings.dialect
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("part_bytes", [1, 7, 1 << 20])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_repeated_headers_are_told(tmp_path: Path, compressed: bool, part_bytes: int, line_end: str):
+    text = line_end.join(["a,b", "1,x", '2,"', 'a,b"', "a,b", "3,y", "a,bc", "a,b"])
+    content = text.encode()
+    (tmp_path / "x.csv").write_bytes(gzip.compress(content) if compressed else content)
+    chosen = Settings((str(tmp_path / "x.csv"),), "unused", "run", batch_bytes=8)
+    plan = replace(plan_input(chosen, {}), part_bytes=part_bytes)
+    data, _ = plan_table(plan, chosen)
+    (told,) = [warning for warning in data.warnings if "repeats the header" in warning]
+    assert told.startswith(f"{tmp_path}/x.csv: line 5 repeats the header, and so does 1 more; ")
