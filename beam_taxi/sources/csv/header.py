@@ -116,6 +116,8 @@ def _parse(uri: str, data: bytes, whole: bool, dialect: Dialect, decoding: Decod
         raise DataError(f"{uri}: line {line}: the header cannot be read: {error}") from None
     lines = int((scan.line_ends <= end).sum()) if len(ends) else 1
     columns, n_unnamed = _named(names, dialect)
+    if dialect.trailing_delimiter and not n_unnamed and len(ends):
+        n_unnamed = _trailing_fields(text[end:], len(names), encoding, dialect)
     written = text[:end].rstrip(b"\r\n")
     return Header(columns, after.end() + end, line + lines, decoding, line, written, n_unnamed)
 
@@ -150,6 +152,19 @@ def cells_of(record: str, dialect: Dialect) -> list[str]:
         record = record.strip().replace("\t", " ")
     cells = next(csv.reader(io.StringIO(record, newline=""), **dialect.csv_format), [])
     return [cell.strip() for cell in cells] if dialect.trim else cells
+
+
+def _trailing_fields(text: bytes, n_names: int, encoding: str, dialect: Dialect) -> int:
+    """Return 1 if the first record ends with a delimiter, unlike the header, else 0."""
+    skipped = skippable(dialect).match(text)
+    assert skipped is not None
+    text = text[skipped.end() :]
+    ends = RecordScan(text, dialect, 0, len(text)).record_ends(OUTSIDE)
+    try:
+        cells = cells_of(text[: int(ends[0]) if len(ends) else len(text)].decode(encoding, "replace"), dialect)
+    except csv.Error:
+        return 0
+    return int(len(cells) == n_names + 1 and not cells[-1])
 
 
 def _named(names: list[str], dialect: Dialect) -> tuple[tuple[str, ...], int]:

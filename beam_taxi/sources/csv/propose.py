@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import BinaryIO
 
 from beam_taxi.errors import DataError
@@ -23,6 +23,7 @@ from beam_taxi.sources.csv.stream import Decoding, TextStream
 
 SAMPLE_BYTES = 256 << 10
 _MAX_LINES = 1000
+_MAX_LINES_OF_RECORD = 100
 _DELIMITERS = (",", "\t", ";", "|", WHITESPACE)
 _QUOTES = ('"', "'")
 _COMMENTS = "#%"
@@ -72,12 +73,15 @@ def propose(uri: str, stored: BinaryIO) -> Proposal:
     if not text.strip():
         raise DataError(f"{uri}: is empty")
     comment = _comment(text)
-    readings = [
-        _read(text, whole, Dialect(delimiter=delimiter, quote=quote, escape=escape, comment=comment, encoding=encoding))
-        for delimiter, quote, escape in product(_DELIMITERS, _QUOTES, ("", "\\") if "\\" in text else ("",))
-        if quote == '"' or quote in text
-    ]
+    given = Dialect(comment=comment, encoding=encoding)
+    readings = [_read(text, whole, dialect) for dialect in _candidates(text, given)]
     best = max(readings, key=lambda reading: reading.rank)
+    if not best.records:
+        raise DataError(f"{uri}: has no records")
+    if comment and _is_row(best.records[0], best.records[1:]):
+        # The header may begin with the mark of comments.
+        other = _read(text, whole, replace(best.dialect, comment=""))
+        best = other if other.share >= best.share else best
     found = _Finder(best, reasons, whole).find()
     return Proposal(found, reasons, len(best.records))
 
@@ -103,6 +107,16 @@ def _sample(uri: str, stored: BinaryIO) -> tuple[str, str, bool]:
         return data.decode(_FALLBACK_ENCODING, "replace"), _FALLBACK_ENCODING, whole
 
 
+def _candidates(text: str, given: Dialect) -> Iterator[Dialect]:
+    """Yield the ways in which records may be split into cells."""
+    quotes = [quote for quote in _QUOTES if quote == given.quote or quote in text]
+    escapes = ["", "\\"] if "\\" in text else [""]
+    # White space before quotes, in most lines.
+    trim = 2 * len(re.findall(r"""[,;|\t] +["']""", text)) > len(text.splitlines())
+    for delimiter, quote, escape in product(_DELIMITERS, quotes, escapes):
+        yield replace(given, delimiter=delimiter, quote=quote, escape=escape, trim=trim)
+
+
 def _comment(text: str) -> str:
     """Return the character with which comments begin, or empty: lines that begin with it, but not all."""
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line]
@@ -114,35 +128,44 @@ def _comment(text: str) -> str:
 
 
 def _read(text: str, whole: bool, dialect: Dialect) -> _Reading:
-    records = list(_records(text, dialect))
-    if not whole and len(records) > 1:
+    lines = list(islice(io.StringIO(text, newline=""), _MAX_LINES))
+    records = list(_records(lines, dialect))
+    if not (whole and len(lines) < _MAX_LINES) and len(records) > 1:
         del records[-1]
     counts = Counter(len(record.cells) for record in records)
     fields, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
     return _Reading(dialect, records, fields, count / max(len(records), 1))
 
 
-def _records(text: str, dialect: Dialect) -> Iterator[_Record]:
-    """Yield the first records; comments and blank lines are left out."""
-    pending, first = "", 0
-    for number, line in enumerate(io.StringIO(text, newline=""), 1):
-        if number > _MAX_LINES:
-            return
-        if not pending and (not line.strip() or (dialect.comment and line.startswith(dialect.comment))):
+def _records(lines: Sequence[str], dialect: Dialect) -> Iterator[_Record]:
+    """Yield the records; comments and blank lines are left out."""
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        if not line.strip() or (dialect.comment and line.startswith(dialect.comment)):
+            number += 1
             continue
-        first, pending = first if pending else number, pending + line
-        unescaped = pending.replace("\\\\", "").replace("\\" + dialect.quote, "") if dialect.escape else pending
-        # A record goes on in the next line if a quote is open.
-        if unescaped.count(dialect.quote) % 2 and len(pending) < 1 << 14:
-            continue
+        count = _lines_of_record(lines[number : number + _MAX_LINES_OF_RECORD], dialect)
+        record = "".join(lines[number : number + count])
         try:
-            cells = cells_of(pending.rstrip("\r\n"), dialect)
+            cells = cells_of(record.rstrip("\r\n"), dialect)
         except csv.Error:
             cells = []
-        yield _Record(first, pending, tuple(cells))
-        pending = ""
-    if pending:
-        yield _Record(first, pending, ())
+        yield _Record(number + 1, record, tuple(cells))
+        number += count
+
+
+def _lines_of_record(lines: Sequence[str], dialect: Dialect) -> int:
+    """Return how many lines the first record has; one if a quote in it is not closed."""
+    quotes = 0
+    for count, line in enumerate(lines, 1):
+        text = (
+            line.replace(dialect.escape * 2, "").replace(dialect.escape + dialect.quote, "") if dialect.escape else line
+        )
+        quotes += text.count(dialect.quote)
+        if quotes % 2 == 0:
+            return count
+    return 1
 
 
 class _Finder:
@@ -154,7 +177,7 @@ class _Finder:
         self._fields = reading.fields
         self._share = reading.share
         self._reasons = reasons
-        self._whole = whole
+        self._whole = whole and (not reading.records or reading.records[-1].line < _MAX_LINES - 1)
 
     def find(self) -> Dialect:
         """Return the dialect, and add the reasons."""
@@ -162,7 +185,7 @@ class _Finder:
         if self._whole:
             self._footer()
         header = self._skip_to_header()
-        rows = [record for record in self._records if len(record.cells) == self._fields]
+        rows = self._full()
         if header is not None:
             rows = [record for record in rows if record.line > header.line]
         self._names(header, rows)
@@ -183,6 +206,8 @@ class _Finder:
             self._reasons["quote"] = told + " so"
         if self._dialect.escape:
             self._reasons["escape"] = told + " so"
+        if self._dialect.trim:
+            self._reasons["trim"] = "there is white space before quotes"
         if self._dialect.comment:
             self._reasons["comment"] = f"lines begin with {self._dialect.comment!r}"
 
@@ -208,6 +233,9 @@ class _Finder:
 
         complete = next((r for r in self._records if is_header(r) and all(map(is_name.fullmatch, r.cells))), None)
         header = next(filter(is_header, self._records), None)
+        first = self._records[0]
+        if len(first.cells) == self._fields - 1 and all(first.cells) and not any(r.cells[-1] for r in self._full()):
+            return first
         follows = [r for r in self._records if header and r.line > header.line and len(r.cells) == self._fields]
         if header and complete and not header.cells[-1].strip() and any(r.cells[-1].strip() for r in follows):
             # The last column has cells, so that this is no header with a delimiter at its end.
@@ -219,6 +247,9 @@ class _Finder:
             self._set("skip_lines", header.line - 1, f"line {before[0].line} is no header: {_shown(before[0].text)}")
         return header
 
+    def _full(self) -> list[_Record]:
+        return [record for record in self._records if len(record.cells) == self._fields]
+
     def _names(self, header: _Record | None, rows: Sequence[_Record]) -> None:
         if header is None:
             return
@@ -228,9 +259,11 @@ class _Finder:
             self._set("columns", made, f"line {header.line} looks like a row: {_shown(header.text)}")
             return
         numbers = [name for name in names if re.fullmatch(r"-?\d+(\.\d*)?", name)]
-        if len(names) > 1 and not names[-1] and not any(row.cells[-1].strip() for row in rows):
-            self._set("trailing_delimiter", True, f"line {header.line} and all records end with a delimiter")
-            names.pop()
+        if self._fields > 1 and not any(row.cells[-1].strip() for row in rows):
+            if not names[-1] or len(names) < self._fields:
+                self._set("trailing_delimiter", True, f"all records behind line {header.line} end with a delimiter")
+            if not names[-1]:
+                names.pop()
         if numbers:
             given = tuple(name or f"column_{number}" for number, name in enumerate(names, 1))
             self._set("columns", given, f"line {header.line} has the number {numbers[0]!r} as a name")
@@ -245,6 +278,7 @@ def _is_row(header: _Record, rows: Sequence[_Record]) -> bool:
     def numeric(cell: str) -> bool:
         return bool(re.fullmatch(r"\s*-?[\d.,]*\d\s*", cell))
 
+    rows = [row for row in rows if len(row.cells) == len(header.cells)]
     columns = [
         number
         for number in range(len(header.cells))

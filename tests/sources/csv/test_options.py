@@ -143,6 +143,9 @@ CASES = {
     "an index with a name": Case("row,x\n0,x\n", Dialect(index_name="other"), "row,x\n0,x\n"),
     "a trailing delimiter": Case("id,x,\n0,a,\n1,,\n", Dialect(trailing_delimiter=True), "id,x\n0,a\n1,\n"),
     "trailing delimiters": Case("id,x,,\n0,a,,\n1,,,\"\"\n", Dialect(trailing_delimiter=True), "id,x\n0,a\n1,\n"),
+    "a trailing delimiter, but for the header": Case(
+        "id,x\n\n0,a,\n1,,\n", Dialect(trailing_delimiter=True), "id,x\n0,a\n1,\n"
+    ),
     "a header that is replaced": Case(
         ",id\n0,5\n1,7\n", Dialect(columns=("a", "b"), replaces_header=True), "a,b\n0,5\n1,7\n"
     ),
