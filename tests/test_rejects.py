@@ -90,25 +90,15 @@ def test_what_is_not_corrected_is_refused(
 
 
 DIALECT = [
-    "--skip_lines",
-    "2",
-    "--skip_footer",
-    "1",
-    "--comment",
-    "#",
-    "--escape",
-    "\\",
-    "--trim",
-    "--delimiter",
-    "whitespace",
-    "--replace_header",
+    *("--skip_lines", "2", "--skip_footer", "1", "--comment", "#", "--escape", "\\"),
+    *("--trim", "--delimiter", "whitespace", "--replace_header"),
 ]
 
 
 @pytest.mark.parametrize(
     ("options", "text", "fixed"),
     [
-        (DIALECT + ["--column_names", "a,b"], 't\nu\nx y\n1  x\n2\n 3 "#"\nby z w\n', '"#  2\\"" "v w"'),
+        ([*DIALECT, "--column_names", "a,b"], 't\nu\nx y\n1  x\n2\n 3 "#"\nby z w\n', '"#  2\\"" "v w"'),
         (["--trailing_delimiter", "--trim"], "a,b,\n1,x,\n2,\n3,z,\n", "2, y,"),
         (["--index_name", "a", "--decimal", ",", "--delimiter", ";"], ";b\n1;x\n2\n3;z\n", "2;y"),
     ],

@@ -26,7 +26,7 @@ def test_the_options_that_are_printed_read_the_file(tmp_path: Path, capsys: pyte
         "--delimiter ';' --comment '#' --skip_footer 1 --trim --decimal , --thousands . --number_marks '€'"
     )
     assert main([*words, *shlex.split(options), "--no_examples"]) == 0
-    assert "rows read  20 from 1 file(s), 1 blank lines" in capsys.readouterr().out
+    assert "rows read  20 from 1 file(s), 0 blank lines" in capsys.readouterr().out
     schema = next((tmp_path / "out").glob("*/schema/schema.pbtxt")).read_text()
     assert schema.count("type: INT") == 1
     assert schema.count("type: FLOAT") == 1

@@ -27,7 +27,7 @@ _EXACT_DIGITS = 7
 
 def examine(cells: pa.StringArray) -> Evidence:
     """Return the evidence from one column of text cells; empty cells are null."""
-    text = _text(cells)
+    text = text_of(cells)
     if not text:
         return Evidence(Kind.MISSING)
     rest = text.translate(None, _INT_BYTES)
@@ -62,7 +62,7 @@ def _offsets(cells: pa.StringArray) -> npt.NDArray[np.int32]:
     return np.frombuffer(cells.buffers()[1], np.int32)[cells.offset : cells.offset + len(cells) + 1]
 
 
-def _text(cells: pa.StringArray) -> bytes:
+def text_of(cells: pa.StringArray) -> bytes:
     """Return the concatenated bytes of all cells."""
     buffer = cells.buffers()[2]
     if not len(cells) or buffer is None:

@@ -11,10 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.settings import Dialect
-from beam_taxi.sources.csv.grammar import FLOAT_CELL
+from beam_taxi.sources.csv.grammar import FLOAT_CELL, text_of
 
 _LOOKALIKE = "\u2024"
 """ONE DOT LEADER, which looks like a full stop."""
+
+
+_PLAIN = {".": b"0123456789-.eE", ",": b"0123456789-"}
+"""Characters that mean the same in the plain grammar, by the decimal mark."""
 
 
 class _Notation(NamedTuple):
@@ -51,6 +55,8 @@ def plain_numbers(cells: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
 
     `1.5` is no number if the decimal mark is a comma: it gets a dot that only looks like a full stop.
     """
+    if all(not text_of(chunk).translate(None, _PLAIN[dialect.decimal]) for chunk in cells.chunks):
+        return cells
     notation = _notation(dialect.decimal, dialect.thousands, dialect.number_marks)
     plain = pc.replace_substring_regex(cells, notation.needless, "")
     if dialect.decimal != ".":

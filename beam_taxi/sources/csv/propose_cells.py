@@ -11,7 +11,8 @@ Row = tuple[int, Sequence[str]]
 _DIGITS = r"[-+]?[\d.,'\u2019\u00a0\u202f ]*\d"
 _SIGN = r"[^\w\s.,+()'\"-]{1,3}"
 _MARKED = re.compile(
-    rf"[-+]?(?P<before>{_SIGN}|[A-Za-z]{{2,3}}(?=[ \d-]))?\s?(?P<number>{_DIGITS})\s?(?P<after>{_SIGN}|[A-Za-z]{{2,3}})?"
+    rf"[-+]?(?P<before>{_SIGN}|[A-Za-z]{{2,3}}(?=[ \d-]))?\s?(?P<number>{_DIGITS})"
+    rf"\s?(?P<after>{_SIGN}|[A-Za-z]{{2,3}})?"
 )
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,'\u2019\u00a0\u202f ])\d{3})+(?P<rest>[.,]\d*)?")
 _MISSING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-", "--", "?", ".", "\\N", "missing")
