@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
-from beam_taxi.columns import ColumnSettings
+from beam_taxi.columns import ColumnSettings as ColumnSettings
+from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
@@ -330,6 +331,8 @@ class Settings:
             # Arrow's offsets of text have 31 bits.
             "--batch_bytes": (self.batch_bytes, 1, 1 << 30),
             "--max_field_bytes": (self.dialect.max_field_bytes, 1, 1 << 28),
+            "--skip_lines": (self.dialect.skip_lines, 0, 1_000_000),
+            "--skip_footer": (self.dialect.skip_footer, 0, 1000),
             "--histogram_buckets": (self.statistics.histogram_buckets, 1, 10_000),
             "--quantile_buckets": (self.statistics.quantile_buckets, 1, 10_000),
             "--top_k": (self.statistics.top_k, 1, 1_000_000),

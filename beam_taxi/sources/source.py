@@ -40,8 +40,8 @@ class SourceInfo:
     `size` is the number of stored bytes, or a service's estimate; `columns` are in the order of the source.
     `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
     beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line` or `row`.
-    `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
-    reason.
+    `fields` has all columns of a text by the names in it, if they are not those of the features. `with_lists` has the
+    columns with several values; `left_out` those that cannot be used and are not wanted, with the reason.
     """
 
     uri: str
@@ -51,6 +51,7 @@ class SourceInfo:
     is_splittable: bool = False
     is_sequential: bool = False
     row_word: str = "row"
+    fields: tuple[str, ...] = ()
     with_lists: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
