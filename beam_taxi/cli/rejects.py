@@ -44,10 +44,16 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
     dialect = manifest.settings.dialect
     columns = {entry.uri: entry.columns or manifest.columns for entry in manifest.inputs}
     rows = [row for path in corrected for row in _rows(path, columns, manifest.columns, dialect)]
-    header = [] if dialect.columns else [manifest.columns]
-    text = io.StringIO()
+    header = [] if dialect.columns and not dialect.replaces_header else [manifest.columns]
+    # Lines and records that the options of the run skip.
+    footer = [("footer",)] * dialect.skip_footer
+    text = io.StringIO("\n" * dialect.skip_lines)
+    text.seek(0, io.SEEK_END)
+    # Otherwise a cell may look like a comment, or like none.
+    quoting = {"quoting": csv.QUOTE_ALL} if dialect.quote and (dialect.comment or dialect.is_whitespace) else {}
     try:
-        csv.writer(text, lineterminator="\n", **dialect.csv_format).writerows([*header, *rows])
+        writer = csv.writer(text, lineterminator="\n", **{**dialect.csv_format, **quoting})
+        writer.writerows([*header, *rows, *footer])
         content = text.getvalue().encode(dialect.encoding)
     except (csv.Error, UnicodeEncodeError) as error:
         raise DataError(f"{out}: cannot be written in the format of the run: {error}") from error
@@ -72,10 +78,13 @@ def _rows(
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: line {number}: not a reject of this run: {error!r}") from error
         if "text" not in reject:
-            raise DataError(f"{path}: line {number}: 'text' is missing: replace 'base64' with the corrected record")
+            what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"
+            raise DataError(f"{path}: line {number}: 'text' is missing: {what} the corrected record")
         try:
             text = io.StringIO(reject["text"], newline="")
             found = [row for row in csv.reader(text, strict=True, **dialect.csv_format) if row]
+            if dialect.trailing_delimiter:
+                found = [row[:-1] if len(row) == len(names) + 1 and not row[-1] else row for row in found]
         except csv.Error as error:
             raise DataError(f"{path}: line {number}: {error}") from error
         if len(found) != 1 or len(found[0]) != len(names):

@@ -130,7 +130,7 @@ def test_only_the_columns_that_are_used_are_asked_for(
     tables: Tables, name: str, columns: ColumnSettings, expected: dict[str, str], asked: list[str]
 ):
     table = opened(name, columns=columns, flatten=True)
-    assert {new: column.name for new, column in table.columns.items()} == expected
+    assert {new: ".".join(column.path) for new, column in table.columns.items()} == expected
     assert table.info.columns == tuple(expected)
     assert list(tables.sessions[-1].read_session.read_options.selected_fields) == asked
     whole = {str(row): row for row in rows_of(opened(name, flatten=True))}
@@ -138,7 +138,8 @@ def test_only_the_columns_that_are_used_are_asked_for(
 
 
 def test_columns_that_cannot_be_used_are_not_asked_for(tables: Tables):
-    table = open_bigquery("bq://data.d.typed", SETTINGS, {"id": Kind.INT, "tags": Kind.STRING})
+    settings = replace(SETTINGS, schema="")
+    table = open_bigquery("bq://data.d.typed", settings, {"id": Kind.INT, "tags": Kind.STRING})
     assert list(table.info.left_out) == ["place"]
     assert list(tables.sessions[-1].read_session.read_options.selected_fields) == ["id", "amount", "tags", "start"]
     assert opened("typed", columns=ColumnSettings(drop=("place",))).info.columns == ("id", "amount", "tags", "start")

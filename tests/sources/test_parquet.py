@@ -103,7 +103,7 @@ def test_lost_digits_are_told(tmp_path: Path):
         (pa.array([{"x": 1}]), "column 'a' of type struct<x: int64> has no place in a tf.Example: make columns of"),
         (pa.array([[1.5], [1e39]]), "row 2: column 'a' overflows float32"),
         (pa.array([1.0, 1e39]), "row 2: column 'a' overflows float32"),
-        (pa.array(["x"]), "column 'a' is string, not INT as in --schema"),
+        (pa.array(["x"]), "column 'a' is string, not INT as declared"),
         (pa.array([], pa.int64()), "has no rows"),
     ],
 )
@@ -230,10 +230,10 @@ def test_declared_types(tmp_path: Path, column: pa.Array, kind: Kind, values: li
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pa.array([1.0, None, 1.5]), "row 3: column 'a': 1.5 is not INT, as in --schema: a whole number within int64"),
-        (pa.array([float("nan")]), "row 1: column 'a': nan is not INT, as in --schema"),
-        (pa.array([2**64 - 1], pa.uint64()), "row 1: column 'a': 18446744073709551615 is not INT, as in --schema"),
-        (pa.array([1], pa.timestamp("us")), "column 'a' is timestamp[us], not INT as in --schema"),
+        (pa.array([1.0, None, 1.5]), "row 3: column 'a': 1.5 is not INT as declared: a whole number within int64"),
+        (pa.array([float("nan")]), "row 1: column 'a': nan is not INT as declared"),
+        (pa.array([2**64 - 1], pa.uint64()), "row 1: column 'a': 18446744073709551615 is not INT as declared"),
+        (pa.array([1], pa.timestamp("us")), "column 'a' is timestamp[us], not INT as declared"),
     ],
 )
 def test_what_is_declared_int_must_be_whole(tmp_path: Path, column: pa.Array, message: str):

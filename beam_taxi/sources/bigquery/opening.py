@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from beam_taxi.errors import DataError, UsageError, one_line
 from beam_taxi.settings import Settings
-from beam_taxi.sources.arrow.columns import Column, Columns, columns_of
+from beam_taxi.sources.arrow.columns import Column, columns_of
 from beam_taxi.sources.bigquery.identity import identity_of_query, identity_of_table
 from beam_taxi.sources.bigquery.names import SCHEME, TableName
 from beam_taxi.sources.bigquery.query import Waiting, dry_run, run_query
@@ -54,9 +54,10 @@ def _open(
         sessions = Sessions(name, settings)
         session = sessions.open()
         found = columns_of(uri, schema_of(session), settings.flatten)
-        chosen = _selected(uri, found, settings).chosen(uri, declared)
+        names = settings.columns.select(uri, found.names)
+        chosen = found.selected(names).chosen(uri, declared if settings.schema is not None else {})
         some = [".".join(column.path) for column in chosen.usable.values()]
-        is_narrower = len(some) < len(found.usable) + len(found.unusable)
+        is_narrower = len(some) < len(found.names)
         wanted = sessions.wanted(session)
         if session.streams and (is_narrower or len(session.streams) < wanted):
             session = sessions.open(some if is_narrower else (), wanted)
@@ -81,22 +82,13 @@ def _open(
     return BigQueryTable(info, streams, kinds, content, chosen.usable, frozenset(declared), weighing)
 
 
-def _selected(uri: str, columns: Columns, settings: Settings) -> Columns:
-    """Return the wanted columns under their new names. Raises UsageError."""
-    wanted = settings.columns.select(uri, [*columns.usable, *columns.unusable])
-    return Columns(
-        {new: columns.usable[old] for new, old in wanted.items() if old in columns.usable},
-        {new: columns.unusable[old] for new, old in wanted.items() if old in columns.unusable},
-    )
-
-
 def _kinds(uri: str, columns: Mapping[str, Column], declared: Mapping[str, Kind]) -> dict[str, Kind]:
     """Return the kinds of columns, whose values are not known: STRING if they may be beyond int64. Raises DataError."""
     kinds = {}
     for name, column in columns.items():
         kinds[name] = declared.get(name) or (column.kind if column.is_bounded else Kind.STRING)
         if not column.can_be(kinds[name]):
-            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as in --schema")
+            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as declared")
     return kinds
 
 

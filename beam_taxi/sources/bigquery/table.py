@@ -122,24 +122,24 @@ class _Reader:
             raise DataError(f"{at}: column {weighing.weight!r}, the --weight_feature, {fault[1]}")
 
     def _to_features(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [(name, self._table.columns[name], kind) for name, kind in self._kinds.items()]
-        features = [self._to_feature(name, column, column.of(batch), kind) for name, column, kind in columns]
+        columns = [(self._table.columns[name], kind) for name, kind in self._kinds.items()]
+        features = [self._to_feature(column, column.of(batch), kind) for column, kind in columns]
         return pa.RecordBatch.from_arrays(features, names=list(self._kinds))
 
-    def _to_feature(self, name: str, column: Column, array: pa.Array, kind: Kind) -> pa.Array:
+    def _to_feature(self, column: Column, array: pa.Array, kind: Kind) -> pa.Array:
         """Return a column as a feature. Raises DataError for what a first pass would have refused or told."""
-        at = f"{self._table.info.uri}: column {name!r}"
+        at = f"{self._table.info.uri}: column {column.name!r}"
         if column.is_number and kind is not Kind.STRING:
             found = examine(column, array, kind)
             if found.beyond is not None and kind is Kind.INT:
-                raise DataError(f"{at}: {found.beyond.value} is not INT, as in --schema: a whole number within int64")
+                raise DataError(f"{at}: {found.beyond.value} is not INT as declared: a whole number within int64")
             if kind is Kind.FLOAT and found.evidence.overflow is not None:
                 raise DataError(f"{at} overflows float32, the float of tf.Example")
             loses = pa.types.is_decimal(column.type) and found.evidence.losses.changed
-            if kind is Kind.FLOAT and loses and name not in self._table.declared:
+            if kind is Kind.FLOAT and loses and column.name not in self._table.declared:
                 raise DataError(
                     f"{at} of type {column.type} has values above {EXACT_FLOAT32:,} that lose digits as float32, the "
-                    "float of tf.Example; declare it in --schema: BYTES keeps all digits, FLOAT accepts the loss"
+                    "float of tf.Example; declare it by --types: STRING keeps all digits, FLOAT accepts the loss"
                 )
         # The decimals of a type are BigQuery's, not those of the table.
         return to_kind(column, array, kind, trim=True)
