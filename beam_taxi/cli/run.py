@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 from beam_taxi.cli import summary
 from beam_taxi.cli.dialect import print_proposals
+from beam_taxi.cli.reuse import Reuse
 from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
 from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts, preflight
 from beam_taxi.launch.baseline import with_baseline
 from beam_taxi.launch.command import parse, wants_json
 from beam_taxi.launch.job import planned_manifest, run_job
-from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Done, Outcome, Unknown, consequence
 from beam_taxi.launch.quiet import Timings, quieten, set_log_levels
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.registry import choose
-from beam_taxi.run.manifest import RunManifest
+from beam_taxi.sources.fingerprint import content_hashes
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
@@ -42,12 +42,17 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings = Timings()
+    reuse = Reuse(launch, console, timings)
     with timings.part("checks"):
-        checks, plan = preflight.look(runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"))
+        checks, plan = preflight.look(
+            runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"), reuse.look_up
+        )
     console.end_status()
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
+    if reuse.earlier is not None:
+        return reuse.end()
     if plan is None:
         summary.print_query_plan(launch, checks)
         return 0
@@ -57,18 +62,11 @@ def _launch(argv: Sequence[str], prog: str) -> int:
     if launch.options.plan:
         summary.print_plan(launch, plan, runner.described(plan))
     planned = planned_manifest(launch.settings, plan)
-    record = RunRecord(launch.store, planned, console)
-    if launch.options.cache or launch.options.explain_cache:
-        from beam_taxi.sources.fingerprint import content_hashes
-
-        with timings.part("cache"):
-            found = record.look_up(lambda: content_hashes(plan), launch.options.explain_cache)
-        if launch.options.explain_cache:
-            summary.print_lookup(found)
-        if launch.options.cache and found.earlier is not None and not launch.options.plan:
-            return _end_cached(launch, record, found.earlier, timings)
+    if reuse.look_up(planned.inputs, lambda: content_hashes(plan)):
+        return reuse.end()
     if launch.options.plan:
         return 0
+    record = RunRecord(launch.store, planned, console)
     outcome = run_job(runner, plan, planned, record, console, timings)
     return _end(runner, outcome, record, timings)
 
@@ -78,13 +76,6 @@ def _print_checks(checks: Sequence[Check]) -> int:
     if faults:
         raise UsageError(f"{faults} of {len(checks)} checks failed")
     return 0
-
-
-def _end_cached(launch: Launch, record: RunRecord, earlier: RunManifest, timings: Timings) -> int:
-    with timings.part("record"):
-        ids = record.cached(earlier)
-    summary.print_end(launch, earlier, ids, timings, cached=launch.settings.run_id)
-    return consequence(Done(earlier)).exit_status
 
 
 def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) -> int:

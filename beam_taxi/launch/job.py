@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
-from beam_taxi.launch.preflight import schema_notes
+from beam_taxi.launch.preflight import input_entry, schema_notes
 from beam_taxi.launch.quiet import Timings, silenced, without_collection
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Runner
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
     """Return the manifest of a run that starts now, as far as it is known before the data are read."""
+    inputs = [input_entry(one) for one in plan.sources]
+    notes = (*plan.notes, *schema_notes(plan.declared if settings.schema is not None else (), plan.columns))
+    return replace(manifest_of_inputs(settings, inputs), warnings=notes)
+
+
+def manifest_of_inputs(settings: Settings, inputs: Sequence[InputEntry]) -> RunManifest:
+    """Return the manifest of a run that starts now, of which no more than the inputs is known."""
     return RunManifest(
         run_id=settings.run_id,
         pipeline_name=settings.pipeline_name,
@@ -33,10 +41,9 @@ def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
         settings=settings,
         settings_sha256=settings.sha256(),
         versions=versions(),
-        inputs=tuple(InputEntry(one.info.uri, one.info.format, one.info.size) for one in plan.sources),
+        inputs=tuple(inputs),
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        warnings=(*plan.notes, *schema_notes(plan.declared if settings.schema is not None else (), plan.columns)),
     )
 
 

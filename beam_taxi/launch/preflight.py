@@ -16,11 +16,15 @@ from beam_taxi.launch.command import check_text
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
+from beam_taxi.run.manifest import InputEntry
 from beam_taxi.settings import CHECKS_FILE, Settings
-from beam_taxi.sources.bigquery.opening import open_query
+from beam_taxi.sources.bigquery.opening import FORMAT as BIGQUERY
+from beam_taxi.sources.bigquery.opening import check_query, open_query
 from beam_taxi.sources.bigquery.query import Waiting, dry_run
+from beam_taxi.sources.fingerprint import hashes_of
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import Opened, TablePlan, open_input, plan_sources
+from beam_taxi.sources.source import AnySource
 
 _SHOWN = 5
 if TYPE_CHECKING:
@@ -30,11 +34,17 @@ QUERY = "query"
 """The name of the check of a query; its note says what the query would process."""
 
 
-def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], TablePlan | None]:
+IsReused = Callable[[Sequence[InputEntry], Callable[[], list[str]]], bool]
+"""Called with the inputs, and what returns their content hashes: whether an earlier run of the same is reused."""
+
+
+def look(
+    runner: Runner, waiting: Waiting | None = None, is_reused: IsReused | None = None
+) -> tuple[list[Check], TablePlan | None]:
     """Return the results of all checks, and the plan of the input if there can be one.
 
-    A query runs, which costs, only if nothing else forbids the launch; its result is part of the plan. Meanwhile
-    `waiting` is called with the seconds that it has been running.
+    A query runs, which costs, only if nothing else forbids the launch and no earlier run is reused; its result is part
+    of the plan. Meanwhile `waiting` is called with the seconds that it has been running.
     """
     settings, options = runner.settings, runner.options
     inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
@@ -51,7 +61,7 @@ def look(runner: Runner, waiting: Waiting | None = None) -> tuple[list[Check], T
     if options.preflight or options.plan:
         return [*checks, _check(QUERY, lambda: _dry_run(settings))], None
     if not any(check.fault for check in checks):
-        checks.append(_check(QUERY, inputs.run_query))
+        checks.append(_check(QUERY, lambda: inputs.run_query(is_reused)))
     return checks, inputs.plan
 
 
@@ -77,11 +87,20 @@ class _Inputs:
         if self._settings.query is None and self.plan is not None:
             self._check_columns(self.plan)
 
-    def run_query(self) -> None:
-        """Run the query, and open its result too. Raises UsageError and DataError."""
+    def run_query(self, is_reused: IsReused | None) -> None:
+        """Run the query unless an earlier run is reused, and open its result. Raises UsageError and DataError."""
         assert self._settings.query is not None
-        query = open_query(self._settings.query, self._settings, self._kinds, self._waiting)
-        self._opened.sources.insert(0, query)
+        query = check_query(self._settings.query, self._settings)
+        others = self._opened.sources
+
+        def content_hashes() -> list[str]:
+            return [str(query.identity), *hashes_of(others)]
+
+        if is_reused is not None and query.identity is not None:
+            entries = [InputEntry(query.uri, BIGQUERY, query.processed_bytes), *map(input_entry, others)]
+            if is_reused(entries, content_hashes):
+                return
+        self._opened.sources.insert(0, open_query(query, self._settings, self._kinds, self._waiting))
         self._check_columns(self._make_plan())
 
     def _check_columns(self, plan: TablePlan) -> None:
@@ -91,6 +110,11 @@ class _Inputs:
     def _make_plan(self) -> TablePlan:
         self.plan = plan_sources(self._opened, self._settings, self._kinds)
         return self.plan
+
+
+def input_entry(source: AnySource) -> InputEntry:
+    """Return what is known of an input before it is read."""
+    return InputEntry(source.info.uri, source.info.format, source.info.size)
 
 
 def _checks_of(runner: Runner) -> Iterator[Check]:

@@ -13,7 +13,7 @@ from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
-from beam_taxi.sources.bigquery.opening import open_query
+from beam_taxi.sources.bigquery.opening import check_query, open_query
 from beam_taxi.sources.extended import ExtendedSource, extend
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.layout import Keys, lay_out
@@ -73,7 +73,7 @@ def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
     """Match the patterns, open every source, and run the query. Raises UsageError and DataError."""
     opened = open_input(settings, declared)
     if settings.query is not None:
-        opened.sources.insert(0, open_query(settings.query, settings, declared))
+        opened.sources.insert(0, open_query(check_query(settings.query, settings), settings, declared))
     return plan_sources(opened, settings, declared)
 
 

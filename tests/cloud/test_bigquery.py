@@ -175,7 +175,9 @@ def test_a_run_of_the_same_rows_is_reused(
     options = (*args, "--cache", "--no_examples", "--metadata_store", f"sqlite:///{tmp_path}/m.db")
     first = run(bigquery, tmp_path, *options)
     assert first.returncode == 0, first.stderr
-    again = run(bigquery, tmp_path, *options, "--run_id", "again")
+    paid = tables.paid
+    again = run(bigquery, tmp_path, *options, "--run_id", "again", "--explain_cache")
+    assert ("cache      hit: run r" in again.stdout, tables.paid) == (True, paid)
     assert (again.returncode, (tmp_path / "again").exists()) == (0, False), again.stderr
     monkeypatch.setattr(tables, "modified", tables.modified + 1)
     changed = run(bigquery, tmp_path, *options, "--run_id", "changed", "--explain_cache")

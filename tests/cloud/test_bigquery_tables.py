@@ -16,7 +16,7 @@ from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.sources.bigquery import table as reading
 from beam_taxi.sources.bigquery.identity import identity_of_query
 from beam_taxi.sources.bigquery.names import TableName
-from beam_taxi.sources.bigquery.opening import open_bigquery, open_query
+from beam_taxi.sources.bigquery.opening import check_query, open_bigquery, open_query
 from beam_taxi.sources.bigquery.query import dry_run
 from beam_taxi.sources.bigquery.table import BigQueryTable
 from beam_taxi.sources.first_pass import plan_table
@@ -42,6 +42,10 @@ def opened(name: str = "trips", **settings: Any) -> BigQueryTable:
     return open_bigquery(f"bq://data.d.{name}", replace(SETTINGS, **settings), {})
 
 
+def queried(query: str, settings: Settings = SETTINGS) -> BigQueryTable:
+    return open_query(check_query(query, settings), settings, {})
+
+
 def planned(table: BigQueryTable, **settings: Any) -> TablePlan:
     return plan_sources(Opened([table], []), replace(SETTINGS, **settings), {})
 
@@ -63,6 +67,7 @@ CUTS: dict[str, tuple[int, int, int, dict[str, Any], int]] = {
     "more streams than units": (1, 4, 10**6, {}, 1),
     "small units": (4000, 1, 10**6, {"unit_bytes": 400}, 10),
     "a number of shards": (1, 1, 10**6, {"num_shards": 7}, 7),
+    "more shards than streams of a session": (GIB, 1000, 10**6, {"num_shards": 1000}, 1000),
     "fewer rows than units": (100 * GIB, 4, 10**6, {}, ROWS),
 }
 
@@ -176,7 +181,7 @@ def test_projects_of_a_domain(tables: Tables):
     assert tables.sessions[0].parent == "projects/example.com:payer"
     assert tables.sessions[0].read_session.table == "projects/example.com:data/datasets/d/tables/trips"
     tables.referenced = ("projects/example.com:data/datasets/d/tables/trips",)
-    query = open_query("SELECT * FROM `example.com:data.d.trips`", settings, {})
+    query = queried("SELECT * FROM `example.com:data.d.trips`", settings)
     assert len(rows_of(query)) == 10
     assert query.identity.startswith("bigquery-query:")
 
@@ -196,7 +201,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("query", [None, "SELECT 1"], ids=["table", "query"])
 def test_the_identity_of_the_content(tables: Tables, query: str | None, changes: dict[str, Any]):
     def identity() -> str:
-        table = opened() if query is None else open_query(query, SETTINGS, {})
+        table = opened() if query is None else queried(query)
         assert table.content_hash(()) == table.hash_content(1) == table.identity
         return table.identity
 
@@ -217,7 +222,7 @@ QUERIES = {
 
 @pytest.mark.parametrize(("one", "other", "is_equal"), QUERIES.values(), ids=QUERIES)
 def test_the_identity_of_queries(tables: Tables, one: str, other: str, is_equal: bool):
-    first, second = open_query(one, SETTINGS, {}), open_query(other, SETTINGS, {})
+    first, second = queried(one), queried(other)
     assert (first.identity == second.identity) is (first.info.uri == second.info.uri) is is_equal
 
 
@@ -238,11 +243,19 @@ def test_no_time_of_the_launcher_is_sent(tables: Tables):
 def test_what_is_no_select_is_refused_before_it_costs(tables: Tables, statement: str):
     tables.statement = statement
     told = f"--query: must be one SELECT statement, which has rows to read, not {statement}"
-    for refused in (lambda: open_query("…", SETTINGS, {}), lambda: dry_run("…", "payer")):
+    for refused in (lambda: queried("…"), lambda: dry_run("…", "payer")):
         with pytest.raises(UsageError) as error:
             refused()
         assert str(error.value) == told
     assert tables.paid == 0
+
+
+def test_a_query_without_a_project(tables: Tables, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", "/none")
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    with pytest.raises(UsageError, match="--project PROJECT is required: the project that pays for the query"):
+        queried("SELECT 1", replace(SETTINGS, project=None))
 
 
 def test_what_a_query_would_process(tables: Tables):
@@ -279,7 +292,7 @@ def test_transient_errors(tables: Tables, status: grpc.StatusCode):
 
 def test_a_query_is_asked_again_after_a_transient_error(tables: Tables):
     tables.failing.update(query=1)
-    assert len(rows_of(open_query("SELECT 1", SETTINGS, {}))) == 10
+    assert len(rows_of(queried("SELECT 1"))) == 10
     assert tables.paid == 1
 
 

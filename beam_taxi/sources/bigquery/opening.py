@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from beam_taxi.errors import DataError, UsageError, one_line
 from beam_taxi.settings import Settings
@@ -19,6 +20,8 @@ from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import SourceInfo
 from beam_taxi.sources.weights import Weighing, weighing_of
 
+FORMAT = "bigquery"
+
 
 def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> BigQueryTable:
     """Open `bq://PROJECT.DATASET.TABLE` as it is now. Raises UsageError and DataError."""
@@ -28,23 +31,37 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
     return _open(uri, name, identity, settings, declared)
 
 
-def open_query(
-    query: str, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
-) -> BigQueryTable:
-    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError.
+@dataclass(frozen=True)
+class Query:
+    """A query that was found to be one SELECT, and what is known before it runs.
 
-    A query that is not one SELECT is refused before it costs.
+    `identity` changes with its rows; it is None if that cannot be known.
     """
-    known = dry_run(query, settings.project)
+
+    text: str
+    processed_bytes: int
+    identity: str | None
+
+    @property
+    def uri(self) -> str:
+        """The URI of its rows, whose table has another name each time."""
+        return f"{SCHEME}query/{hashlib.sha256(self.text.strip().encode()).hexdigest()[:16]}"
+
+
+def check_query(text: str, settings: Settings) -> Query:
+    """Look at a query, which costs nothing. Raises UsageError, also if it is not one SELECT."""
+    known = dry_run(text, settings.project)
     with errors_of("--query"):
-        identity = None if known.tables is None else identity_of_query(query, known.tables, settings.project)
-    name = run_query(query, settings.project, waiting)
-    return _open(uri_of_query(query), name, identity, settings, declared)
+        identity = None if known.tables is None else identity_of_query(text, known.tables, settings.project)
+    return Query(text, known.processed_bytes, identity)
 
 
-def uri_of_query(query: str) -> str:
-    """Return the URI of the rows of a query, whose table has another name in each run."""
-    return f"{SCHEME}query/{hashlib.sha256(query.strip().encode()).hexdigest()[:16]}"
+def open_query(
+    query: Query, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
+) -> BigQueryTable:
+    """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError."""
+    name = run_query(query.text, settings.project, waiting)
+    return _open(query.uri, name, query.identity, settings, declared)
 
 
 def _open(
@@ -69,7 +86,7 @@ def _open(
         _check_weight(uri, weighing, chosen.usable)
     info = SourceInfo(
         uri,
-        "bigquery",
+        FORMAT,
         # Estimates may be 0, and streams are cut at bytes.
         max(size_of(session), len(streams)),
         tuple(chosen.usable),

@@ -26,6 +26,7 @@ _TRANSIENT_REASONS = ("rateLimitExceeded", "backendError", "internalError", "bad
 def query_client(project: str | None) -> Client:
     """Return a client of the service that runs queries and describes tables. Raises UsageError without a project."""
     from google.auth.credentials import AnonymousCredentials
+    from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import bigquery
 
     is_emulated = bool(os.environ.get("BIGQUERY_EMULATOR_HOST")) and not credentials.is_impersonated()
@@ -34,7 +35,8 @@ def query_client(project: str | None) -> Client:
     chosen = AnonymousCredentials() if is_emulated else credentials.credentials()
     try:
         return bigquery.Client(project, chosen)
-    except OSError as error:
+    except (OSError, DefaultCredentialsError) as error:
+        # Without a project, the client looks for that of the environment.
         raise UsageError("--project PROJECT is required: the project that pays for the query") from error
 
 
@@ -45,7 +47,6 @@ def read_client() -> BigQueryReadClient:
 
     emulator = os.environ.get(_STORAGE_EMULATOR)
     if emulator is None:
-        _require_credentials()
         return BigQueryReadClient(credentials=credentials.credentials())
     import grpc
 
@@ -53,6 +54,12 @@ def read_client() -> BigQueryReadClient:
     unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     channel = grpc.insecure_channel(emulator, options=unlimited)
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+
+
+def require_credentials_to_read() -> None:
+    """Raise DefaultCredentialsError, as Google's libraries do, if a launch has no credentials to read with."""
+    if _STORAGE_EMULATOR not in os.environ:
+        _require_credentials()
 
 
 def _require_credentials() -> None:

@@ -11,7 +11,13 @@ import pyarrow as pa
 
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery.names import TableName
-from beam_taxi.sources.bigquery.service import CALL_SECONDS, is_transient, patience, read_client
+from beam_taxi.sources.bigquery.service import (
+    CALL_SECONDS,
+    is_transient,
+    patience,
+    read_client,
+    require_credentials_to_read,
+)
 from beam_taxi.sources.unit_count import MAX_UNITS, units_for
 
 if TYPE_CHECKING:
@@ -29,13 +35,14 @@ class Sessions:
     def __init__(self, name: TableName, settings: Settings) -> None:
         self._name = name
         self._settings = settings
+        require_credentials_to_read()
         self._client = read_client()
 
     def open(self, columns: Sequence[str] = (), streams: int = 0) -> ReadSession:
         """Open a session of some columns, or all, that has at least so many streams if the service can."""
         from google.cloud.bigquery_storage_v1 import types
 
-        shards = self._settings.num_shards or 0
+        shards = min(self._settings.num_shards or 0, _MOST_STREAMS)
         return self._client.create_read_session(
             types.CreateReadSessionRequest(
                 parent=f"projects/{self._settings.project or self._name.project}",
