@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that a page or a terminal would obey rather than show: controls, bidi marks, line separators."""
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+"""Unicode categories that a page or a terminal would obey rather than show: controls, bidi marks, separators."""
 
 
 def number(value: float) -> str:
@@ -47,11 +47,31 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+_SPACES = {" ": "␣", "\u00a0": "⍽"}
+"""Symbols for white space that is shown: open box and shouldered open box, the symbols of ISO 9995-7."""
+
+SYMBOLS = {"␣": "space", "⍽": "no-break space"}
+
+
 def printable(text: str, longest: int = 200) -> str:
-    """Return text from the data with invisible characters as escapes, cut after `longest` characters."""
+    """Return text from the data with invisible characters as escapes, truncated after `longest` characters.
+
+    White space at an end is shown by symbols, and so is any that looks like a space but is none.
+
+        printable("Cash ")  # "Cash␣"
+    """
     cut = text[:longest]
-    shown = "".join(_escape(char) if unicodedata.category(char) in _INVISIBLE else char for char in cut)
+    inner = len(cut.strip(" ")), len(cut) - len(cut.lstrip(" "))
+    shown = "".join(_show(char, not inner[1] <= i < inner[1] + inner[0]) for i, char in enumerate(cut))
     return shown + "…" if len(text) > longest else shown
+
+
+def _show(char: str, is_outer: bool) -> str:
+    if char == " ":
+        return _SPACES[char] if is_outer else char
+    if char in _SPACES:
+        return _SPACES[char]
+    return _escape(char) if unicodedata.category(char) in _INVISIBLE else char
 
 
 def _escape(char: str) -> str:
