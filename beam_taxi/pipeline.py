@@ -41,7 +41,7 @@ def build(
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
-    profile = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics)
+    profile = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)
     summary = None
     if settings.is_validated:
         validate = ValidateStatistics(plan, planned, table.data, examples)

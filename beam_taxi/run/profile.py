@@ -106,7 +106,7 @@ class Text:
 
     `padded` have white space or invisible characters at an end, or invisible ones inside. `numbers` would be read as
     numbers once white space, thousands separators, currency signs, percent signs and units are taken off. `examples`
-    has a frequent value for each of them that is not 0.
+    has one of the values for each of them that is not 0.
     """
 
     padded: int = 0
@@ -176,7 +176,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows, chosen by a hash of the row: `cells` has a row of values for each, None where one is missing."""
+    """Some rows: `cells` has the values of each, None where one is missing. Lists have their first value alone."""
 
     columns: tuple[str, ...]
     cells: tuple[tuple[Value | None, ...], ...]
@@ -184,7 +184,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class DatasetProfile:
-    """The rows of a split, or of a slice of it, whose key is `FEATURE_VALUE`. Slices have no rows to show."""
+    """The rows of a split, or of a slice of it, whose key is `FEATURE_VALUE`.
+
+    `sample` has rows chosen by a hash of the row. Slices have neither rows nor what is known of them.
+    """
 
     split: str
     rows: int
@@ -197,10 +200,14 @@ class DatasetProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """All data sets of a run: the splits in order, each followed by its slices. `label` is the column to predict."""
+    """All data sets of a run: the splits in order, each followed by its slices.
+
+    `label` is the column to predict, and `first` has the first rows of the input.
+    """
 
     datasets: tuple[DatasetProfile, ...]
     label: str | None = None
+    first: Sample | None = None
     profile_version: int = PROFILE_VERSION
 
     def splits(self) -> dict[str, DatasetProfile]:

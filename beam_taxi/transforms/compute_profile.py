@@ -15,6 +15,7 @@ from beam_taxi.run.profile import DatasetProfile, Profile
 from beam_taxi.settings import Settings
 from beam_taxi.statistics.profile.dataset import DatasetCounts
 from beam_taxi.statistics.profile.ranked import add_ranked_values
+from beam_taxi.statistics.profile.rows import sample_of
 from beam_taxi.statistics.splits import SEPARATOR
 from beam_taxi.transforms.compute_statistics import ComputedStatistics, StatisticsBySplit
 from beam_taxi.transforms.write_examples import SplitBatch
@@ -28,13 +29,14 @@ class ComputeProfile(beam.PTransform):
 
     The most frequent values of columns with too many values to count are those of the statistics.
 
-        file = computed.batches | ComputeProfile(settings, computed)
+        file = computed.batches | ComputeProfile(settings, computed, examples.first)
     """
 
-    def __init__(self, settings: Settings, computed: ComputedStatistics) -> None:
+    def __init__(self, settings: Settings, computed: ComputedStatistics, first: PCollection[pa.RecordBatch]) -> None:
         super().__init__()
         self._settings = settings
         self._statistics = computed.statistics
+        self._first = first
 
     def expand(self, batches: PCollection[SplitBatch]) -> PCollection[ArtifactFile]:
         label = self._settings.statistics.label
@@ -44,8 +46,8 @@ class ComputeProfile(beam.PTransform):
             | "Count" >> beam.CombinePerKey(CountRows())
             | "Profile" >> beam.Map(_profile, label).with_output_types(DatasetProfile)
         )
-        write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles)).with_output_types(ArtifactFile)
-        return self._statistics | "WriteProfile" >> write
+        write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles), AsIter(self._first))
+        return self._statistics | "WriteProfile" >> write.with_output_types(ArtifactFile)
 
 
 def _mark_slice(keyed: SplitBatch) -> _Rows:
@@ -90,13 +92,16 @@ class _WriteProfile(beam.DoFn):
         self._splits = [split.name for split in settings.splits]
         self._label = settings.statistics.label
 
-    def process(self, statistics: StatisticsBySplit, profiles: Iterable[DatasetProfile]) -> Iterator[ArtifactFile]:
+    def process(
+        self, statistics: StatisticsBySplit, profiles: Iterable[DatasetProfile], first: Iterable[pa.RecordBatch]
+    ) -> Iterator[ArtifactFile]:
         found = {(one.split, one.slice): one for one in profiles}
         for split in self._splits:
             found.setdefault((split, ""), DatasetProfile(split, 0))
         order = sorted(found, key=lambda key: (self._splits.index(key[0]), key[1]))
         datasets = tuple(add_ranked_values(found[key], statistics[key[0]]) for key in order)
-        content = Profile(datasets, self._label).to_json_text().encode()
+        shown = next((sample_of(rows) for rows in first), None)
+        content = Profile(datasets, self._label, shown).to_json_text().encode()
         # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
         kept = self._folder.publish_first(PROFILE, content)
         yield ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())

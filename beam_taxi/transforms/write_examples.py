@@ -45,12 +45,15 @@ KeyedKeys = tuple[tuple[int, int], pa.RecordBatch]
 
 _MOST_PARTITIONS = 1024
 
+FIRST_ROWS = 10
+"""The number of the first rows of the input."""
+
 
 class WrittenExamples(NamedTuple):
     """The output of `WriteExamples`: parts of its artifacts, the counts of each unit, and the rows by split.
 
     `findings` are what the rows of each unit show about the rules of the schema and the checks. `keys` are those of the
-    `unique` checks, by the numbers of the check and of the partition.
+    `unique` checks, by the numbers of the check and of the partition. `first` are the first rows of the input.
     """
 
     artifacts: PCollection[Artifact]
@@ -58,6 +61,7 @@ class WrittenExamples(NamedTuple):
     batches: PCollection[SplitBatch]
     findings: PCollection[RowFindings]
     keys: PCollection[KeyedKeys]
+    first: PCollection[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,12 @@ class _WriteUnits(beam.DoFn):
     def _write_unit(self, unit: Unit, reader: TableReader, rules: Rules) -> Iterator[Artifact | TaggedOutput]:
         counts, findings = UnitCounts(unit.index), RowFindings(self._settings.validation.offenders)
         keys = [KeysOfUnit(check) for check in rules.checks.unique]
+        wants_first = unit.index == 0
         with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
             for batch in reader.read(unit):
+                if wants_first and len(batch.rows):
+                    yield TaggedOutput("first", to_list_columns(self._described(batch.rows[:FIRST_ROWS])))
+                    wants_first = False
                 for split_batch in self._write(batch, files, _Judging(rules, counts, findings, keys)):
                     yield TaggedOutput("batches", split_batch)
         yield from files.artifacts()
@@ -133,12 +141,16 @@ class _WriteUnits(beam.DoFn):
             by_split = np.bincount(splits[mine][kept[mine]], minlength=len(weights))
             counts.add_rows(source, [int(count) for count in by_split])
             start += length
-        names = settings.statistics.described_columns()
-        described = select_columns(batch.rows, names) if names else batch.rows
+        described = self._described(batch.rows)
         for index, split in enumerate(settings.splits):
             chosen = (splits == index) & kept
             if chosen.any():
                 yield split.name, to_list_columns(filter_rows(described, chosen))
+
+    def _described(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns that the statistics are of."""
+        names = self._settings.statistics.described_columns()
+        return select_columns(rows, names) if names else rows
 
     def _reject(self, source: int, rejects: Sequence[Reject], files: UnitFiles, counts: UnitCounts) -> None:
         files.write_rejects(rejects)
@@ -173,7 +185,8 @@ class WriteExamples(beam.PTransform):
     def expand(self, tasks: PCollection[tuple[int, Iterable[Task]]]) -> WrittenExamples:
         write = beam.ParDo(self._write, AsSingleton(self._data))
         typed = write.with_output_types(
-            Artifact, counts=UnitCounts, batches=SplitBatch, findings=RowFindings, keys=KeyedKeys
+            Artifact, counts=UnitCounts, batches=SplitBatch, findings=RowFindings, keys=KeyedKeys, first=pa.RecordBatch
         )
-        outputs = tasks | "WriteUnits" >> typed.with_outputs("counts", "batches", "findings", "keys", main="artifacts")
+        tags = [name for name in WrittenExamples._fields if name != "artifacts"]
+        outputs = tasks | "WriteUnits" >> typed.with_outputs(*tags, main="artifacts")
         return WrittenExamples(*(outputs[name] for name in WrittenExamples._fields))

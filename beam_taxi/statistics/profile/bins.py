@@ -55,7 +55,7 @@ class Bins:
         return int(self.counts.sum())
 
     def merged(self, other: Bins, limit: int) -> Bins:
-        """Return the bins of both, at most `limit` of them."""
+        """Return the bins of both, at most `limit` of them, which is at least 2, one for each sign."""
         shift = max(self.shift, other.shift)
         parts = (self, other)
         keys = np.concatenate([part.keys >> (shift - part.shift) for part in parts])
@@ -101,9 +101,10 @@ def as_floats(values: Numbers) -> npt.NDArray[np.float64]:
 
 def _reduced(bins: Bins) -> Bins:
     """Return sorted bins with those of the same key joined."""
-    starts = np.flatnonzero(np.concatenate([[True], bins.keys[1:] != bins.keys[:-1]]))
-    if len(starts) == len(bins.keys):
+    is_next = bins.keys[1:] != bins.keys[:-1]
+    if is_next.all():
         return bins
+    starts = np.flatnonzero(np.concatenate([[True], is_next]))
     return Bins(
         bins.shift,
         bins.keys[starts],

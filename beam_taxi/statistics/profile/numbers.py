@@ -30,7 +30,9 @@ class NumberCounts:
         self._limits = limits
         self._type = INT
         self._nan = self._infinite = self._zeros = 0
-        self._mean = self._squares = 0.0
+        # The mean is `pivot + offset`, of which the pivot is exact: numbers that are close together may be far from 0.
+        self._pivot: float | None = None
+        self._offset = self._squares = 0.0
         self._bins = EMPTY
         self._distinct: DistinctHashes | None = None
 
@@ -49,9 +51,10 @@ class NumberCounts:
         if not len(numbers):
             return
         self._zeros += int(counts[numbers == 0].sum())
-        floats = numbers.astype(np.float64)
-        mean = float(np.average(floats, weights=counts))
-        self._add_moments(int(counts.sum()), mean, float(((floats - mean) ** 2 * counts).sum()))
+        pivot = float(numbers[0])
+        offsets = numbers.astype(np.float64) - pivot
+        offset = float(np.average(offsets, weights=counts))
+        self._add_moments(int(counts.sum()), pivot, offset, float(((offsets - offset) ** 2 * counts).sum()))
         self._add_bins(Bins.of(numbers, counts), hashes)
 
     def merge(self, other: NumberCounts) -> None:
@@ -61,18 +64,19 @@ class NumberCounts:
         self._nan += other._nan
         self._infinite += other._infinite
         self._zeros += other._zeros
-        self._add_moments(other._bins.total, other._mean, other._squares)
+        if other._pivot is not None:
+            self._add_moments(other._bins.total, other._pivot, other._offset, other._squares)
         self._add_bins(other._bins, None, other._distinct)
 
-    def _add_moments(self, count: int, mean: float, squares: float) -> None:
+    def _add_moments(self, count: int, pivot: float, offset: float, squares: float) -> None:
         """Add the moments of more values (Chan et al., Updating Formulae and a Pairwise Algorithm, 1979)."""
-        before = self._bins.total
-        total = before + count
-        if not total:
+        if self._pivot is None:
+            self._pivot, self._offset, self._squares = pivot, offset, squares
             return
-        difference = mean - self._mean
-        self._squares += squares + difference * difference * before * count / total
-        self._mean += difference * count / total
+        before = self._bins.total
+        difference = (pivot - self._pivot) + (offset - self._offset)
+        self._squares += squares + difference * difference * before * count / (before + count)
+        self._offset += difference * count / (before + count)
 
     def _add_bins(self, bins: Bins, hashes: Hashes | None, distinct: DistinctHashes | None = None) -> None:
         """Add bins. Hashes are of their values; as long as all values are counted, none are kept."""
@@ -97,7 +101,7 @@ class NumberCounts:
             return replace(numeric, counts=Values((), True))
         return replace(
             numeric,
-            mean=self._mean,
+            mean=(self._pivot or 0.0) + self._offset,
             std=math.sqrt(max(0.0, self._squares / count)),
             min=bins.lows[0].item(),
             max=bins.highs[-1].item(),

@@ -96,11 +96,17 @@ class RowSample:
 
     def sample(self) -> Sample | None:
         """Return the first rows of the sample, or None if there are none."""
-        if self._rows is None:
-            return None
-        shown = self._rows[: self._limits.shown]
-        columns = [[_cell(value) for value in column.to_pylist()] for column in shown.columns]
-        return Sample(tuple(shown.schema.names), tuple(zip(*columns, strict=True)))
+        return None if self._rows is None else _sample(self._rows[: self._limits.shown])
+
+
+def sample_of(rows: pa.RecordBatch) -> Sample:
+    """Return a few rows of list columns as they are shown."""
+    return _sample(_flat(rows))
+
+
+def _sample(rows: pa.RecordBatch) -> Sample:
+    columns = [[_cell(value) for value in column.to_pylist()] for column in rows.columns]
+    return Sample(tuple(rows.schema.names), tuple(zip(*columns, strict=True)))
 
 
 def _flat(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -113,11 +113,11 @@ class TextCounts:
 
 
 class _Looks:
-    """How many strings look like something, and the most frequent of them in one batch."""
+    """How many strings look like something, and the first of them in the order of their bytes."""
 
     def __init__(self) -> None:
         self.counts = {"padded": 0, "numbers": 0}
-        self.examples: dict[str, tuple[int, bytes]] = {}
+        self.examples: dict[str, bytes] = {}
 
     def add(self, values: pa.Array, counts: Counts) -> None:
         try:
@@ -134,11 +134,10 @@ class _Looks:
     def _count(self, name: str, found: npt.NDArray[np.bool_], values: pa.Array, counts: Counts) -> None:
         if found.any():
             self.counts[name] += int(counts[found].sum())
-            index = int(np.argmax(np.where(found, counts, 0)))
-            self._keep(name, (int(counts[index]), values[index].as_py()))
+            self._keep(name, pc.min_max(values.filter(pa.array(found)))["min"].as_py())
 
-    def _keep(self, name: str, example: tuple[int, bytes]) -> None:
-        self.examples[name] = max(self.examples.get(name, example), example)
+    def _keep(self, name: str, example: bytes) -> None:
+        self.examples[name] = min(self.examples.get(name, example), example)
 
     def merge(self, other: _Looks) -> None:
         for name, count in other.counts.items():
@@ -147,7 +146,7 @@ class _Looks:
             self._keep(name, example)
 
     def text(self) -> Text:
-        examples = {name: printed(value) for name, (_, value) in self.examples.items()}
+        examples = {name: printed(value) for name, value in self.examples.items()}
         return Text(self.counts["padded"], self.counts["numbers"], examples)
 
 
