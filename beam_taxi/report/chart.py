@@ -77,11 +77,13 @@ def charts(
     if len({one.type == STRING for one in known}) > 1:
         return _each(labels, profiles, unit, most_rows)
     if known[0].type == STRING and all(dates.are_iso_dates(one) and one.counts.complete for one in known):
-        profiles, unit = [None if one is None else _as_days(one) for one in profiles], dates.DAYS
-    elif known[0].type == STRING:
+        return charts(labels, [None if one is None else _as_days(one) for one in profiles], dates.DAYS)
+    if known[0].type == STRING:
         return (_rows(labels, profiles, most_rows),)
+    if not any(one.finite for one in known):
+        return ()
     if _few([one for one in known if one.finite]):
-        return (_columns(labels, profiles, unit),) if any(one.finite for one in known) else ()
+        return (_columns(labels, profiles, unit),)
     merged = bins.merge(profiles)
     if merged is not None:
         return (_histogram(labels, profiles, merged, unit),)

@@ -61,17 +61,21 @@ def printable(text: str, longest: int = 200) -> str:
         printable("Cash ")  # "Cash␣"
     """
     cut = text[:longest]
-    inner = len(cut.strip(" ")), len(cut) - len(cut.lstrip(" "))
-    shown = "".join(_show(char, not inner[1] <= i < inner[1] + inner[0]) for i, char in enumerate(cut))
+    start = len(cut) - len(cut.lstrip(" "))
+    end = len(cut) if len(text) > longest else len(cut.rstrip(" "))
+    shown = "".join(_show(char, is_outer=not start <= i < end) for i, char in enumerate(cut))
     return shown + "…" if len(text) > longest else shown
 
 
 def _show(char: str, is_outer: bool) -> str:
-    if char == " ":
-        return _SPACES[char] if is_outer else char
-    if char in _SPACES:
-        return _SPACES[char]
-    return _escape(char) if unicodedata.category(char) in _INVISIBLE else char
+    if char == " " and not is_outer:
+        return char
+    return _SPACES.get(char) or escaped(char)
+
+
+def escaped(text: str) -> str:
+    """Return text with invisible characters as escapes of Python and of bash's $'…'; spaces stay as they are."""
+    return "".join(_escape(char) if char != " " and unicodedata.category(char) in _INVISIBLE else char for char in text)
 
 
 def _escape(char: str) -> str:

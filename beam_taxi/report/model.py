@@ -61,7 +61,7 @@ class Report:
     main: str
     baseline: str
     slices: slices.Slices | None
-    sample: sample.SampleRows | None
+    samples: tuple[sample.SampleRows, ...]
     provenance: Provenance | None
 
     @property
@@ -98,7 +98,7 @@ def build(source: Results, baseline: Results | None = None) -> Report:
         main=printable(samples[0 if before is None else 1][0]),
         baseline="" if baseline is None else printable(baseline.name),
         slices=slices.build(source.profile, names, unique),
-        sample=sample.rows(source.profile, names),
+        samples=sample.tables(source.profile, names),
         provenance=None if manifest is None else overview.provenance(manifest),
     )
 

@@ -7,11 +7,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from beam_taxi.report.figures import printable
-from beam_taxi.run.profile import Profile, Value
+from beam_taxi.report.figures import plural, printable
+from beam_taxi.run.profile import Profile, Sample, Value
 
 _MOST_CELLS = 6000
-"""Maximum number of cells shown; a wide table shows fewer rows."""
+"""Maximum number of cells of a table; of a wide table fewer rows are shown."""
 
 _FEWEST_ROWS = 3
 _LONGEST = 60
@@ -19,29 +19,36 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class SampleRows:
-    """Rows of a split: the text of each cell, None where one is missing; `numbers` says which columns are numbers."""
+    """Rows with the text of each cell, None where one is missing; `numbers` says which columns are numbers."""
 
-    split: str
+    title: str
     columns: tuple[str, ...]
     numbers: tuple[bool, ...]
     cells: tuple[tuple[str | None, ...], ...]
 
 
-def rows(profile: Profile, names: Sequence[str]) -> SampleRows | None:
-    """Return sample rows of the first split that has some, with the columns in the order of `names`."""
-    places = {name: place for place, name in enumerate(names)}
+def tables(profile: Profile, names: Sequence[str]) -> tuple[SampleRows, ...]:
+    """Return the first rows of the input, and rows at random of the first split, with the columns as in `names`."""
+    found = []
+    if profile.first is not None and profile.first.cells:
+        found.append(_table("The first {} of the input", profile.first, names))
     for dataset in profile.splits().values():
-        found = dataset.sample
-        if found is None or not found.cells:
-            continue
-        most = max(_FEWEST_ROWS, _MOST_CELLS // max(1, len(found.columns)))
-        order = sorted(range(len(found.columns)), key=lambda i: places.get(found.columns[i], len(places)))
-        numbers = (all(not isinstance(row[i], str) for row in found.cells) for i in order)
-        cells = tuple(tuple(_text(row[i]) for i in order) for row in found.cells[:most])
-        return SampleRows(
-            printable(dataset.split), tuple(printable(found.columns[i]) for i in order), tuple(numbers), cells
-        )
-    return None
+        if dataset.sample is not None and dataset.sample.cells:
+            found.append(_table(f"{{}} of {dataset.split}, chosen at random", dataset.sample, names))
+            break
+    return tuple(found)
+
+
+def _table(title: str, sample: Sample, names: Sequence[str]) -> SampleRows:
+    places = {name: place for place, name in enumerate(names)}
+    order = sorted(range(len(sample.columns)), key=lambda i: places.get(sample.columns[i], len(places)))
+    cells = sample.cells[: max(_FEWEST_ROWS, _MOST_CELLS // max(1, len(order)))]
+    return SampleRows(
+        printable(title.format(plural(len(cells), "row"))),
+        tuple(printable(sample.columns[i]) for i in order),
+        tuple(all(not isinstance(row[i], str) for row in cells) for i in order),
+        tuple(tuple(_text(row[i]) for i in order) for row in cells),
+    )
 
 
 def _text(value: Value | None) -> str | None:
@@ -51,7 +58,6 @@ def _text(value: Value | None) -> str | None:
     if math.isfinite(value) and abs(value) < 3e38:
         single = struct.pack("f", value)
         if struct.unpack("f", single)[0] == value:
-            return next(
-                text for text in (f"{value:.{n}g}" for n in range(6, 10)) if struct.pack("f", float(text)) == single
-            )
+            texts = (f"{value:.{digits}g}" for digits in range(6, 10))
+            return next(text for text in texts if struct.pack("f", float(text)) == single)
     return repr(value)

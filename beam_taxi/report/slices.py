@@ -85,7 +85,7 @@ def _slice(one: DatasetProfile, whole: DatasetProfile, names: Sequence[str], uni
 def _feature(index: int, name: str, one: DatasetProfile, whole: DatasetProfile, is_id: bool) -> SlicedFeature:
     columns = [Column("all rows", whole.rows, whole.features[name]), Column(one.slice, one.rows, one.features[name])]
     unit = features.unit(name, columns[:1])
-    rows = {row.label: row.cells for row in features.figures(columns, unit, is_id)}
+    rows = {row.label: row.cells for row in features.figures(columns, unit, is_id and unit is None)}
     cells = tuple((rows[label][1], rows[label][0]) if label in rows else (NONE, NONE) for label in FIGURES)
     drawn = chart.charts([column.label for column in columns], [column.profile for column in columns], unit, 12)
     return SlicedFeature(index, printable(name), cells, drawn[0] if len(drawn) == 1 else None)

@@ -58,9 +58,8 @@ def _findings(report: Report, width: int) -> Iterator[list[str]]:
     for one in report.findings[:_LISTED]:
         names = ", ".join(link.name for link in one.links[:6])
         more = f" and {len(one.links) - 6} more" if len(one.links) > 6 else ""
-        splits = f" ({', '.join(one.splits)})" if one.splits else ""
         start = f"{names}{more}  " if names else ""
-        yield _wrap(f"{_SIGNS.get(one.severity, '-')} {start}{one.title}: {one.text}{splits}", width, "    ")
+        yield _wrap(f"{_SIGNS.get(one.severity, '-')} {start}{one.title}: {one.text}", width, "    ")
     yield _more(len(report.findings), "finding")
 
 

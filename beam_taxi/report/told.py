@@ -29,14 +29,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Told:
-    """A finding, its columns and the splits that it is about."""
+    """A finding and its columns."""
 
     severity: str
     kind: str
     title: str
     text: str
     links: tuple[Link, ...]
-    splits: tuple[str, ...]
 
 
 def tell(found: Sequence[Finding], names: Sequence[str]) -> tuple[Told, ...]:
@@ -49,7 +48,6 @@ def tell(found: Sequence[Finding], names: Sequence[str]) -> tuple[Told, ...]:
             printable(one.title),
             _text(one),
             tuple(Link(numbers.get(name), printable(name)) for name in one.features),
-            tuple(map(printable, one.splits)),
         )
         for one in found
     )

@@ -195,6 +195,10 @@
   table.classList.add("live");
   document.querySelector(".toolbar").hidden = false;
   filter();
-  if (byId("packed")) unpack().then(reveal);
-  else reveal();
+  if (byId("packed")) {
+    byId("unpacked").remove();
+    unpack().then(reveal);
+  } else {
+    reveal();
+  }
 })();
