@@ -55,5 +55,9 @@ setup(
         "protobuf",
         "pyyaml",
     ],
+    extras_require={
+        # requirements-notebook.txt is its lock.
+        "notebook": ["jupyterlab>=4.4,<5", "ipykernel>=6.29,<8"],
+    },
     entry_points={"console_scripts": ["beam-taxi = beam_taxi.cli:command"]},
 )

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make .venv in the repository root: Python 3.11 (or 3.10), the locked libraries and this package, editable. Where no
 # such Python is here or can be downloaded, and glibc is 2.39 or later: 3.13 or 3.12 with the other lock.
-# Usage: scripts/setup.sh [--dev]      --dev adds the test tools of requirements-dev.txt
+# Usage: scripts/setup.sh [--dev] [--notebook]
+#   --dev adds the test tools of requirements-dev.txt, --notebook the JupyterLab of requirements-notebook.txt
 # Needs a python3 (3.8 or later) or uv; no compiler where Python 3.11 is found or can be downloaded. Status 2: something is missing, and the line before says what.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,12 +21,13 @@ quietly() {
     fi
 }
 
-dev=false
-case "$#:${1-}" in
-    0:) ;;
-    1:--dev) dev=true ;;
-    *) die "unknown arguments '$*': the only one is --dev" ;;
-esac
+extras=()
+for argument in "$@"; do
+    case "$argument" in
+        --dev | --notebook) extras+=("requirements-${argument#--}.txt") ;;
+        *) die "unknown argument '$argument': there are --dev and --notebook" ;;
+    esac
+done
 
 # What .venv is made from: a lock, the packaging, the Python, and the place (an editable install points at it).
 fingerprint() {
@@ -136,9 +138,11 @@ if ! is_installed "$(lock)"; then
         die "the installed libraries cannot be imported: see above"
     fingerprint "$(lock)" >"$(stamp "$(lock)")"
 fi
-if [ "$dev" = true ] && ! is_installed requirements-dev.txt; then
-    find_uv
-    install requirements-dev.txt
-    fingerprint requirements-dev.txt >"$(stamp requirements-dev.txt)"
-fi
+for extra in "${extras[@]}"; do
+    if ! is_installed "$extra"; then
+        find_uv
+        install "$extra"
+        fingerprint "$extra" >"$(stamp "$extra")"
+    fi
+done
 say ".venv is ready"

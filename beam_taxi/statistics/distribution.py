@@ -114,7 +114,7 @@ class Bins:
 
 def bins(series: Sequence[Distribution], whole: bool) -> Bins:
     """Cut the range of all series into bins; `whole` means that all values are integers, and bins follow them."""
-    low, high = _drawn_range(series)
+    low, high = drawn_range(series)
     edges = _edges(low, high, whole)
     shares = tuple(tuple(_between(one, a, b, b == edges[-1]) for a, b in pairwise(edges)) for one in series)
     below = tuple(one.share(edges[0], inclusive=False) for one in series)
@@ -131,7 +131,7 @@ def _between(one: Distribution, low: float, high: float, closed: bool) -> float:
     return max(0.0, one.share(high, inclusive=closed) - one.share(low, inclusive=False))
 
 
-def _drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
+def drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
     """Return the range, without an end whose 2% of the values would take more than a third of the width."""
     low, high = min(one.points[0] for one in series), max(one.points[-1] for one in series)
     inner_low = min(one.quantile(_TAIL) for one in series)

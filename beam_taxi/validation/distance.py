@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from beam_taxi.statistics.distribution import Distribution
+from beam_taxi.statistics.sketches import SKETCH
 from beam_taxi.validation import chance
 
 CHANCE = 0.001
 """The default probability that two samples of one distribution differ by more than the noise floor."""
-
-SKETCH = 0.01
-"""Maximum error of a share at a bucket's boundary in TFDV's quantile sketches: `StatsOptions.epsilon`."""
-
-_SKETCH_BLOCK = 2101
-"""Number of values in a compressed block of tfx_bsl's sketch, from its `eps` of 0.01 and `max_num_elements` of 2^32."""
-
-
-def sketch_error(n: float) -> float:
-    """Return by how much a share at a boundary of quantiles of n values may be off, at most `SKETCH`.
-
-    Values are compressed in blocks, blocks in pairs, and so on. Each time the error grows by the inverse of the size of
-    a block (Zhang and Wang, A Fast Algorithm for Approximate Quantiles in High Speed Data Streams, SSDBM 2007).
-    """
-    return min(SKETCH, (1 + math.ceil(math.log2(max(1.0, n / _SKETCH_BLOCK)))) / _SKETCH_BLOCK)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from beam_taxi.statistics.sketches import INTERPOLATED, SKETCH, sketch_error
 from beam_taxi.validation import chance, distance
-from beam_taxi.validation.distance import SKETCH, sketch_error
 from beam_taxi.validation.measure import Measure, Measurement, change, figure, percent, small
 from beam_taxi.validation.sample import Sample
 from beam_taxi.validation.tail import FEWEST, farthest
@@ -21,9 +21,6 @@ _NOT_ON_GRID = 0.05
 
 _FEWEST_ENDS = 5
 """Minimum number of different bucket ends that show a grid."""
-
-_INTERPOLATED = 0.001
-"""Share of the values that may be on the wrong side of a boundary in an equi-width histogram."""
 
 _FLOAT32 = 1.2e-7
 """Relative error of a number of 32 bits."""
@@ -138,7 +135,7 @@ def outside(now: Sample, base: Sample, level: float) -> Measure | None:
     n, m = now.present, base.present
     # Interpolated counts may add up to a little more than all values.
     value = min(1.0, max(_outside(one, low, high) for one in now.stats.num_stats.histograms) / now.total)
-    error = sketch_error(n) + _INTERPOLATED + 1 / n
+    error = sketch_error(n) + INTERPOLATED + 1 / n
     words = f"{percent(value)} of the values outside of {figure(low)} to {figure(high)}"
     floor = min(1.0, chance.one_sided(level / 2, n, m) / n + error)
     return Measure("outside", value, floor, words, {"outside": value})

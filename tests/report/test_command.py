@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.cli.report import main
+from beam_taxi.run.manifest import ArtifactFile
+from beam_taxi.run.profile import DatasetProfile, Profile
 from tests.report import make
 
 
@@ -45,6 +48,24 @@ def test_prints_and_writes(run: Path, place: str, capsys: pytest.CaptureFixture[
     assert sorted(p.name for p in run.parent.iterdir()) == ["report.html", "run-1"]
 
 
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_prints_json(run: Path, place: str, capsys: pytest.CaptureFixture[str]):
+    assert main([str(run / place), "--json", "--baseline", str(run)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["report_version"] == 1
+    assert len(found["features"]) == 6
+    assert found["splits"]["eval"] == {"rows": 500}
+
+
+def test_json_of_a_run_has_the_counts_of_its_profile(run: Path, capsys: pytest.CaptureFixture[str]):
+    profile = Profile((DatasetProfile("train", 7), DatasetProfile("eval", 3)))
+    manifest = make.manifest([], {"train": 7, "eval": 3}, profile_file=ArtifactFile("profile.json", 1, "00"))
+    (run / "profile.json").write_text(profile.to_json_text())
+    (run / "manifest.json").write_text(manifest.to_json_text())
+    assert main([str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"] == {"train": {"rows": 7}, "eval": {"rows": 3}}
+
+
 def test_text_format_is_read(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     statistics = statistics_pb2.DatasetFeatureStatisticsList(datasets=[make.wide(3).statistics["train"]])
     (tmp_path / "stats.pbtxt").write_text(text_format.MessageToString(statistics))
@@ -60,6 +81,7 @@ REFUSED = {
     "lost statistics": ("lost", [], "FeatureStats.pb: cannot be read"),
     "out exists": ("run-1", ["--out", "other.txt"], "other.txt: exists"),
     "out has no folder": ("run-1", ["--out", "other.txt/x.html"], "cannot be written"),
+    "json in a file": ("run-1", ["--json", "--out", "x.json"], "not allowed with argument --json"),
     "baseline": ("run-1", ["--baseline", "other.txt"], "contains no statistics"),
 }
 

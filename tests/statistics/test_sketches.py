@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from tfx_bsl.sketches import QuantilesSketch
 
-from beam_taxi.validation.distance import SKETCH, sketch_error
+from beam_taxi.statistics.sketches import SKETCH, sketch_error
 from tests.validation.tables import random
 
 BATCH = 5_000
