@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from beam_taxi.report import bins, dates, ticks
-from beam_taxi.report.figures import number, plural, printable
+from beam_taxi.report.figures import number, plural, visible
 from beam_taxi.report.ticks import Tick
 from beam_taxi.run.profile import STRING, FeatureProfile, Histogram, Tail, Value
 
@@ -139,7 +139,7 @@ def _rows(labels: Sequence[str], profiles: Profiles, most: int) -> Chart:
     shown = order if len(order) <= most and all(complete) else order[: min(most, 10)]
     bars = [
         Bar(
-            printable(str(value), _LONGEST),
+            visible(str(value), _LONGEST),
             tuple(one.get(value, 0 if whole else None) for one, whole in zip(counts, complete, strict=True)),
         )
         for value in shown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from beam_taxi.report import bins
-from beam_taxi.report.figures import number, percent, printable
+from beam_taxi.report.figures import number, percent, visible
 from beam_taxi.run.profile import STRING, FeatureProfile, Histogram
 from beam_taxi.statistics.distribution import Bucket, Distribution
 from beam_taxi.validation import chance, distance
@@ -166,7 +166,7 @@ def _words(one: Column, two: Column, absence: Distance) -> str:
     if not shares:
         return f"distinct values {number(first.distinct.value)} → {number(second.distinct.value)}"
     value, before, now = max(shares, key=lambda found: (abs(found[2] - found[1]), found[0]))
-    return f"“{printable(value, 40)}” {percent(before)} → {percent(now)}"
+    return f"“{visible(value, 40)}” {percent(before)} → {percent(now)}"
 
 
 _NAMES = {"50": "median", "25": "p25", "75": "p75", "5": "p5", "95": "p95", "1": "p1", "99": "p99"}

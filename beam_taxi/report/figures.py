@@ -6,7 +6,7 @@ import math
 import unicodedata
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
-"""Unicode categories that a page or a terminal would obey rather than show: controls, bidi marks, separators."""
+"""Unicode categories that a page or a terminal would obey rather than show, or that look like a space."""
 
 
 def number(value: float) -> str:
@@ -47,35 +47,32 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
-_SPACES = {" ": "␣", "\u00a0": "⍽"}
-"""Symbols for white space that is shown: open box and shouldered open box, the symbols of ISO 9995-7."""
-
-SYMBOLS = {"␣": "space", "⍽": "no-break space"}
-
-
 def printable(text: str, longest: int = 200) -> str:
-    """Return text from the data with invisible characters as escapes, truncated after `longest` characters.
+    """Return text from the data with invisible characters as escapes, cut after `longest` characters.
 
-    White space at an end is shown by symbols, and so is any that looks like a space but is none.
-
-        printable("Cash ")  # "Cash␣"
+    Of the spaces, the usual one is not escaped.
     """
     cut = text[:longest]
-    start = len(cut) - len(cut.lstrip(" "))
-    end = len(cut) if len(text) > longest else len(cut.rstrip(" "))
-    shown = "".join(_show(char, is_outer=not start <= i < end) for i, char in enumerate(cut))
+    shown = "".join(_escape(char) if unicodedata.category(char) in _INVISIBLE and char != " " else char for char in cut)
     return shown + "…" if len(text) > longest else shown
 
 
-def _show(char: str, is_outer: bool) -> str:
-    if char == " " and not is_outer:
-        return char
-    return _SPACES.get(char) or escaped(char)
+SYMBOLS = {"␣": "space", "⍽": "no-break space"}
+"""Symbols for white space, and what they stand for: those of ISO 9995-7."""
 
 
-def escaped(text: str) -> str:
-    """Return text with invisible characters as escapes of Python and of bash's $'…'; spaces stay as they are."""
-    return "".join(_escape(char) if char != " " and unicodedata.category(char) in _INVISIBLE else char for char in text)
+def visible(text: str, longest: int = 200) -> str:
+    """Return a name or a value from the data like `printable`, with symbols for no-break spaces and spaces at an end.
+
+    visible("Cash ")  # "Cash␣"
+    """
+    inner = text[:longest].lstrip(" ")
+    leading = len(text[:longest]) - len(inner)
+    # What is at the end of truncated text was inside.
+    trailing = 0 if len(text) > longest else len(inner) - len(inner.rstrip(" "))
+    middle = inner[: len(inner) - trailing]
+    shown = "⍽".join(printable(part, longest) for part in middle.split("\u00a0"))
+    return "␣" * leading + shown + "␣" * trailing + "…" * (len(text) > longest)
 
 
 def _escape(char: str) -> str:

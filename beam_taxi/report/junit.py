@@ -61,6 +61,6 @@ def _details(result: Result) -> str:
     if result.offenders is None:
         return "not caused by single rows"
     values = (", ".join(f"{name}={value}" for name, value in one.values.items()) for one in result.offenders.first)
-    rows = (" ".join(filter(None, (one.text(), value))) for one, value in zip(result.offenders.first, values, strict=True))
+    rows = (f"{one.text()} {value}" for one, value in zip(result.offenders.first, values, strict=True))
     count = result.offenders.count
     return f"{count:,} row{'' if count == 1 else 's'}" + "".join(f"\n{printable(row, 500)}" for row in rows)

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from beam_taxi.report import features, overview, sample, slices, told
 from beam_taxi.report.comparison import FALSE_ALARMS, Column, Comparison, compare
 from beam_taxi.report.features import Cell, Feature
-from beam_taxi.report.figures import number, percent, plural, printable
+from beam_taxi.report.figures import number, percent, plural, printable, visible
 from beam_taxi.report.findings.find import find
 from beam_taxi.report.overview import Counts, Provenance, Verdict
 from beam_taxi.report.results import Results
@@ -139,7 +139,7 @@ def _facts(profile: Profile, shown: Sequence[Feature]) -> tuple[tuple[str, Cell,
     """Return what is counted over all splits: a label, the figure, and what it consists of."""
     splits = profile.splits()
     rows = sum(one.rows for one in splits.values())
-    found = {printable(name) for one in splits.values() for name in one.features}
+    found = {visible(name) for one in splits.values() for name in one.features}
     kinds = Counter(one.kind for one in shown if one.name in found)
     cells = sum(one.rows * len(one.features) for one in splits.values())
     present = sum(feature.present for one in splits.values() for feature in one.features.values())
@@ -193,7 +193,7 @@ class _Context:
         ]
         return Feature(
             index,
-            printable(name),
+            visible(name),
             features.kind(columns),
             role,
             features.describe(schema, self._domains),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from beam_taxi.report.figures import escaped, number, percent, plural, printable, size
+from beam_taxi.report.figures import number, percent, plural, printable, size
 from beam_taxi.run.manifest import InputEntry, RunManifest
 from beam_taxi.run.validation import FAILED, NOT_EVALUATED, OUTCOMES, PASSED, WARNED, Validation
 from beam_taxi.settings import GIVEN_SCHEMA, Settings, command_line
@@ -170,5 +170,5 @@ def command(settings: Settings) -> str:
 
 def _quote(word: str) -> str:
     """Quote a word for a shell; invisible characters become escapes in bash's $'…'."""
-    shown = escaped(word.replace("\\", "\\\\").replace("'", "\\'"))
-    return shlex.quote(word) if escaped(word) == word else f"$'{shown}'"
+    shown = printable(word.replace("\\", "\\\\").replace("'", "\\'"), len(word) * 2)
+    return shlex.quote(word) if printable(word, len(word)) == word else f"$'{shown}'"

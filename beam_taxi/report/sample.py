@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from beam_taxi.report.figures import plural, printable
+from beam_taxi.report.figures import plural, visible
 from beam_taxi.run.profile import Profile, Sample, Value
 
 _MOST_CELLS = 6000
@@ -44,8 +44,8 @@ def _table(title: str, sample: Sample, names: Sequence[str]) -> SampleRows:
     order = sorted(range(len(sample.columns)), key=lambda i: places.get(sample.columns[i], len(places)))
     cells = sample.cells[: max(_FEWEST_ROWS, _MOST_CELLS // max(1, len(order)))]
     return SampleRows(
-        printable(title.format(plural(len(cells), "row"))),
-        tuple(printable(sample.columns[i]) for i in order),
+        visible(title.format(plural(len(cells), "row"))),
+        tuple(visible(sample.columns[i]) for i in order),
         tuple(all(not isinstance(row[i], str) for row in cells) for i in order),
         tuple(tuple(_text(row[i]) for i in order) for row in cells),
     )
@@ -54,7 +54,7 @@ def _table(title: str, sample: Sample, names: Sequence[str]) -> SampleRows:
 def _text(value: Value | None) -> str | None:
     """Return a value in full; floats with as many digits as a 32-bit float needs, if it is one."""
     if not isinstance(value, float):
-        return None if value is None else printable(str(value), _LONGEST)
+        return None if value is None else visible(str(value), _LONGEST)
     if math.isfinite(value) and abs(value) < 3e38:
         single = struct.pack("f", value)
         if struct.unpack("f", single)[0] == value:

@@ -9,7 +9,7 @@ from beam_taxi.report import chart, features
 from beam_taxi.report.chart import Chart
 from beam_taxi.report.comparison import Column
 from beam_taxi.report.features import NONE, Cell
-from beam_taxi.report.figures import printable
+from beam_taxi.report.figures import visible
 from beam_taxi.run.profile import DatasetProfile, Profile
 
 MOST = 50
@@ -79,7 +79,7 @@ def _slice(one: DatasetProfile, whole: DatasetProfile, names: Sequence[str], uni
         for index, name in enumerate(names)
         if name in one.features and name in whole.features
     )
-    return Slice(printable(one.slice), printable(one.split), one.rows, one.rows / max(whole.rows, 1), shown)
+    return Slice(visible(one.slice), visible(one.split), one.rows, one.rows / max(whole.rows, 1), shown)
 
 
 def _feature(index: int, name: str, one: DatasetProfile, whole: DatasetProfile, is_id: bool) -> SlicedFeature:
@@ -88,4 +88,4 @@ def _feature(index: int, name: str, one: DatasetProfile, whole: DatasetProfile, 
     rows = {row.label: row.cells for row in features.figures(columns, unit, is_id and unit is None)}
     cells = tuple((rows[label][1], rows[label][0]) if label in rows else (NONE, NONE) for label in FIGURES)
     drawn = chart.charts([column.label for column in columns], [column.profile for column in columns], unit, 12)
-    return SlicedFeature(index, printable(name), cells, drawn[0] if len(drawn) == 1 else None)
+    return SlicedFeature(index, visible(name), cells, drawn[0] if len(drawn) == 1 else None)

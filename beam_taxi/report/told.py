@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beam_taxi.report.features import Note
-from beam_taxi.report.figures import printable
+from beam_taxi.report.figures import printable, visible
 from beam_taxi.report.findings.finding import Finding
 
 UNIQUE = "unique"
@@ -47,7 +47,7 @@ def tell(found: Sequence[Finding], names: Sequence[str]) -> tuple[Told, ...]:
             one.kind,
             printable(one.title),
             _text(one),
-            tuple(Link(numbers.get(name), printable(name)) for name in one.features),
+            tuple(Link(numbers.get(name), visible(name)) for name in one.features),
         )
         for one in found
     )

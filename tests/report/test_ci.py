@@ -35,7 +35,7 @@ def test_junit_has_a_case_for_each_result():
     assert (fare.get("file"), fare.get("line"), fare.get("classname")) == ("schema.pbtxt", "12", "anomalies.eval")
     failure = fare.find("failure")
     assert failure is not None
-    assert failure.text == "2 rows\na.csv:7 fare=-1\nb.parquet: row group 0, row 3"
+    assert failure.text == "2 rows\na.csv:7 fare=-1\nb.parquet: row group 0, row 3 "
     assert [child.tag for child in cases["tips INT_TYPE_BIG_INT"]] == []
     assert [child.tag for child in cases["company INT_TYPE_BIG_INT"]] == ["skipped"]
     output = cases["fare fares"].find("system-out")

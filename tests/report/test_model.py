@@ -49,10 +49,6 @@ def test_percent_is_not_rounded_to_nothing_or_all(share: float, shown: str):
 
 PRINTABLE = {
     "plain": ("Zoë 🚕", "Zoë 🚕"),
-    "space after": ("Cash ", "Cash␣"),
-    "spaces around": ("  a b ", "␣␣a b␣"),
-    "spaces alone": ("  ", "␣␣"),
-    "no-break space": ("a\u00a0b", "a⍽b"),
     "thin space": ("a\u2009b", r"a\u2009b"),
     "zero width": ("a\u200bb", r"a\u200bb"),
     "line break": ("a\nb\tc", r"a\nb\tc"),
@@ -61,6 +57,15 @@ PRINTABLE = {
     "zero": ("\x00", r"\x00"),
     "tag": ("<b>", "<b>"),
 }
+VISIBLE = {
+    "space after": ("Cash ", "Cash␣"),
+    "spaces around": ("  a b ", "␣␣a b␣"),
+    "spaces alone": ("  ", "␣␣"),
+    "no-break space": ("a\u00a0b", "a⍽b"),
+    "nothing": ("", ""),
+    "truncated": ("abc " + "x" * 200, "abc " + "x" * 196 + "…"),
+    **PRINTABLE,
+}
 
 
 @pytest.mark.parametrize(("given", "shown"), PRINTABLE.values(), ids=PRINTABLE)
@@ -68,8 +73,14 @@ def test_printable(given: str, shown: str):
     assert figures.printable(given) == shown
 
 
+@pytest.mark.parametrize(("given", "shown"), VISIBLE.values(), ids=VISIBLE)
+def test_visible(given: str, shown: str):
+    assert figures.visible(given) == shown
+
+
 def test_printable_is_cut():
     assert figures.printable("x" * 300, 10) == "x" * 10 + "…"
+    assert figures.visible("x   y", 3) == "x  …"
 
 
 CELLS = st.one_of(
