@@ -22,6 +22,9 @@ _LEFT = 8.0
 _END = 6.0
 """Percentage of the width for the bar of the values beyond an end."""
 
+_CROWDED = 40
+"""Characters of labels of columns that fit on a phone and on paper."""
+
 _GRID = 3
 _SPARK_BARS, _SPARK_HEIGHT = 24, 24
 
@@ -113,7 +116,7 @@ def _quartiles(number: int, places: Sequence[float | None], start: float, end: f
 
 
 def _labels(chart: Chart, start: float, end: float, base: int) -> list[Markup]:
-    """Return the labels below the axis; every other one is `odd`, and left out where there is little room."""
+    """Return the labels below the axis; of many, every other is `odd`, and left out where there is little room."""
     places = [(tick.place, tick.label) for tick in chart.ticks]
     if chart.form == COLUMNS:
         places = [((i + 0.5) / len(chart.bars), bar.label) for i, bar in enumerate(chart.bars)]
@@ -121,11 +124,14 @@ def _labels(chart: Chart, start: float, end: float, base: int) -> list[Markup]:
     parts = [
         Markup('<text x="{}%" y="{}">{}</text>').format(_short(x), base + 12, sign) for bar, x, sign in ends if bar
     ]
+    is_crowded = chart.form == HISTOGRAM or sum(len(label) + 1 for _, label in places) > _CROWDED
     for number, (place, label) in enumerate(places):
         x = start + place * (end - start)
         anchor = " end" if x > 97 else " start" if x < _LEFT + 2 and chart.form == HISTOGRAM else ""
         text = '<text class="x{}{}" x="{}%" y="{}">{}</text>'
-        parts.append(Markup(text).format(" odd" if number % 2 else "", anchor, _short(x), base + 12, label))
+        parts.append(
+            Markup(text).format(" odd" if is_crowded and number % 2 else "", anchor, _short(x), base + 12, label)
+        )
     return parts
 
 

@@ -24,12 +24,13 @@
   const most = 100;
 
   // The cards of a wide table are packed; each is made when it is opened for the first time.
-  let packed = [];
+  let packed = null;
   async function unpack() {
     const bytes = Uint8Array.from(atob(byId("packed").textContent), (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     packed = JSON.parse(await new Response(stream).text());
   }
+  const unpacked = byId("packed") ? unpack() : Promise.resolve();
 
   function make(index) {
     const template = document.createElement("template");
@@ -40,6 +41,10 @@
   // An open card is in a row of its own below that of its column; the others wait in the store.
   function open(row, isOpen) {
     if (isOpen === (row.detail !== null)) return;
+    if (!row.card && !packed) {
+      unpacked.then(() => { open(row, isOpen); label(); });
+      return;
+    }
     row.link.setAttribute("aria-expanded", String(isOpen));
     if (isOpen) {
       row.card ??= make(row.index);
@@ -195,10 +200,6 @@
   table.classList.add("live");
   document.querySelector(".toolbar").hidden = false;
   filter();
-  if (byId("packed")) {
-    byId("unpacked").remove();
-    unpack().then(reveal);
-  } else {
-    reveal();
-  }
+  byId("unpacked")?.remove();
+  unpacked.then(reveal);
 })();
