@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from beam_taxi.report.figures import number, percent, printable
+from beam_taxi.report.figures import percent, printable
 from beam_taxi.report.findings.finding import INFO, WARNING, Evidence, Finding
 from beam_taxi.report.findings.kinds import DRIFT, SPLIT_DIFFERENCE, TITLES, weight
 from beam_taxi.report.findings.seen import listed, named, shown
 from beam_taxi.report.findings.steps import largest_gap
+from beam_taxi.report.findings.times import figure
 from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Profile, Value
 from beam_taxi.validation import chance
 
@@ -168,10 +169,10 @@ def _numbers(pair: _Pair, one: FeatureProfile, two: FeatureProfile) -> Iterator[
     )
     before, after = one.percentiles[key].value, two.percentiles[key].value
     if before == after:
-        text = f"{percent(gap.one)} are below {number(gap.x)} in {pair.first}, {percent(gap.two)} in {pair.second}"
+        text = f"{percent(gap.one)} are below {figure(one, gap.x)} in {pair.first}, {percent(gap.two)} in {pair.second}"
     else:
         word = "median" if key == "50" else f"{key}% are at most"
-        text = f"{word} {number(before)} in {pair.first}, {number(after)} in {pair.second}"
+        text = f"{word} {figure(one, before)} in {pair.first}, {figure(two, after)} in {pair.second}"
     evidence: dict[str, Evidence] = {f"p{key}": before, f"p{key}_other": after, "ks": gap.value}
     yield _Difference(gap.value, text, evidence)
 

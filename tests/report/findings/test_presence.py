@@ -66,8 +66,8 @@ def test_found(cells: list[Any], options: dict[str, Any], expected: list[tuple[s
 
 
 TEXTS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
-    "empty": ([NOTHING], {}, "x: none of the 1,000 rows has a value"),
-    "empty in a split": ([WORDS, NOTHING], {}, "x: none of the 1,000 rows has a value (in eval)"),
+    "empty": ([NOTHING], {}, "x: no row has a value"),
+    "empty in a split": ([WORDS, NOTHING], {}, "x: no row has a value (in eval)"),
     "constant": ([np.full(N, 7), np.full(20, 7)], {}, "x: every value is 7"),
     "constant, or missing": ([some(["a "] * N, 0.1)], {}, "x: every value is 'a ', and 10.0% are missing"),
     "missing": (
