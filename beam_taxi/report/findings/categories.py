@@ -9,6 +9,7 @@ from beam_taxi.report.figures import number, plural
 from beam_taxi.report.findings.finding import INFO, WARNING
 from beam_taxi.report.findings.kinds import MANY_VALUES, RARE_VALUES, UNIQUE
 from beam_taxi.report.findings.seen import Column, Part, Seen, listed, shown
+from beam_taxi.report.findings.times import unit_of_time
 from beam_taxi.run.profile import INT, STRING, FeatureProfile
 
 _FEWEST_UNIQUE = 50
@@ -43,7 +44,7 @@ def find(column: Column) -> Iterator[Seen]:
 
 
 def _is_unique(one: FeatureProfile) -> bool:
-    if one.type not in (INT, STRING) or one.values != one.present:
+    if one.type not in (INT, STRING) or one.values != one.present or unit_of_time(one):
         return False
     allowed = 3 * one.distinct.error
     if one.type == STRING and one.values >= _FEWEST_VALUES:
