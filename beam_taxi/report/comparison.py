@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
-from beam_taxi.report import bins
 from beam_taxi.report.figures import number, percent, visible
-from beam_taxi.run.profile import STRING, FeatureProfile, Histogram
-from beam_taxi.statistics.distribution import Bucket, Distribution
+from beam_taxi.report.findings.differences import CHANCE
+from beam_taxi.report.findings.steps import largest_gap
+from beam_taxi.run.profile import STRING, FeatureProfile
 from beam_taxi.validation import chance, distance
 from beam_taxi.validation.distance import Distance
 
-FALSE_ALARMS = 0.01
-"""Probability that, of all columns of two samples of one distribution, any differs beyond noise."""
+_TESTS = 3
+"""Tests of a column, as the findings count them: missing values, values, and values that one of the two lacks."""
+
+_OTHER_TYPE = 1e9
+"""The strength of a change of the type."""
 
 _NOTABLE = 0.05
 """Share of the interquartile range by which a percentile must move to be the one that is told."""
@@ -51,21 +52,27 @@ class Comparison:
     absence: Distance | None
     words: str
     limit: float | None = None
+    is_other_type: bool = False
 
     @property
     def exceeds(self) -> bool:
-        """Whether the distance exceeds its limit, else its noise floor, or the missing cells differ."""
+        """Whether the distance exceeds its limit, else its noise floor, or the missing cells or the types differ."""
         return self.strength > 1
 
     @property
     def strength(self) -> float:
         """The larger of the differences, as a multiple of its limit or its noise floor."""
-        found = [0.0]
+        found = [_OTHER_TYPE if self.is_other_type else 0.0]
         if self.distance is not None:
             found.append(self.distance.value / max(self.distance.floor if self.limit is None else self.limit, 1e-9))
         if self.absence is not None:
             found.append(self.absence.value / max(self.absence.floor, 1e-9))
         return max(found)
+
+
+def level_of(pairs: int, columns: int) -> float:
+    """Return the level of each test, so that no more pairs of samples seem to differ than the findings allow for."""
+    return CHANCE / max(1, _TESTS * pairs * columns)
 
 
 def compare(pair: str, one: Column, two: Column, level: float, limit: float | None = None) -> Comparison | None:
@@ -77,11 +84,11 @@ def compare(pair: str, one: Column, two: Column, level: float, limit: float | No
     if absence is None:
         return None
     first, second = one.profile, two.profile
-    found = None
-    if first is not None and second is not None and first.values and second.values:
-        found = _distance(first, second, level)
-    is_string = first is not None and first.type == STRING
-    return Comparison(pair, found, absence, _words(one, two, absence), limit if is_string else None)
+    words = _words(one, two, absence)
+    if first is None or second is None or not first.values or not second.values:
+        return Comparison(pair, None, absence, words)
+    own_limit = limit if first.type == STRING else None
+    return Comparison(pair, _distance(first, second, level), absence, words, own_limit, first.type != second.type)
 
 
 def _distance(one: FeatureProfile, two: FeatureProfile, level: float) -> Distance | None:
@@ -89,48 +96,14 @@ def _distance(one: FeatureProfile, two: FeatureProfile, level: float) -> Distanc
         return None
     if one.type == STRING:
         return _l_infinity(one, two, level)
-    sizes = float(one.finite), float(two.finite)
+    # Values of one row are not independent.
+    sizes = min(one.finite, one.present), min(two.finite, two.present)
     if not all(sizes):
         return None
-    if one.counts.complete and two.counts.complete and one.counts.exact and two.counts.exact:
-        counts = _by_value(one), _by_value(two)
-        values = sorted({*counts[0], *counts[1]})
-        first, second = ([found.get(value, 0) for value in values] for found in counts)
-        gap = _gap(first, second, sizes)
-    elif one.histogram is None or two.histogram is None:
+    gap = largest_gap(one, two)
+    if gap is None:
         return None
-    elif not (one.histogram.exact and two.histogram.exact):
-        distributions = Distribution(_buckets(one.histogram)), Distribution(_buckets(two.histogram))
-        return distance.kolmogorov_smirnov(*distributions, sizes, level)
-    else:
-        merged = bins.merge([one, two], most=1 << 12)
-        if merged is None:
-            return None
-        ends = [[0 if tail is None else tail.count for tail in side] for side in (merged.below, merged.above)]
-        first, second = ([ends[0][i], *merged.counts[i], ends[1][i]] for i in (0, 1))
-        gap = _gap(first, second, sizes)
-    return Distance("KS", gap, chance.kolmogorov_smirnov(level, *sizes))
-
-
-def _by_value(feature: FeatureProfile) -> dict[float, int]:
-    return {float(one.value): one.count for one in feature.counts.counts}
-
-
-def _gap(one: list[int], two: list[int], sizes: tuple[float, float]) -> float:
-    """Return the largest gap between two cumulative distributions over the same bins.
-
-    Between their edges the true gap may be larger, so chance exceeds the noise floor less often, not more.
-    """
-    steps = zip(accumulate(one), accumulate(two), strict=True)
-    return max(abs(a / sizes[0] - b / sizes[1]) for a, b in steps)
-
-
-def _buckets(histogram: Histogram) -> Iterator[Bucket]:
-    edges = (histogram.low + i * histogram.width for i in range(len(histogram.counts)))
-    yield from (Bucket(low, low + histogram.width, n) for low, n in zip(edges, histogram.counts, strict=True))
-    for tail, end in ((histogram.below, histogram.low), (histogram.above, histogram.high)):
-        if tail is not None:
-            yield Bucket(min(tail.extreme, end), max(tail.extreme, end), tail.count)
+    return Distance("KS", gap.value, min(1.0, chance.kolmogorov_smirnov(level, *sizes) + gap.error))
 
 
 def _l_infinity(one: FeatureProfile, two: FeatureProfile, level: float) -> Distance | None:
@@ -152,10 +125,10 @@ def _words(one: Column, two: Column, absence: Distance) -> str:
     first, second = one.profile, two.profile
     if first is None or second is None:
         return "added" if first is None else "removed"
+    if first.values and second.values and first.type != second.type:
+        return f"type {first.type} → {second.type}"
     if absence.beyond_noise or not first.values or not second.values:
         return f"missing {percent(one.missing / one.rows)} → {percent(two.missing / two.rows)}"
-    if first.type != second.type:
-        return f"type {first.type} → {second.type}"
     if first.type != STRING and not (first.counts.complete and len(first.counts.counts) <= 2):
         return _moved(first, second)
     known = _known_in_both(first, second)

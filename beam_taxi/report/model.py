@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.report import features, overview, sample, slices, told
-from beam_taxi.report.comparison import FALSE_ALARMS, Column, Comparison, compare
+from beam_taxi.report.comparison import Column, Comparison, compare, level_of
 from beam_taxi.report.features import Cell, Feature
 from beam_taxi.report.figures import number, percent, plural, printable, visible
 from beam_taxi.report.findings.find import find
@@ -176,7 +176,7 @@ class _Context:
         self._schema = {one.name: one for one in schema.feature}
         self._domains = {one.name: len(one.value) for one in schema.string_domain}
         self._pairs = pairs
-        self._level = FALSE_ALARMS / max(1, 2 * len(pairs) * len(names))
+        self._level = level_of(len(pairs), len(names))
         self._notes = notes
 
     def feature(self, index: int, name: str, columns: Sequence[Column]) -> Feature:

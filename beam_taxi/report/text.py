@@ -11,7 +11,7 @@ from beam_taxi.report.figures import percent, plural
 from beam_taxi.report.model import Report
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_BARS = 24
+_BARS, _FEWEST_BARS = 24, 8
 
 _SIGNS = {"error": "✖", "warning": "!", "info": "-"}
 
@@ -77,19 +77,17 @@ def _table(report: Report, width: int) -> Iterator[str]:
     rows = [head, *(_row(feature, compared) for feature in report.features)]
     widths = [min(max(len(row[i]) for row in rows), max(12, width // 4)) for i in range(len(head))]
     yield _cut(f"{_columns(head, widths)}  values ({report.main})", width)
+    room = width - sum(widths) - 2 * len(widths)
     for row, feature in zip(rows[1:], report.features, strict=True):
-        yield _cut(f"{_columns(row, widths)}  {_values(feature)}".rstrip(), width)
+        yield _cut(f"{_columns(row, widths)}  {_values(feature, room)}".rstrip(), width)
 
 
 def _row(feature: Feature, compared: bool) -> tuple[str, ...]:
-    missing = feature.figure("missing").order or 0.0
-    found = (
-        feature.name,
-        feature.type,
-        percent(missing),
-        feature.figure("distinct").text,
-        feature.figure("median").text,
-    )
+    missing = percent(feature.figure("missing").order or 0.0)
+    median = feature.figure("median").text
+    # Of dates the day is enough.
+    median = median[: len("≈2014-08-05")].strip() if feature.span else median
+    found = (feature.name, feature.type, missing, feature.figure("distinct").text, median)
     return (*found, _difference(feature)) if compared else found
 
 
@@ -105,7 +103,8 @@ def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _values(feature: Feature) -> str:
+def _values(feature: Feature, room: int) -> str:
+    """Return bars between the smallest and the largest value, bars alone if there is little room, or frequent values."""
     chart = feature.main_chart
     if chart is None:
         return ""
@@ -114,12 +113,16 @@ def _values(feature: Feature) -> str:
         return ""
     if chart.form != HISTOGRAM:
         return _frequent(chart, shares)
-    step = -(-len(shares) // _BARS)
+    ends = [feature.figure(label).text for label in ("min", "max")]
+    bars = min(_BARS, room - len("  ".join(ends)))
+    if bars < _FEWEST_BARS:
+        ends, bars = ["", ""], min(_BARS, max(room, 1))
+    step = -(-len(shares) // bars)
     joined = [sum(shares[i : i + step]) for i in range(0, len(shares), step)]
     peak = max(joined) or 1.0
     # A bar that is not empty is seen.
     blocks = "".join(_BLOCKS[max(round(8 * share / peak), 1 if share else 0)] for share in joined)
-    return f"{feature.figure('min').text} {blocks} {feature.figure('max').text}"
+    return f"{ends[0]} {blocks} {ends[1]}".strip()
 
 
 def _frequent(chart: Chart, shares: Sequence[float]) -> str:

@@ -86,5 +86,11 @@ def test_a_limit_decides_where_there_is_one():
         assert (found.distance.value, found.exceeds) == (pytest.approx(0.4), exceeds)
 
 
+def test_another_type_is_a_difference():
+    found = compare("", column("a", [1] * 100), column("b", [1.0] * 100), 0.001)
+    assert found is not None
+    assert (found.words, found.exceeds) == ("type INT → FLOAT", True)
+
+
 def test_without_rows_nothing_is_compared():
     assert compare("", Column("a", 0, None), column("b", [1]), 0.001) is None
