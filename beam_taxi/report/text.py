@@ -75,8 +75,12 @@ def _table(report: Report, width: int) -> Iterator[str]:
     compared = any(feature.comparisons for feature in report.features)
     head = ("column", "type", "missing", "distinct", "median", *(("difference",) if compared else ()))
     rows = [head, *(_row(feature, compared) for feature in report.features)]
-    widths = [min(max(len(row[i]) for row in rows), max(12, width // 4)) for i in range(len(head))]
-    yield _cut(f"{_columns(head, widths)}  values ({report.main})", width)
+    widths = [min(max(len(row[i]) for row in rows), max(24, width // 4)) for i in range(len(head))]
+    for dropped in (head.index("median"), head.index("distinct")):
+        if sum(widths) + 2 * len(widths) + _FEWEST_BARS > width:
+            rows = [(*row[:dropped], *row[dropped + 1 :]) for row in rows]
+            del widths[dropped]
+    yield _cut(f"{_columns(rows[0], widths)}  values ({report.main})", width)
     room = width - sum(widths) - 2 * len(widths)
     for row, feature in zip(rows[1:], report.features, strict=True):
         yield _cut(f"{_columns(row, widths)}  {_values(feature, room)}".rstrip(), width)
@@ -104,7 +108,7 @@ def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _values(feature: Feature, room: int) -> str:
-    """Return bars between the smallest and the largest value, bars alone if there is little room, or frequent values."""
+    """Return bars between the ends of the values, bars alone where there is little room, or frequent values."""
     chart = feature.main_chart
     if chart is None:
         return ""
