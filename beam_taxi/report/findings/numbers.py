@@ -53,12 +53,14 @@ def _outliers(part: Part, removed: Mapping[Number, int]) -> Iterator[Seen]:
         many = plural(count, "value") if exact else f"at least {plural(count, 'value')}"
         end = None if tail.end is None else tail.sign * tail.end
         evidence = {"count": count, "count_is_exact": exact, "extreme": end, f"p{key}": one.percentiles[key].value}
+        reach = "" if end is None else f", {'up' if upper else 'down'} to {figure(one, end)}"
+        brief = many + reach
         if count == 1 and end is not None:
-            text = f"{figure(one, end)} is far {side} the rest ({rest})"
+            brief = figure(one, end)
+            text = f"{brief} is far {side} the rest ({rest})"
         else:
-            reach = "" if end is None else f", {'up' if upper else 'down'} to {figure(one, end)}"
             text = f"{many} {'is' if count == 1 else 'are'} far {side} the rest{reach} ({rest})"
-        yield Seen(OUTLIERS, severity, part.split, text, many, count / part.rows, evidence, side)
+        yield Seen(OUTLIERS, severity, part.split, text, brief, count / part.rows, evidence, side)
 
 
 def _farthest(tail: Tail) -> tuple[str, int, bool] | None:

@@ -168,5 +168,5 @@ def test_splits_are_told_in_one_finding():
     assert one.kind == "outliers"
     assert one.splits == ("train", "eval")
     assert one.text.startswith("age: 2 values are far above the rest, up to 60,000 (99% are at most 74)")
-    assert one.text.endswith(" (in eval; 1 value in train)")
+    assert one.text.endswith(" (in eval; 50,000 in train)")
     assert one.evidence["split"] == "eval"
