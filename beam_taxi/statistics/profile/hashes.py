@@ -33,12 +33,18 @@ def mix(bits: Hashes) -> Hashes:
 
 
 def add_column(rows: Hashes, values: Hashes, lengths: npt.NDArray[np.int64]) -> Hashes:
-    """Return the hashes of rows with one more column, given its values and the number of them in each row."""
-    column = np.full(len(rows), _MISSING)
+    """Return the hashes of rows with one more column, given its values and the number of them in each row.
+
+    Those of whole rows must be mixed in the end.
+    """
     filled = lengths > 0
     if len(values) > np.count_nonzero(filled):
         starts = np.cumsum(lengths)[filled] - lengths[filled]
         places = np.arange(len(values)) - np.repeat(starts, lengths[filled])
         values = np.add.reduceat(mix(values + places.astype(np.uint64)), starts)
-    column[filled] = values
-    return mix(rows * _NEXT + column)
+    column = values
+    if len(values) < len(rows):
+        column = np.full(len(rows), _MISSING)
+        column[filled] = values
+    hashes: Hashes = rows * _NEXT + column
+    return hashes
