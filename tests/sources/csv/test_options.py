@@ -121,6 +121,11 @@ CASES = {
     "marks and thousands": Case(
         'a,b\n"$1,234.50",x$\n"1,000 $",$\n', Dialect(number_marks=("$",), thousands=","), "a,b\n1234.50,x$\n1000,$\n"
     ),
+    "missing values among numbers": Case(
+        "a;b;c\n1.000,5;;%\n;2%;5\nNA;;\n2,5;1.000;NA\n",
+        Dialect(delimiter=";", decimal=",", thousands=".", number_marks=("%",), null_values=("NA", "%")),
+        "a,b,c\n1000.5,,\n,2,5\n,,\n2.5,1000,\n",
+    ),
     "a plus": Case("a,b\n+37,x\n-1,+\n", Dialect(number_marks=("+",)), "a,b\n37,x\n-1,+\n"),
     "white space around cells": Case(
         "a , b,c \n 1, x y ,\t2\n3 ,  , 4\n  \n", Dialect(trim=True), "a,b,c\n1,x y,2\n3,,4\n"
