@@ -50,7 +50,6 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
             content.overflows[name] = line_of(evidence.overflow)
         if name not in declared:
             _add_spelling(content, name, one_array(column), evidence.kind, line_of)
-
     _note_repeated_headers(content, chunk, file, lines)
 
 
