@@ -38,7 +38,7 @@ def add_column(
 ) -> Hashes:
     """Return the hashes of rows with one more column, given its values and the number of them in each row.
 
-    Rows without a value miss it, or have an empty list if `empty` says so. Those of whole rows must be mixed in the end.
+    Rows without a value miss it, or have an empty list where `empty` is true. Hashes of whole rows must be mixed.
     """
     filled = lengths > 0
     if len(values) > np.count_nonzero(filled):
