@@ -100,7 +100,10 @@ def test_lost_digits_are_told(tmp_path: Path):
             pa.array([[[1]]], pa.list_(pa.field("element", pa.list_(pa.field("element", pa.int64()))))),
             "column 'a' of type list<element: list<element: int64>> has no place in a tf.Example",
         ),
-        (pa.array([{"x": 1}]), "column 'a' of type struct<x: int64> has no place in a tf.Example: make columns of"),
+        (
+            pa.array([{"x": 1}]),
+            "column 'a' of type struct<x: int64> has no place in a tf.Example; --flatten makes columns of",
+        ),
         (pa.array([[1.5], [1e39]]), "row 2: column 'a' overflows float32"),
         (pa.array([1.0, 1e39]), "row 2: column 'a' overflows float32"),
         (pa.array(["x"]), "column 'a' is string, not INT as declared"),
