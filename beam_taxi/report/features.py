@@ -106,7 +106,7 @@ class Feature:
         if chart is None or chart.form == HISTOGRAM:
             return None
         shares = chart.shares(chart.labels.index(self.samples[self.main]))[: len(chart.bars)]
-        share = max(shares)
+        share = max(shares, default=0.0)
         return (chart.bars[shares.index(share)].label, share) if share else None
 
     @property

@@ -15,7 +15,19 @@ from beam_taxi.launch.command import parse
 from beam_taxi.report import figures, html, model, overview, text, told
 from beam_taxi.report.findings.finding import ERROR, WARNING, Finding
 from beam_taxi.run.manifest import RunManifest
-from beam_taxi.run.profile import Distinct, Duplicates, Percentile, Profile, Sample
+from beam_taxi.run.profile import (
+    FLOAT,
+    INT,
+    STRING,
+    DatasetProfile,
+    Distinct,
+    Duplicates,
+    FeatureProfile,
+    Lengths,
+    Percentile,
+    Profile,
+    Sample,
+)
 from beam_taxi.run.validation import NOT_EVALUATED, PASSED, WARNED, Validation
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
 from tests.report import make
@@ -104,6 +116,15 @@ def test_any_statistics_of_an_earlier_release_are_shown(buckets: list[tuple[floa
     for low, high, count in buckets:
         feature.num_stats.histograms[0].buckets.add(low_value=low, high_value=high, sample_count=count)
     report = model.build(make.source([feature], [numeric("x", [(0, 1, 10)])]))
+    assert html.render(report)
+    assert text.render(report, 80)
+
+
+@pytest.mark.parametrize("kind", [STRING, INT, FLOAT])
+def test_a_column_of_which_no_value_is_known_is_shown(kind: str):
+    rows = DatasetProfile("train", 9, {"x": FeatureProfile(kind, 9, 9, distinct=Distinct(4), length=Lengths(1, 2, 3))})
+    profile = Profile((rows, replace(rows, split="eval")), "x")
+    report = model.build(replace(make.run({"x": ["a"] * 9}, {"x": ["a"] * 9}), profile=profile))
     assert html.render(report)
     assert text.render(report, 80)
 
