@@ -180,6 +180,10 @@ class Dialect:
                     f"{option} {character!r}: must be empty or one ASCII character other than delimiter and line "
                     "break, and none of --quote, --escape and --comment may be another"
                 )
+        limited = {"--skip_lines": (self.skip_lines, 1_000_000), "--skip_footer": (self.skip_footer, 1000)}
+        for option, (number, most) in limited.items():
+            if not 0 <= number <= most:
+                yield f"{option} {number}: must be between 0 and {most}"
         yield from self._faults_of_numbers()
         yield from self._faults_of_names()
         try:

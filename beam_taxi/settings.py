@@ -331,8 +331,6 @@ class Settings:
             # Arrow's offsets of text have 31 bits.
             "--batch_bytes": (self.batch_bytes, 1, 1 << 30),
             "--max_field_bytes": (self.dialect.max_field_bytes, 1, 1 << 28),
-            "--skip_lines": (self.dialect.skip_lines, 0, 1_000_000),
-            "--skip_footer": (self.dialect.skip_footer, 0, 1000),
             "--histogram_buckets": (self.statistics.histogram_buckets, 1, 10_000),
             "--quantile_buckets": (self.statistics.quantile_buckets, 1, 10_000),
             "--top_k": (self.statistics.top_k, 1, 1_000_000),

@@ -25,7 +25,7 @@ def print_proposals(settings: Settings) -> int:
             proposal = propose(uri, stored)
             _print(uri, proposal)
             try:
-                columns = read_header(uri, stored, proposal.dialect).columns
+                columns = read_header(uri, stored, proposal.dialect, settings.columns).columns
                 print(f"  columns: {', '.join(columns)}")
             except DataError as error:
                 print(f"  this is not enough: {error}")

@@ -43,8 +43,9 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
     manifest = read_manifest(manifest_uri)
     dialect = manifest.settings.dialect
     columns = {entry.uri: entry.columns or manifest.columns for entry in manifest.inputs}
-    rows = [row for path in corrected for row in _rows(path, columns, manifest.columns, dialect)]
-    header = [] if dialect.columns and not dialect.replaces_header else [manifest.columns]
+    order = columns[manifest.inputs[0].uri]
+    rows = [row for path in corrected for row in _rows(path, columns, order, dialect)]
+    header = [] if dialect.columns and not dialect.replaces_header else [order]
     # Lines and records that the options of the run skip.
     footer = [("footer",)] * dialect.skip_footer
     text = io.StringIO("\n" * dialect.skip_lines)
@@ -64,7 +65,7 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
 def _rows(
     path: str, columns: Mapping[str, Sequence[str]], order: Sequence[str], dialect: Dialect
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the corrected records of a file of JSON lines, with their fields in the order of the columns of the run."""
+    """Yield the corrected records of a file of JSON lines, with their fields in this order of the columns."""
     try:
         lines = storage.read_bytes(path).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -81,7 +81,7 @@ class Columns:
         """Return the columns with these names, or all. Raises DataError if one of them cannot be used."""
         for name, told in self.unusable.items():
             if names is None or name in names:
-                raise DataError(f"{uri}: column {name!r} {told}")
+                raise DataError(f"{uri}: column {name!r} {told}; --drop_columns leaves it out")
         return {name: column for name, column in self.usable.items() if names is None or name in names}
 
     def chosen(self, uri: str, declared: Mapping[str, Kind]) -> Columns:
@@ -144,7 +144,7 @@ def _column(path: tuple[str, ...], type_: pa.DataType) -> Column | str:
     if kind is not None:
         return Column(path, value_type(plain), kind)
     if pa.types.is_struct(plain):
-        return f"{_no_place(str(type_))}: make columns of its fields with --flatten"
+        return f"{_no_place(str(type_))}; --flatten makes columns of its fields"
     return _no_place(str(type_))
 
 

@@ -31,9 +31,6 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
     if bad and content.first_reject is None:
         content.first_reject = (lines(bad[0].start), bad[0].reason + hint(chunk, bad, len(cells.table), file.header))
     content.rows = (content.rows or 0) + len(cells.table)
-    repeats = repeated_headers(chunk, file.header, file.dialect)
-    if repeats:
-        content.repeated_header = merged_repeats(content.repeated_header, (lines(repeats[0]), len(repeats)))
 
     @cache
     def starts() -> Positions:
@@ -53,6 +50,7 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
             content.overflows[name] = line_of(evidence.overflow)
         if name not in declared:
             _add_spelling(content, name, one_array(column), evidence.kind, line_of)
+    _note_repeated_headers(content, chunk, file, lines)
 
 
 def _weights(cells: pa.Table, weighing: Weighing) -> Weights[int]:
@@ -81,3 +79,14 @@ def _add_spelling(
             row, cell = found.first
             found = replace(found, first=(line_of(row), cell) if known.first is None else None)
     content.spellings[name] = known + found
+
+
+def _note_repeated_headers(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
+    # A header in the middle would make every column STRING, but for a column whose name is a number.
+    if any(
+        kind in (Kind.INT, Kind.FLOAT) and not name.lstrip("-")[:1].isdigit() for name, kind in content.kinds.items()
+    ):
+        return
+    repeats = repeated_headers(chunk, file.header, file.dialect)
+    if repeats:
+        content.repeated_header = merged_repeats(content.repeated_header, (lines(repeats[0]), len(repeats)))

@@ -41,5 +41,5 @@ def _may_contain(chunk: bytes, header: bytes) -> bool:
     """Return whether the chunk has a line that equals the header."""
     if chunk.startswith(header) or chunk.endswith(header):
         return True
-    breaks = [(b"\n", b"\n"), (b"\n", b"\r")] if b"\n" in chunk else [(b"\r", b"\r")]
-    return any(before + header + after in chunk for before, after in breaks)
+    breaks = b"\n\r" if b"\r" in chunk else b"\n"
+    return any(bytes([before]) + header + bytes([after]) in chunk for before in breaks for after in breaks)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,7 +37,10 @@ def trimmed(table: pa.Table, dialect: Dialect) -> pa.Table:
     columns = []
     for column in table.columns:
         cells = pc.utf8_trim_whitespace(column)
-        columns.append(pc.if_else(pc.is_in(cells, value_set=nulls), pa.scalar(None, pa.string()), cells))
+        missing = pc.is_in(cells, value_set=nulls).combine_chunks()
+        # Not `if_else`, whose nulls keep the bytes of the cells in newer Arrow.
+        numbers = pa.array(np.arange(len(cells)), mask=missing.to_numpy(zero_copy_only=False))
+        columns.append(cells.take(numbers))
     return pa.table(columns, names=table.column_names)
 
 

@@ -63,8 +63,9 @@ def scan_stream(file: CsvText[JoinedText], decoding: Decoding, part: Part, progr
         stream = TextStream(file.info.uri, stored, decoding)
         stream.skip_to(file.start.offset)
         try:
-            chunks = iter_chunks(stream, None, file.dialect, file.batch_bytes)
-            for chunk, is_footer in _with_footer(chunks, file.dialect):
+            for chunk, is_footer in _with_footer(
+                iter_chunks(stream, None, file.dialect, file.batch_bytes), file.dialect
+            ):
                 scan = RecordScan(chunk, file.dialect, 0, len(chunk))
                 starts = np.append(np.zeros(1, np.int64), scan.record_ends(OUTSIDE))
                 starts = starts[starts < len(chunk)]

@@ -17,9 +17,9 @@ from beam_taxi.sources.weights import Weighing
 class CsvText(StoredFile[TextPosition, Joint]):
     """A CSV file. Its records begin at `start`, a position in the text; `dialect` is that of the decoded text.
 
-    `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time.
-    `weighing` is None without weights. `fields` has the names of all fields of a record, see `fields_of`. `header` is the header
-    as it is written, without its line end, or empty. Cells of columns in `redacted` are not shown.
+    `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time. Without
+    weights, `weighing` is None. `fields` has the names of all fields of a record, see `fields_of`. `header` has the
+    header as it is written, without its line end, or is empty. Cells of columns in `redacted` are not shown.
     """
 
     info: SourceInfo

@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.launch.command import parse
 from beam_taxi.settings import WHITESPACE, Dialect, Settings, command_line
-from beam_taxi.sources.csv.grammar import misfits
-from beam_taxi.sources.csv.notation import plain_numbers
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import plan_input
@@ -121,6 +118,11 @@ CASES = {
     "marks and thousands": Case(
         'a,b\n"$1,234.50",x$\n"1,000 $",$\n', Dialect(number_marks=("$",), thousands=","), "a,b\n1234.50,x$\n1000,$\n"
     ),
+    "missing values among numbers": Case(
+        "a;b;c\n1.000,5;;%\n;2%;5\nNA;;\n2,5;1.000;NA\n",
+        Dialect(delimiter=";", decimal=",", thousands=".", number_marks=("%",), null_values=("NA", "%")),
+        "a,b,c\n1000.5,,\n,2,5\n,,\n2.5,1000,\n",
+    ),
     "a plus": Case("a,b\n+37,x\n-1,+\n", Dialect(number_marks=("+",)), "a,b\n37,x\n-1,+\n"),
     "white space around cells": Case(
         "a , b,c \n 1, x y ,\t2\n3 ,  , 4\n  \n", Dialect(trim=True), "a,b,c\n1,x y,2\n3,,4\n"
@@ -181,43 +183,6 @@ def test_an_option_gives_the_table_of_the_plain_dialect(tmp_path: Path, case: Ca
             assert read(tmp_path / "x.csv", case.dialect, part_bytes, batch_bytes) == right, (part_bytes, batch_bytes)
 
 
-def numbers(dialect: Dialect, *cells: str) -> list[str | None]:
-    found: list[str | None] = plain_numbers(pa.chunked_array([pa.array(cells)]), dialect).to_pylist()
-    return found
-
-
-@pytest.mark.parametrize(
-    ("dialect", "cells"),
-    [
-        (Dialect(thousands=","), ("1,23", "1,2345", ",123", "1,234,5", "0,123", "1,234.5.6", "12,", "1.234,567")),
-        (Dialect(decimal=","), ("1,5,5", ",", "-", "1,5e", "01,5")),
-        (Dialect(decimal=",", thousands="."), ("1.23", "1,5.000", "1.234.56")),
-        (Dialect(number_marks=("$", "USD")), ("$", "USD", "5 EUR", "($5)", "$5-", "5USD5", "- USD", "$ $")),
-        (Dialect(number_marks=("%",), thousands=","), ("5 % of 1,000", "%", "1 000", "5\t\t%")),
-    ],
-)
-def test_what_is_no_number_in_the_notation_is_left_alone(dialect: Dialect, cells: tuple[str, ...]):
-    assert numbers(dialect, *cells) == list(cells) or dialect.decimal == ","
-    for cell in numbers(dialect, *cells):
-        assert len(misfits(pa.array([cell]), Kind.FLOAT)) == 1, cell
-
-
-def test_a_full_stop_is_no_decimal_mark_beside_a_decimal_comma(tmp_path: Path):
-    (tmp_path / "x.csv").write_text("a;b\n1,5;1.5\n2;2,5\n")
-    kinds, rows = read(tmp_path / "x.csv", Dialect(delimiter=";", decimal=","))
-    assert kinds == {"a": Kind.FLOAT, "b": Kind.STRING}
-    assert [row["b"] for row in rows] == ["1.5", "2,5"]
-
-
-def test_cells_of_given_types_are_numbers_in_the_notation(tmp_path: Path):
-    (tmp_path / "x.csv").write_text('a,b\n"1,000","1,000"\n2,x\n')
-    declared = {"a": Kind.INT, "b": Kind.STRING}
-    _, rows = read(tmp_path / "x.csv", Dialect(thousands=","), declared=declared)
-    assert rows == [{"a": 1000, "b": "1,000"}, {"a": 2, "b": "x"}]
-    with pytest.raises(DataError, match="line 2: column 'a': '1,000' is not INT"):
-        read(tmp_path / "x.csv", Dialect(), declared=declared)
-
-
 REFUSED = {
     "a cell in a column without a name": (
         "a,b,\n1,2,\n3,4,5\n", Dialect(trailing_delimiter=True), "line 3: has '5' in a column without a name"
@@ -256,6 +221,8 @@ FAULTS = {
     "--escape '\\n'": Dialect(escape="\n"),
     "--escape '\"'": Dialect(escape='"'),
     "--comment ','": Dialect(comment=","),
+    "--skip_lines -1": Dialect(skip_lines=-1),
+    "--skip_footer 1001": Dialect(skip_footer=1001),
     "--comment '//'": Dialect(comment="//"),
     "--thousands '5'": Dialect(thousands="5"),
     "--thousands '.'": Dialect(thousands="."),
