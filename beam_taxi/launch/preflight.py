@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError
 from beam_taxi.launch.command import check_text
+from beam_taxi.launch.folders import check_output, check_temporary_files
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
@@ -278,41 +276,3 @@ def check_unrecorded(launch: Launch) -> None:
         return
     if state not in ("FAILED", "CANCELED"):
         raise UsageError(f"--run_id {run_id}: the store has a run of this id, which is {state}; choose another")
-
-
-def check_temporary_files() -> None:
-    """Raises UsageError if there is no folder for temporary files: the libraries cannot even be imported without it."""
-    try:
-        tempfile.gettempdir()
-    except OSError as error:
-        raise UsageError("no folder takes temporary files: set TMPDIR to one with free space") from error
-
-
-def check_output(settings: Settings) -> None:
-    """Raises UsageError if the run exists or its folder cannot be created."""
-    if storage.exists(settings.run_uri):
-        raise UsageError(f"--run_id {settings.run_id}: {settings.run_uri} exists; choose another --run_id")
-    if storage.is_remote(settings.run_uri):
-        return
-    try:
-        folder = _nearest(settings.run_uri)
-    except OSError as error:
-        raise UsageError(f"--output {settings.run_uri}: {error.strerror}") from error
-    if not os.path.isdir(folder):
-        raise UsageError(f"--output: {folder} is not a directory")
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        raise UsageError(f"--output: {folder} is on a read-only file system")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--output: permission denied: cannot write to {folder}")
-
-
-def _nearest(path: str) -> str:
-    """Return the nearest folder above an absolute path that exists. Raises OSError if the path cannot exist."""
-    while True:
-        folder = os.path.dirname(path)
-        try:
-            os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            path = folder
-        else:
-            return path

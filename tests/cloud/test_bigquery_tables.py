@@ -253,7 +253,8 @@ def test_what_is_no_select_is_refused_before_it_costs(tables: Tables, statement:
 def test_a_query_without_a_project(tables: Tables, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/none")
-    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(UsageError, match="--project PROJECT is required: the project that pays for the query"):
         queried("SELECT 1", replace(SETTINGS, project=None))
 
