@@ -33,6 +33,7 @@ def merge(features: Sequence[FeatureProfile | None], most: int = MOST) -> Bins |
 
     The range is that of all of them together, but it ends where the values of a feature are beyond its histogram. Bins
     are merged, never divided, so each count is as exact as those it is made from. A feature without values is flat.
+    `most` is at least 2, since numbers of different signs never share a bin.
     """
     known = [one.histogram for one in features if one is not None and one.histogram and one.histogram.counts]
     if not known:

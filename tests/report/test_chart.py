@@ -84,7 +84,7 @@ def test_ranges_that_have_nothing_in_common_have_no_common_bins():
 NUMBERS = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=40)
 
 
-@given(st.lists(NUMBERS, min_size=1, max_size=3), st.integers(1, 40))
+@given(st.lists(NUMBERS, min_size=1, max_size=3), st.integers(2, 40))
 def test_bars_are_counts_of_the_values(samples: list[list[float]], most: int):
     found = bins.merge([feature_profile(one) for one in samples], most)
     if found is None:
