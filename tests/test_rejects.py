@@ -87,3 +87,15 @@ def test_what_is_not_corrected_is_refused(
     assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 3
     assert f"m.jsonl: {message}" in capsys.readouterr().err
     assert not (tmp_path / "again.csv").exists()
+
+
+def test_rejects_of_json_lines_are_told_how_to_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "x.jsonl").write_text('{"a": 1}\n' * 3 + '{"a": 2\n[1]\n')
+    options = ("--output", tmp_path, "--run_id", "bad", "--max_rejects", 2)
+    assert run("--input", tmp_path / "x.jsonl", *options) == 0
+    assert "rejects    2 (2 not a JSON object)" in capsys.readouterr().out
+    (file,) = (tmp_path / "bad" / "rejects").iterdir()
+    manifest = str(tmp_path / "bad" / "manifest.json")
+    assert rejects.main(["replay", str(file), "--manifest", manifest, "--out", str(tmp_path / "c.csv")]) == 3
+    assert f"{file}: line 1: a line of JSON Lines, not CSV: `jq -r .text" in capsys.readouterr().err
+    assert not (tmp_path / "c.csv").exists()
