@@ -18,12 +18,10 @@ from beam_taxi.sources.jsonlines.lines import Readable, TooLong, blocks_of, too_
 from beam_taxi.sources.jsonlines.parse import ArrowReader, shapes_of_block
 from beam_taxi.sources.jsonlines.shapes import Keys, Shapes
 from beam_taxi.sources.kinds import Kind
+from beam_taxi.sources.look import LOOK_BYTES, named_columns
 from beam_taxi.sources.names import MAX_COLUMNS
 from beam_taxi.sources.source import AnySource, SourceInfo
 from beam_taxi.sources.weights import weighing_of
-
-LOOK_BYTES = 16 << 20
-"""The text at the start of a file in which every key must be, unless options name it."""
 
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'\s*\{\s*("(\\.|[^"\\])*"\s*:|\})')
@@ -58,7 +56,7 @@ class JsonLinesFormat(FileFormat):
             raise DataError(f"{file.uri}: a line in its first {LOOK_BYTES >> 20} MiB {too_long(limit)}") from None
         shapes.drop_null_objects()
         if not is_whole:
-            shapes.add((name, None) for name in _named(settings, declared) if name not in shapes.names)
+            shapes.add((name, None) for name in named_columns(settings, declared) if name not in shapes.names)
         chosen = _columns(file.uri, shapes).chosen(file.uri, declared)
         info = SourceInfo(
             file.uri,
@@ -71,7 +69,8 @@ class JsonLinesFormat(FileFormat):
             with_lists=chosen.with_lists,
             left_out=chosen.unusable,
         )
-        keys = Keys(frozenset(shapes.names), chosen.with_lists, settings.flatten, settings.columns, LOOK_BYTES)
+        known = frozenset(shapes.names)
+        keys = Keys(known, chosen.with_lists, settings.columns, LOOK_BYTES, info.row_word, settings.flatten)
         weighing = weighing_of(settings)
         return JsonLinesFile(
             info, file.version, begin, keys, declared, settings.batch_bytes, limit, weighing, sample.decoding
@@ -94,12 +93,6 @@ def _look(text: Readable, batch_bytes: int, limit: int, flatten: bool) -> tuple[
         shapes.add_all(shapes_of_block(block, reader, flatten))
         seen += len(block)
     return shapes, True
-
-
-def _named(settings: Settings, declared: Mapping[str, Kind]) -> dict[str, None]:
-    """Return the columns that options name."""
-    kept = (name for name in settings.columns.keep if not re.search(r"[*?\[]", name))
-    return dict.fromkeys([*kept, *settings.columns.names, *declared])
 
 
 def _columns(uri: str, shapes: Shapes) -> Columns:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from beam_taxi.columns import ColumnSettings
 from beam_taxi.sources.jsonlines.objects import Object
+from beam_taxi.sources.look import Look
 
 OBJECTS = "has objects, which have no place in a tf.Example: make columns of their keys with --flatten"
 NESTED_LISTS = "has lists of lists or of objects, which have no place in a tf.Example"
@@ -97,35 +97,18 @@ def shape_of(value: Any) -> Shape:
 
 
 @dataclass(frozen=True)
-class Keys:
-    """The keys of a file as far as its first `looked_at` bytes have them, or options name them.
+class Keys(Look):
+    """The keys of a file. With `flatten` those of objects are joined by dots."""
 
-    `known` has all of them, `with_lists` those with lists. Another key is a fault, unless `choice` leaves it out.
-    """
-
-    known: frozenset[str]
-    with_lists: frozenset[str]
     flatten: bool
-    choice: ColumnSettings
-    looked_at: int
-
-    def is_new(self, name: str) -> bool:
-        """Return whether a key should have been known."""
-        return name not in self.known and self.choice.wants(name)
 
     def fault_of(self, name: str, value: Any) -> str | None:
         """Return why the value of a key that is wanted cannot be taken, or None."""
         if value is None:
             return None
-        where = f"of the first {self.looked_at >> 20} MiB"
         if name not in self.known:
-            return (
-                f"has the key {name!r}, which no line {where} has: name it in --columns or --schema, or leave it out "
-                "with --drop_columns"
-            )
+            return self.new_fault(f"the key {name!r}")
         found = shape_of(value)
         if isinstance(found, str):
             return f"column {name!r} {found}"
-        if found and name not in self.with_lists:
-            return f"column {name!r} has a list, but no line {where} has one: leave it out with --drop_columns"
-        return None
+        return self.list_fault(name) if found and name not in self.with_lists else None
