@@ -14,7 +14,9 @@ _WILDCARD = re.compile(r"[*?\[]")
 _MARKER = re.compile(r"_SUCCESS|_(metadata|common_metadata)|_(committed|started)_.*|\..*")
 """Files that Spark and others write beside the data."""
 
-_TABLE = re.compile(r"[^.]*|.*\.(csv|tsv|txt|parquet|pq|jsonl|ndjson)(\.(gz|bz2|zst))?", re.IGNORECASE)
+_TABLE = re.compile(
+    r"([^.]*|.*\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|tfrecords?)(-\d+-of-\d+)?)(\.(gz|bz2|zst))?", re.IGNORECASE
+)
 """Names of files that are read if they are in a folder that is an input."""
 
 _KEY = re.compile(r"([^=/]+)=([^/]*)")

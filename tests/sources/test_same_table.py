@@ -49,7 +49,22 @@ def write_json(path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
 
-WRITERS = {"csv": write_csv, "jsonlines": write_json}
+def write_examples(path: Path) -> None:
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for row in ROWS:
+            example = tf.train.Example()
+            for name, value in row.items():
+                feature = example.features.feature[name]
+                if isinstance(value, str):
+                    feature.bytes_list.value.append(value.encode())
+                elif name == "fare":
+                    feature.float_list.value.append(value)
+                else:
+                    feature.int64_list.value.append(value)
+            writer.write(example.SerializeToString())
+
+
+WRITERS = {"csv": write_csv, "jsonlines": write_json, "tfrecord": write_examples}
 
 
 @pytest.fixture(scope="module")

@@ -40,5 +40,6 @@ def weights_in(weighing: Weighing, columns: Mapping[str, Column], arrays: Mappin
     if not weight.is_number or weight.has_lists:
         return Weights((0, f"is of type {weight.type}, which is no number"))
     weights = to_kind(weight, arrays[weight.name], Kind.FLOAT)
-    slices = {name: to_kind(columns[name], arrays[name], Kind.STRING) for name in weighing.slices}
+    single = [name for name in weighing.slices if not columns[name].has_lists]
+    slices = {name: to_kind(columns[name], arrays[name], Kind.STRING) for name in single}
     return weights_of(weights.cast(pa.float64()), slices)
