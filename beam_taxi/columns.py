@@ -15,7 +15,7 @@ TYPES = ("INT", "FLOAT", "STRING")
 
 def _parse_pairs(text: str) -> dict[str, str]:
     pairs = [name.rpartition(":") for name in parse_names(text)]
-    if not pairs or not all(first and second for first, _, second in pairs):
+    if not all(first and second for first, _, second in pairs):
         raise ValueError("must be NAME:VALUE,NAME:VALUE")
     found = {first: second for first, _, second in pairs}
     if len(found) < len(pairs):
@@ -85,7 +85,7 @@ class ColumnSettings:
 
             ColumnSettings(drop=("b*",), names={"a": "x"}).select("f.csv", ["a", "b", "c"])  # {"x": "a", "c": "c"}
         """
-        wanted = [name for name in columns if not self.keep or _matches(name, self.keep)]
+        wanted = [name for name in dict.fromkeys(columns) if not self.keep or _matches(name, self.keep)]
         found = {self.names.get(name, name): name for name in wanted if not _matches(name, self.drop)}
         given = {"--columns": self.keep, "--drop_columns": self.drop, "--rename": tuple(self.names)}
         for option, patterns in given.items():

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
-from beam_taxi.columns import ColumnSettings
+from beam_taxi.columns import ColumnSettings as ColumnSettings
+from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
@@ -311,6 +312,9 @@ class Settings:
         if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
         yield from self.columns.faults()
+        shown = sorted(set(self.columns.redacted) & set(self.statistics.slice_features))
+        if shown:
+            yield f"--slice_features {','.join(shown)}: the names of slices have values that --redact_columns hides"
         yield from self.dialect.faults()
         yield from self.validation.faults(has_schema=self.schema is not None)
         if self.validation.quarantine and self.max_rejects is None and self.max_reject_ratio is None:

@@ -28,7 +28,8 @@ def main() -> int:
         run = ["--input", sample, "--output", folder, "--run_id", "chicago-taxi", "--metadata_store", "none"]
         subprocess.run([sys.executable, "-m", "beam_taxi.main", *run], check=True)
         with chromium() as browser:
-            show(browser, Path(folder, "chicago-taxi", "report.html"), width=1200, height=1330)
+            show(browser, Path(folder, "chicago-taxi", "report.html"), width=1280, height=1330)
+            browser.execute_script("document.querySelector('#overview a[href=\"#f1\"]').click(); scrollTo(0, 0)")
             picture = screenshot(browser)
     target = ROOT / "docs" / "report.png"
     target.parent.mkdir(exist_ok=True)

@@ -89,6 +89,31 @@ def test_what_is_not_corrected_is_refused(
     assert not (tmp_path / "again.csv").exists()
 
 
+DIALECT = [
+    *("--skip_lines", "2", "--skip_footer", "1", "--comment", "#", "--escape", "\\"),
+    *("--trim", "--delimiter", "whitespace", "--replace_header"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "fixed"),
+    [
+        ([*DIALECT, "--column_names", "a,b"], 't\nu\nx y\n1  x\n2\n 3 "#"\nby z w\n', '"#  2\\"" "v w"'),
+        (["--trailing_delimiter", "--trim"], "a,b,\n1,x,\n2,\n3,z,\n", "2, y,"),
+        (["--index_name", "a", "--decimal", ",", "--delimiter", ";"], ";b\n1;x\n2\n3;z\n", "2;y"),
+    ],
+)
+def test_rejects_of_other_dialects_run_again(tmp_path: Path, options: list[str], text: str, fixed: str):
+    (tmp_path / "x.csv").write_text(text)
+    assert run("--input", tmp_path / "x.csv", "--output", tmp_path, "--run_id", "1", "--max_rejects", 1, *options) == 0
+    (tmp_path / "c.jsonl").write_text("\n".join(corrected(tmp_path / "1", {0: fixed})))
+    replay = ["replay", str(tmp_path / "c.jsonl"), "--manifest", str(tmp_path / "1" / "manifest.json")]
+    assert rejects.main([*replay, "--out", str(tmp_path / "again.csv")]) == 0
+    assert run("--input", tmp_path / "again.csv", "--output", tmp_path, "--run_id", "2", *options) == 0
+    manifest = json.loads((tmp_path / "2" / "manifest.json").read_text())
+    assert [(one["rows"], one.get("columns", manifest["columns"])) for one in manifest["inputs"]] == [(1, ["a", "b"])]
+
+
 def test_rejects_of_json_lines_are_told_how_to_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n' * 3 + '{"a": 2\n[1]\n')
     options = ("--output", tmp_path, "--run_id", "bad", "--max_rejects", 2)

@@ -44,11 +44,18 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
     dialect = manifest.settings.dialect
     columns = {entry.uri: entry.columns or manifest.columns for entry in manifest.inputs}
     of_json = {entry.uri for entry in manifest.inputs if entry.format == "jsonlines"}
-    rows = [row for path in corrected for row in _rows(path, columns, of_json, manifest.columns, dialect)]
-    header = [] if dialect.columns else [manifest.columns]
-    text = io.StringIO()
+    order = columns[manifest.inputs[0].uri]
+    rows = [row for path in corrected for row in _rows(path, columns, of_json, order, dialect)]
+    header = [] if dialect.columns and not dialect.replaces_header else [order]
+    # Lines and records that the options of the run skip.
+    footer = [("footer",)] * dialect.skip_footer
+    text = io.StringIO("\n" * dialect.skip_lines)
+    text.seek(0, io.SEEK_END)
+    # Otherwise a cell may look like a comment, or like none.
+    quoting = {"quoting": csv.QUOTE_ALL} if dialect.quote and (dialect.comment or dialect.is_whitespace) else {}
     try:
-        csv.writer(text, lineterminator="\n", **dialect.csv_format).writerows([*header, *rows])
+        writer = csv.writer(text, lineterminator="\n", **{**dialect.csv_format, **quoting})
+        writer.writerows([*header, *rows, *footer])
         content = text.getvalue().encode(dialect.encoding)
     except (csv.Error, UnicodeEncodeError) as error:
         raise DataError(f"{out}: cannot be written in the format of the run: {error}") from error
@@ -59,7 +66,7 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
 def _rows(
     path: str, columns: Mapping[str, Sequence[str]], of_json: Collection[str], order: Sequence[str], dialect: Dialect
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the corrected records of a file of JSON lines, with their fields in the order of the columns of the run."""
+    """Yield the corrected records of a file of JSON lines, with their fields in this order of the columns."""
     try:
         lines = storage.read_bytes(path).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -76,10 +83,13 @@ def _rows(
             told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` makes JSON Lines of such rejects"
             raise DataError(f"{path}: line {number}: {told}")
         if "text" not in reject:
-            raise DataError(f"{path}: line {number}: 'text' is missing: replace 'base64' with the corrected record")
+            what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"
+            raise DataError(f"{path}: line {number}: 'text' is missing: {what} the corrected record")
         try:
             text = io.StringIO(reject["text"], newline="")
             found = [row for row in csv.reader(text, strict=True, **dialect.csv_format) if row]
+            if dialect.trailing_delimiter:
+                found = [row[:-1] if len(row) == len(names) + 1 and not row[-1] else row for row in found]
         except csv.Error as error:
             raise DataError(f"{path}: line {number}: {error}") from error
         if len(found) != 1 or len(found[0]) != len(names):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from beam_taxi.cli import summary
+from beam_taxi.cli.dialect import print_proposals
 from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
 from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts, preflight
@@ -34,7 +35,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
 def _launch(argv: Sequence[str], prog: str) -> int:
     quieten()
     console = TerminalConsole(wants_json(argv))
-    launch = with_baseline(parse(argv, prog), console)
+    launch = parse(argv, prog)
+    if launch.options.dialect is not None:
+        return print_proposals(launch.settings)
+    launch = with_baseline(launch, console)
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings = Timings()

@@ -36,7 +36,7 @@ def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
         inputs=tuple(InputEntry(one.info.uri, one.info.format, one.info.size) for one in plan.sources),
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        warnings=(*plan.notes, *schema_notes(plan.declared, plan.columns)),
+        warnings=(*plan.notes, *schema_notes(plan.declared if settings.schema is not None else (), plan.columns)),
     )
 
 

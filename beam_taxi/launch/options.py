@@ -74,6 +74,10 @@ class LaunchOptions:
         default=False,
         metadata=flag("show what a run would read and write, then exit", Group.RUN, aliases=("dry_run",), sets=True),
     )
+    dialect: str | None = field(
+        default=None,
+        metadata=flag("auto: propose how to read the CSV files, with reasons, then exit", Group.CSV, choices=("auto",)),
+    )
     preflight: bool = field(default=False, metadata=flag("run all checks, then exit", Group.RUN, sets=True))
     no_wait: bool = field(
         default=False, metadata=flag("exit after launching the job; not for a local run", Group.RUN, sets=True)

@@ -149,9 +149,10 @@ def _check(name: str, look: Callable[[], str | None]) -> Check:
 
 
 def declared_kinds(settings: Settings) -> Mapping[str, Kind]:
-    """Return the types that `--schema` gives, by feature. Raises UsageError if it is not a Schema."""
+    """Return the types that `--types` and `--schema` give, by feature. Raises UsageError if it is not a Schema."""
+    types = {name: Kind[type_] for name, type_ in settings.columns.types.items()}
     if settings.schema is None:
-        return {}
+        return types
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     kinds = {schema_pb2.INT: Kind.INT, schema_pb2.FLOAT: Kind.FLOAT, schema_pb2.BYTES: Kind.STRING}
@@ -159,7 +160,7 @@ def declared_kinds(settings: Settings) -> Mapping[str, Kind]:
     wrong = [feature.name for feature in features if feature.type not in kinds]
     if wrong:
         raise UsageError(f"--schema: the type of feature {wrong[0]!r} must be INT, FLOAT or BYTES")
-    return {feature.name: kinds[feature.type] for feature in features}
+    return {feature.name: kinds[feature.type] for feature in features} | types
 
 
 def _schema(settings: Settings) -> Schema:
@@ -189,6 +190,8 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
     """Raises UsageError if an option names a column that the input does not have, or that it cannot use."""
     statistics = settings.statistics
     named = {
+        "--types": list(settings.columns.types),
+        "--redact_columns": settings.columns.redacted,
         "--split_key": [settings.split_key],
         "--weight_feature": [statistics.weight_feature],
         "--label": [statistics.label],

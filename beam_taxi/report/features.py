@@ -1,259 +1,219 @@
-"""What a report shows for one feature."""
+"""What a report shows for one column: a row of the overview, and a card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 
-from beam_taxi.report.figures import number, percent, plural, printable
-from beam_taxi.statistics import distribution
-from beam_taxi.statistics.distribution import Distribution
-from beam_taxi.statistics.merge import common_stats_of
-from beam_taxi.validation import distance
-from beam_taxi.validation.distance import Distance
+from beam_taxi.report import chart, dates
+from beam_taxi.report.chart import HISTOGRAM, Chart
+from beam_taxi.report.comparison import Column, Comparison
+from beam_taxi.report.figures import number, percent, plural
+from beam_taxi.report.findings.finding import ERROR, WARNING
+from beam_taxi.run.profile import INT, STRING, FeatureProfile
 
-_TOP = 8
-"""Values drawn for a string feature; the others are in its table."""
-
-_KINDS = {0: "INT", 1: "FLOAT", 2: "STRING", 3: "BYTES", 4: "STRUCT"}
-"""By FeatureNameStatistics.Type."""
+EMPTY = "EMPTY"
+"""The type of a column that has no values."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """One sample of a feature: the label and the rows of its data set, and TFDV's statistics if it has the feature."""
+class Cell:
+    """A figure as text, what to say about its error, and the number to sort by."""
 
-    label: str
-    rows: int
-    stats: statistics_pb2.FeatureNameStatistics | None
+    text: str
+    title: str = ""
+    order: float | None = None
+
+
+NONE = Cell("-")
+
+_WEIGHTS = {ERROR: 10_000, WARNING: 100}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure for each column."""
+    """A figure for each sample."""
 
     label: str
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """Shares of the values in bins, for the drawn columns; `cut` says how many values are outside."""
+class Note:
+    """A finding about the column; `title` names it in a few words."""
 
-    low: str
-    high: str
-    shares: tuple[tuple[float, ...], ...]
-    cut: str
-    table: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class TopValue:
-    """A frequent value and its share of the values in each drawn column."""
-
+    severity: str
+    kind: str
+    title: str
     text: str
-    shares: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Top:
-    """The most frequent values: those that are drawn, and all that the statistics list."""
-
-    drawn: tuple[TopValue, ...]
-    table: tuple[Row, ...]
-    unlisted: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The distance between two columns, and the limit that the schema sets for it."""
-
-    pair: str
-    distance: Distance
-    limit: float | None
-    absence: Distance | None
-
-    @property
-    def exceeds(self) -> bool:
-        """Return whether the distance exceeds its limit, else its noise floor, or the missing cells differ."""
-        bar = self.distance.floor if self.limit is None else self.limit
-        return self.distance.value > bar or (self.absence is not None and self.absence.beyond_noise)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to look at: an `anomaly` against the schema, or a `problem` or `note` from the statistics alone."""
-
-    reason: str
-    detail: str
-    kind: str = "problem"
-
-    @property
-    def problem(self) -> bool:
-        """Return whether it is more than a note."""
-        return self.kind != "note"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Everything that a card shows; `absent` is the largest share of missing cells, `shift` the largest distance."""
+    """Everything that the overview and the card show.
+
+    `role` is `id` or `date` if the values mean that. `samples` and `drawn` are the labels of the samples that have
+    figures and bars, and `main` is the number of the sample that the overview describes.
+    """
 
     index: int
     name: str
     kind: str
+    role: str
     schema: str
-    labels: tuple[str, ...]
+    samples: tuple[str, ...]
     drawn: tuple[str, ...]
+    main: int
     figures: tuple[Row, ...]
-    histogram: Histogram | None
-    top: Top | None
+    charts: tuple[Chart, ...]
     comparisons: tuple[Comparison, ...]
-    findings: tuple[Finding, ...]
-    absent: float
-    shift: float
+    notes: tuple[Note, ...]
+
+    def figure(self, label: str, sample: int | None = None) -> Cell:
+        """Return a figure of a sample, by default of the main one."""
+        found = next((row for row in self.figures if row.label == label), None)
+        return NONE if found is None else found.cells[self.main if sample is None else sample]
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The comparison with the greatest difference beyond its noise."""
+        return max(self.comparisons, key=lambda one: one.strength, default=None)
+
+    @property
+    def type(self) -> str:
+        """The role of the values, or else their type."""
+        return self.role or self.kind.lower()
+
+    @property
+    def span(self) -> str:
+        """The first and the last day of dates."""
+        first, last = (self.figure(label).text[:10] for label in ("min", "max"))
+        return f"{first} to {last}" if self.role == "date" and self.figure("min").text != NONE.text else ""
+
+    @property
+    def main_chart(self) -> Chart | None:
+        """The chart that has the main sample."""
+        label = self.samples[self.main]
+        return next((one for one in self.charts if label in one.labels), None)
+
+    @property
+    def most_frequent(self) -> tuple[str, float] | None:
+        """The most frequent value of the main sample and its share, where values have bars of their own."""
+        chart = self.main_chart
+        if chart is None or chart.form == HISTOGRAM:
+            return None
+        shares = chart.shares(chart.labels.index(self.samples[self.main]))[: len(chart.bars)]
+        share = max(shares, default=0.0)
+        return (chart.bars[shares.index(share)].label, share) if share else None
+
+    @property
+    def rank(self) -> int:
+        """How much the findings matter: the number of them, those of higher severity first."""
+        return sum(_WEIGHTS.get(note.severity, 1) for note in self.notes)
 
 
-def present(column: Column) -> int:
-    """Return the number of rows with a value."""
-    return int(common_stats_of(column.stats).num_non_missing) if column.stats is not None else 0
-
-
-def absent(column: Column) -> float:
-    """Return the number of rows without a value: missing cells and empty strings."""
-    return min(column.rows - present(column) + counts(column).get("", 0.0), column.rows)
-
-
-def counts(column: Column) -> dict[str, float]:
-    """Return the number of rows of each value that the statistics of a string feature list."""
-    if column.stats is None or not column.stats.HasField("string_stats"):
-        return {}
-    strings = column.stats.string_stats
-    listed = {bucket.label: bucket.sample_count for bucket in strings.rank_histogram.buckets}
-    return listed or {value.value: value.frequency for value in strings.top_values}
-
-
-def numeric(column: Column) -> Distribution | None:
-    """Return the distribution of a numeric feature, or None if it has none."""
-    if column.stats is None or not column.stats.HasField("num_stats"):
-        return None
-    return distribution.from_statistics(column.stats.num_stats)
-
-
-def kind(columns: Sequence[Column]) -> str:
+def kind(columns: Iterable[Column]) -> str:
     """Return the type of the values, or `EMPTY` if no column has any."""
-    for column in columns:
-        if column.stats is not None and present(column):
-            return _KINDS.get(column.stats.type, "OTHER")
-    return "EMPTY"
+    return next((one.profile.type for one in columns if one.profile is not None and one.profile.values), EMPTY)
 
 
-def figures(columns: Sequence[Column]) -> tuple[Row, ...]:
-    """Return the figures that at least one column has."""
-    cells = [_figures(column) for column in columns]
-    labels = dict.fromkeys(label for one in cells for label in one)
-    order = [label for label in _ORDER if label in labels]
-    return tuple(Row(label, tuple(one.get(label, "-") for one in cells)) for label in order)
+def unit(name: str, columns: Sequence[Column]) -> dates.Unit | None:
+    """Return the unit of a column of dates that are integers, if all samples agree, else None."""
+    found = {dates.epoch_unit(name, one.profile) for one in columns if one.profile is not None and one.profile.finite}
+    return found.pop() if len(found) == 1 else None
 
 
-_ORDER = ("absent", "zeros", "mean", "std. dev.", "min", "median", "max", "distinct", "mean length")
+def role(columns: Sequence[Column], found: dates.Unit | None, is_unique: bool) -> str:
+    """Return `date` or `id` if the values are that, else an empty string."""
+    known = [one.profile for one in columns if one.profile is not None and one.profile.values]
+    if found is not None or (known and all(dates.are_iso_dates(one) for one in known)):
+        return "date"
+    return "id" if is_unique and all(one.type in (INT, STRING) for one in known) else ""
 
 
-def _figures(column: Column) -> dict[str, str]:
-    found = {"absent": _of(absent(column), column.rows)} if column.rows else {}
-    if column.stats is None or not present(column):
-        return found
-    if column.stats.HasField("num_stats"):
-        numbers = column.stats.num_stats
-        total = max(int(common_stats_of(column.stats).tot_num_values), 1)
-        found["zeros"] = _of(numbers.num_zeros, total)
-        moments = {"mean": numbers.mean, "std. dev.": numbers.std_dev}
-        order = {"min": numbers.min, "median": numbers.median, "max": numbers.max}
-        found |= {label: number(value) for label, value in {**moments, **order}.items()}
-    elif column.stats.HasField("string_stats"):
-        found["distinct"] = number(column.stats.string_stats.unique)
-        found["mean length"] = number(column.stats.string_stats.avg_length)
-    elif column.stats.HasField("bytes_stats"):
-        found["distinct"] = number(column.stats.bytes_stats.unique)
-        found["mean length"] = number(column.stats.bytes_stats.avg_num_bytes)
-    return found
+def figures(columns: Sequence[Column], found: dates.Unit | None = None, is_id: bool = False) -> tuple[Row, ...]:
+    """Return the figures that at least one column has.
+
+    Those of dates are dates, and numbers that identify rows have no mean.
+    """
+    by_column = [_figures(column, found, is_id) for column in columns]
+    labels = dict.fromkeys(label for one in by_column for label in one)
+    order = [label for label in ORDER if label in labels]
+    return tuple(Row(label, tuple(one.get(label, NONE) for one in by_column)) for label in order)
 
 
-def _of(count: float, total: float) -> str:
-    return f"{number(count)} ({percent(count / total)})" if count else "0"
+_RANKS = {"1": "p1", "5": "p5", "25": "p25", "50": "median", "75": "p75", "95": "p95", "99": "p99"}
+
+ORDER = (
+    *("rows", "present", "missing", "values", "zeros", "NaN", "infinite", "mean", "std. dev.", "min"),
+    *(*_RANKS.values(), "max", "distinct", "min length", "mean length", "max length"),
+)
+"""The figures of a card, in order."""
 
 
-def histogram(columns: Sequence[Column], detailed: bool) -> Histogram | None:
-    """Return the histogram of a numeric feature; columns without values are flat."""
-    found = [numeric(column) for column in columns]
-    known = [one for one in found if one is not None]
-    if not known:
-        return None
-    cut = distribution.bins(known, whole=kind(columns) == "INT")
-    flat = (0.0,) * (len(cut.edges) - 1)
-    by_column = iter(cut.shares)
-    shares = tuple(flat if one is None else next(by_column) for one in found)
-    table: tuple[Row, ...] = ()
-    if detailed:
-        table = tuple(
-            Row(f"{number(low)} to {number(high)}", tuple(percent(one[i]) for one in shares))
-            for i, (low, high) in enumerate(pairwise(cut.edges))
-        )
-    low, high = cut.edges[0], cut.edges[-1]
-    if kind(columns) == "INT" and low % 1 == 0.5:
-        low, high = low + 0.5, high - 0.5
-    return Histogram(number(low), number(high), shares, _cut(cut, known), table)
+def _figures(column: Column, found: dates.Unit | None, is_id: bool) -> dict[str, Cell]:
+    cells = {"rows": _count(column.rows)}
+    one = column.profile
+    cells["present"] = _count(column.present)
+    cells["missing"] = _part(column.missing, column.rows)
+    if one is None or not one.values:
+        return cells
+    if one.values != one.present:
+        cells["values"] = _count(one.values)
+    if one.type != STRING:
+        cells |= _numbers(one, found, is_id)
+    elif one.counts.complete and dates.are_iso_dates(one):
+        ordered = sorted((str(value.value) for value in one.counts.counts), key=lambda text: dates.days_of(text) or 0.0)
+        cells |= {
+            label: Cell(text, "", dates.days_of(text)) for label, text in (("min", ordered[0]), ("max", ordered[-1]))
+        }
+    if one.distinct.value:
+        error = "" if one.distinct.exact else f"estimate, standard error {percent(one.distinct.error)}"
+        cells["distinct"] = Cell(_about(number(one.distinct.value), bool(error)), error, one.distinct.value)
+    if one.length is not None and (one.type == STRING or one.values != one.present):
+        lengths = {"min length": one.length.min, "mean length": one.length.mean, "max length": one.length.max}
+        cells |= {label: Cell(number(value), "", value) for label, value in lengths.items()}
+    return cells
 
 
-def _cut(cut: distribution.Bins, known: Sequence[Distribution]) -> str:
-    ends = []
-    if max(cut.below) > 0:
-        lowest = min(one.points[0] for one in known)
-        ends.append(f"the lowest {percent(max(cut.below))}, down to {number(lowest)}")
-    if max(cut.above) > 0:
-        highest = max(one.points[-1] for one in known)
-        ends.append(f"the highest {percent(max(cut.above))}, up to {number(highest)}")
-    return f"Outside the chart: {'; '.join(ends)}." if ends else ""
+def _numbers(one: FeatureProfile, found: dates.Unit | None, is_id: bool) -> dict[str, Cell]:
+    text: Callable[[float], str] = number if found is None else found.text
+    cells = {"zeros": _part(one.zeros, one.values)}
+    cells |= {
+        label: _part(count, one.values) for label, count in (("NaN", one.nan), ("infinite", one.infinite)) if count
+    }
+    moments = {} if is_id else {"mean": one.mean, "std. dev.": one.std if found is None else None}
+    for label, value in {**moments, "min": one.min, "max": one.max}.items():
+        if value is not None:
+            cells[label] = Cell(text(value), "", value)
+    for key, rank in one.percentiles.items():
+        title = f"estimate, rank within {_points(rank.rank_error)}" if rank.rank_error else ""
+        if key in _RANKS:
+            cells[_RANKS[key]] = Cell(_about(text(rank.value), bool(title)), title, rank.value)
+    return cells
 
 
-def top(columns: Sequence[Column], detailed: bool) -> Top | None:
-    """Return the most frequent values of a string feature."""
-    found = [counts(column) for column in columns]
-    listed = dict.fromkeys(value for one in found for value in one)
-    if not listed:
-        return None
-    totals = [max(present(column), 1) for column in columns]
-    shares = {value: tuple(one.get(value, 0.0) / n for one, n in zip(found, totals, strict=True)) for value in listed}
-    order = sorted(listed, key=lambda value: (*(-share for share in shares[value]), value))
-    drawn = tuple(TopValue(printable(value, 80), shares[value]) for value in order[: _TOP if detailed else 4])
-    table = tuple(Row(printable(v, 80), tuple(map(percent, shares[v]))) for v in order[:50]) if detailed else ()
-    more = max(len(listed), *(int(c.stats.string_stats.unique) for c in columns if c.stats is not None)) - len(drawn)
-    return Top(drawn, table, plural(more, "more value") if more > 0 else "")
+def _points(share: float) -> str:
+    return f"±{100 * share:.2g}% of the values"
 
 
-def compare(one: Column, two: Column, schema: schema_pb2.Feature | None) -> Comparison | None:
-    """Return the distance between two columns, or None if it cannot be computed, as when one has no values."""
-    rows = float(present(one)), float(present(two))
-    if not all(rows):
-        return None
-    first, second = numeric(one), numeric(two)
-    limit = None
-    if first is not None and second is not None:
-        found = distance.kolmogorov_smirnov(first, second, rows)
-    elif counts(one) and counts(two):
-        found = distance.l_infinity(counts(one), counts(two), rows)
-        limit = _limit(schema)
-    else:
-        return None
-    absence = distance.absence((absent(one), one.rows), (absent(two), two.rows))
-    first_label = "baseline" if one.label == f"baseline {two.label}" else one.label
-    return Comparison(f"{first_label} → {two.label}", found, limit, absence)
+def _about(text: str, is_estimate: bool) -> str:
+    return f"≈{text}" if is_estimate else text
 
 
-def _limit(schema: schema_pb2.Feature | None) -> float | None:
+def _count(count: int) -> Cell:
+    return Cell(number(count), "", count)
+
+
+def _part(count: int, total: int) -> Cell:
+    share = count / total if total else 0.0
+    return Cell(f"{number(count)} ({percent(share)})" if count else "0", "", share)
+
+
+def limit(schema: schema_pb2.Feature | None) -> float | None:
     """Return the limit of the L-infinity norm, the stricter one if there are two."""
     if schema is None:
         return None
@@ -281,3 +241,8 @@ def describe(schema: schema_pb2.Feature | None, domains: dict[str, int]) -> str:
         if domain.ByteSize():
             words.append(f"{number(domain.min)} to {number(domain.max)}")
     return " · ".join(words)
+
+
+def draw(columns: Sequence[Column], found: dates.Unit | None) -> tuple[Chart, ...]:
+    """Return the charts of columns."""
+    return chart.charts([one.label for one in columns], [one.profile for one in columns], found)

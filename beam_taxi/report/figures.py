@@ -57,6 +57,24 @@ def printable(text: str, longest: int = 200) -> str:
     return shown + "…" if len(text) > longest else shown
 
 
+SYMBOLS = {"␣": "space", "⍽": "no-break space"}
+"""Symbols for white space, and what they stand for: those of ISO 9995-7."""
+
+
+def visible(text: str, longest: int = 200) -> str:
+    """Return a name or a value from the data like `printable`, with symbols for no-break spaces and spaces at an end.
+
+    visible("Cash ")  # "Cash␣"
+    """
+    inner = text[:longest].lstrip(" ")
+    leading = len(text[:longest]) - len(inner)
+    # What is at the end of truncated text was inside.
+    trailing = 0 if len(text) > longest else len(inner) - len(inner.rstrip(" "))
+    middle = inner[: len(inner) - trailing]
+    shown = "⍽".join(printable(part, longest) for part in middle.split("\u00a0"))
+    return "␣" * leading + shown + "␣" * trailing + "…" * (len(text) > longest)
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     short = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(char)

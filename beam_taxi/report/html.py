@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from beam_taxi.report import drawing, figures
+from beam_taxi.report import drawing, figures, slices, told
 from beam_taxi.report.model import Report
+
+_UNPACKED = 300
+"""Up to this many columns, the cards are part of the page; with more, it would be too large."""
 
 
 @cache
@@ -25,13 +31,43 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        draw_histogram=drawing.draw_histogram,
+        draw_chart=drawing.draw_chart,
+        draw_spark=drawing.draw_spark,
         draw_bars=drawing.draw_bars,
         draw_parts=drawing.draw_parts,
         draw_lineage=drawing.draw_lineage,
     )
-    environment.filters.update(number=figures.number, percent=figures.percent, plural=figures.plural)
+    environment.filters.update(
+        number=figures.number,
+        percent=figures.percent,
+        plural=figures.plural,
+        marked=_marked,
+        breakable=_breakable,
+        code=_code,
+    )
     return environment
+
+
+def _marked(text: str) -> Markup:
+    """Return printable text with the symbols for white space marked as such."""
+    if not any(char in text for char in figures.SYMBOLS):
+        return escape(text)
+    return Markup("").join(
+        Markup('<mark title="{}">{}</mark>').format(figures.SYMBOLS[char], char) if char in figures.SYMBOLS else char
+        for char in text
+    )
+
+
+def _breakable(text: str) -> Markup:
+    """Return printable text that may be broken after underscores."""
+    return Markup("_<wbr>").join(map(_marked, text.split("_")))
+
+
+def _code(text: str) -> Markup:
+    """Return text with what is between grave accents as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(text.split("`"))
+    )
 
 
 def _asset(name: str) -> str:
@@ -48,6 +84,12 @@ def render_fragment(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def _packed(cards: Sequence[str]) -> str:
+    """Return the cards of a wide table in a tenth of their size, in Base64; the script unpacks them."""
+    content = gzip.compress(json.dumps(cards, ensure_ascii=False).encode(), mtime=0)
+    return base64.b64encode(content).decode()
+
+
 def render(report: Report) -> bytes:
     """Return the page in UTF-8; the same report gives the same bytes."""
     style, script = _asset("report.css"), _asset("report.js")
@@ -56,5 +98,16 @@ def render(report: Report) -> bytes:
         "base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template("report.html.j2")
-    text = page.render(report=report, policy=policy, style=Markup(style), script=Markup(script))
+    card = _environment().get_template("card.html.j2").module.card  # type: ignore[attr-defined]
+    cards = [card(feature) for feature in report.features]
+    text = page.render(
+        report=report,
+        cards=[] if len(cards) > _UNPACKED else cards,
+        packed=_packed(cards) if len(cards) > _UNPACKED else "",
+        highlights=told.highlights(report.findings),
+        slice_figures=slices.FIGURES,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+    )
     return text.encode()

@@ -2,98 +2,119 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 
-from beam_taxi.report import features, overview
-from beam_taxi.report.features import Column, Comparison, Feature, Finding
-from beam_taxi.report.figures import percent, plural, printable
+from beam_taxi.report import features, overview, sample, slices, told
+from beam_taxi.report.comparison import Column, Comparison, compare, level_of
+from beam_taxi.report.features import Cell, Feature
+from beam_taxi.report.figures import number, percent, plural, printable, visible
+from beam_taxi.report.findings.find import find
 from beam_taxi.report.overview import Counts, Provenance, Verdict
 from beam_taxi.report.results import Results
+from beam_taxi.report.told import Told
 from beam_taxi.run.manifest import RunManifest
-from beam_taxi.run.validation import FAILED, WARNED, Validation
-
-DETAILED = 300
-"""Up to this many features, each has tables of its histogram and values; with more, the file would be too large."""
+from beam_taxi.run.profile import DatasetProfile, Profile
 
 _DRAWN = 3
 """Maximum number of splits drawn on top of each other."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Findings of one kind and reason; each is (number of the feature or None, its name, detail)."""
+class Change:
+    """A column that differs from the baseline, and how, in words."""
 
-    reason: str
+    index: int
+    name: str
     kind: str
-    members: tuple[tuple[int | None, str, str], ...]
+    text: str
 
-    @property
-    def features(self) -> int:
-        """How many features there are findings of."""
-        return len({name for _, name, _ in self.members})
+
+@dataclass(frozen=True)
+class Changes:
+    """All changes since the baseline, the greatest first; `text` counts them."""
+
+    text: str
+    found: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report. `drawn` has the label and rows of each shape: the first is filled, the others are outlines."""
+    """A whole report. `facts` counts rows, columns and so on.
+
+    `drawn` has the label and rows of each shape: the first is filled, the others are outlines. `main` is the label of
+    the sample that the overview describes.
+    """
 
     title: str
     subtitle: str
     verdict: Verdict
+    facts: tuple[tuple[str, Cell, str], ...]
     counts: Counts | None
-    groups: tuple[Group, ...]
+    findings: tuple[Told, ...]
+    changes: Changes | None
     features: tuple[Feature, ...]
     drawn: tuple[tuple[str, int], ...]
-    detailed: bool
+    main: str
     baseline: str
+    slices: slices.Slices | None
+    samples: tuple[sample.SampleRows, ...]
     provenance: Provenance | None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The types of the columns as the overview shows them."""
+        return sorted({feature.type for feature in self.features})
 
 
 def build(source: Results, baseline: Results | None = None) -> Report:
     """Return the report of a run, a split or a file, compared with a baseline or, without one, split by split."""
-    samples = _samples(source, baseline)
-    names = _names(source, [stats for _, stats in samples])
-    detailed = len(names) <= DETAILED
-    by_path = [{_name(one): one for one in stats.features} for _, stats in samples]
-    columns = {
-        name: [
-            Column(label, int(stats.num_examples), found.get(name))
-            for (label, stats), found in zip(samples, by_path, strict=True)
-        ]
-        for name in names
-    }
-    pairs = _pairs(len(samples), baseline is not None)
-    context = _Context(source, pairs, detailed)
-    shown = tuple(context.feature(index, name, columns[name]) for index, name in enumerate(names))
+    before = None if baseline is None else baseline.profile
+    samples = _samples(source.profile, before)
+    names = _names(source, [dataset for _, dataset in samples])
+    found = find(source.profile, source.validation, before)
+    context = _Context(source, _pairs(len(samples), before is not None), names, told.by_feature(found))
+    shown = tuple(
+        context.feature(
+            index, name, [Column(label, dataset.rows, dataset.features.get(name)) for label, dataset in samples]
+        )
+        for index, name in enumerate(names)
+    )
     manifest = source.manifest
+    unique = {name for one in found if one.kind == told.UNIQUE for name in one.features}
     return Report(
-        printable(source.name),
-        _subtitle(manifest, samples),
-        overview.verdict(source.validation, manifest),
-        None if manifest is None else overview.count(manifest),
-        _groups(shown, context.anomalies),
-        shown,
-        tuple((printable(label), int(stats.num_examples)) for label, stats in samples[: 2 if baseline else _DRAWN]),
-        detailed,
-        "" if baseline is None else printable(baseline.name),
-        None if manifest is None else overview.provenance(manifest),
+        title=printable(source.name),
+        subtitle=_subtitle(manifest),
+        verdict=overview.verdict(source.validation, manifest),
+        facts=_facts(source.profile, shown),
+        counts=None if manifest is None else overview.count(manifest),
+        findings=told.tell(found, names),
+        changes=None if before is None else _changes(shown, names, source.profile, before),
+        features=shown,
+        drawn=tuple((printable(label), one.rows) for label, one in samples[: 2 if baseline else _DRAWN]),
+        main=printable(samples[0 if before is None else 1][0]),
+        baseline="" if baseline is None else printable(baseline.name),
+        slices=slices.build(source.profile, names, unique),
+        samples=sample.tables(source.profile, names),
+        provenance=None if manifest is None else overview.provenance(manifest),
     )
 
 
-def _samples(source: Results, baseline: Results | None) -> list[tuple[str, statistics_pb2.DatasetFeatureStatistics]]:
+def _samples(profile: Profile, baseline: Profile | None) -> list[tuple[str, DatasetProfile]]:
     """Return the data sets by label: the splits, or each split after its namesake in the baseline."""
+    splits = profile.splits()
     if baseline is None:
-        return list(source.statistics.items())
-    shared = [name for name in source.statistics if name in baseline.statistics]
+        return list(splits.items())
+    earlier = baseline.splits()
+    shared = [name for name in splits if name in earlier]
     if not shared:
-        (one, before), (two, now) = next(iter(baseline.statistics.items())), next(iter(source.statistics.items()))
+        (one, before), (two, now) = next(iter(earlier.items())), next(iter(splits.items()))
         return [(f"baseline {one}", before), (two, now)]
-    both = ((f"baseline {name}", baseline.statistics[name]) for name in shared)
-    own = ((name, source.statistics[name]) for name in shared)
-    return [sample for pair in zip(both, own, strict=True) for sample in pair]
+    pairs = [((f"baseline {name}", earlier[name]), (name, splits[name])) for name in shared]
+    return [one for pair in pairs for one in pair]
 
 
 def _pairs(count: int, has_baseline: bool) -> list[tuple[int, int]]:
@@ -101,130 +122,116 @@ def _pairs(count: int, has_baseline: bool) -> list[tuple[int, int]]:
     return [(i, i + 1) for i in range(0, count, 2)] if has_baseline else [(0, i) for i in range(1, count)]
 
 
-def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
-    return ".".join(feature.path.step) or feature.name
-
-
-def _names(source: Results, datasets: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> list[str]:
-    """Return the features in the order of the input's columns, if known, then by name."""
-    found = {_name(one) for dataset in datasets for one in dataset.features}
+def _names(source: Results, datasets: Sequence[DatasetProfile]) -> list[str]:
+    """Return the columns in the order of the input, if it is known, then in that of the profiles."""
+    found = dict.fromkeys(name for dataset in datasets for name in dataset.features)
     order = list(source.manifest.columns) if source.manifest is not None else []
-    first = [name for name in order if name in found]
-    return first + sorted(found.difference(first))
+    return list(dict.fromkeys([*(name for name in order if name in found), *found]))
 
 
-def _subtitle(
-    manifest: RunManifest | None, samples: Sequence[tuple[str, statistics_pb2.DatasetFeatureStatistics]]
-) -> str:
+def _subtitle(manifest: RunManifest | None) -> str:
     if manifest is None:
-        rows = sum(int(stats.num_examples) for _, stats in samples[-1:])
-        return plural(rows, "row")
+        return ""
     return printable(f"{manifest.pipeline_name} · {manifest.started.replace('T', ' ').replace('+00:00', ' UTC')}")
 
 
-class _Context:
-    """What the cards of all features share."""
+def _facts(profile: Profile, shown: Sequence[Feature]) -> tuple[tuple[str, Cell, str], ...]:
+    """Return what is counted over all splits: a label, the figure, and what it consists of."""
+    splits = profile.splits()
+    rows = sum(one.rows for one in splits.values())
+    found = {visible(name) for one in splits.values() for name in one.features}
+    kinds = Counter(one.kind for one in shown if one.name in found)
+    cells = sum(one.rows * len(one.features) for one in splits.values())
+    present = sum(feature.present for one in splits.values() for feature in one.features.values())
+    facts = [
+        ("rows", Cell(number(rows)), " · ".join(f"{printable(name)} {one.rows:,}" for name, one in splits.items())),
+        (
+            "columns",
+            Cell(number(kinds.total())),
+            " · ".join(f"{count} {kind.lower()}" for kind, count in kinds.most_common()),
+        ),
+        ("missing cells", Cell(percent(1 - present / cells if cells else 0.0)), f"{cells - present:,} of {cells:,}"),
+    ]
+    repeated = [(one.split, one.duplicates) for one in splits.values() if one.duplicates is not None]
+    if repeated:
+        is_exact = all(one.exact for _, one in repeated)
+        count = sum(one.rows for _, one in repeated)
+        text = " · ".join(f"{printable(split)} {one.rows:,}" for split, one in repeated)
+        title = "" if is_exact else "estimate"
+        facts.append(("duplicate rows", Cell("≈" * (not is_exact) + number(count), title), text if count else "none"))
+    return tuple(facts)
 
-    def __init__(self, source: Results, pairs: Sequence[tuple[int, int]], detailed: bool) -> None:
+
+class _Context:
+    """What the cards of all columns share."""
+
+    def __init__(
+        self,
+        source: Results,
+        pairs: Sequence[tuple[int, int]],
+        names: Sequence[str],
+        notes: Mapping[str, Sequence[features.Note]],
+    ) -> None:
         schema = source.schema or schema_pb2.Schema()
         self._schema = {one.name: one for one in schema.feature}
         self._domains = {one.name: len(one.value) for one in schema.string_domain}
-        self.anomalies = _judged(source.validation)
         self._pairs = pairs
-        self._detailed = detailed
+        self._level = level_of(len(pairs), len(names))
+        self._notes = notes
 
     def feature(self, index: int, name: str, columns: Sequence[Column]) -> Feature:
-        """Return what the card of a feature shows."""
+        """Return what the overview and the card of a column show."""
         schema = self._schema.get(name)
-        drawn = columns[: 2 if columns[0].label.startswith("baseline ") else _DRAWN]
-        compared = [features.compare(columns[one], columns[two], schema) for one, two in self._pairs]
-        comparisons = tuple(replace(one, pair=printable(one.pair)) for one in compared if one is not None)
+        has_baseline = columns[0].label.startswith("baseline ")
+        drawn = columns[: 2 if has_baseline else _DRAWN]
+        notes = tuple(self._notes.get(name, ()))
+        unit = features.unit(name, columns)
+        role = features.role(columns, unit, any(one.kind == told.UNIQUE for one in notes))
+        compared = [
+            compare(_pair(columns[one], columns[two]), columns[one], columns[two], self._level, features.limit(schema))
+            for one, two in self._pairs
+        ]
         return Feature(
             index,
-            printable(name),
+            visible(name),
             features.kind(columns),
+            role,
             features.describe(schema, self._domains),
             tuple(printable(column.label) for column in columns),
             tuple(printable(column.label) for column in drawn),
-            features.figures(columns),
-            features.histogram(drawn, self._detailed),
-            features.top(drawn, self._detailed),
-            comparisons,
-            (*self.anomalies.get(name, ()), *_findings(columns, comparisons)),
-            max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0),
-            max((one.distance.value for one in comparisons), default=0.0),
+            int(has_baseline),
+            features.figures(columns, unit, role == "id"),
+            features.draw(drawn, unit),
+            tuple(one for one in compared if one is not None),
+            notes,
         )
 
 
-def _judged(validation: Validation | None) -> dict[str, list[Finding]]:
-    """Return what failed or warned, by feature, or by split if it concerns no feature."""
-    found: dict[str, list[Finding]] = {}
-    for one in validation.results if validation is not None else ():
-        if one.outcome not in (FAILED, WARNED):
-            continue
-        place = " ".join(filter(None, (one.split, one.slice)))
-        rows = "" if one.offenders is None else f" ({one.offenders.text()})"
-        kind = "anomaly" if one.outcome == FAILED else "problem"
-        for name in one.features or (f"split {one.split}" if one.split else "all rows",):
-            detail = f"{place}: " * bool(place) + one.text.removeprefix(f"{name}: ") + rows
-            finding = Finding(printable(one.title or one.name), printable(detail, 400), kind)
-            found.setdefault(name, []).append(finding)
-    return found
+def _pair(one: Column, two: Column) -> str:
+    before = "baseline" if one.label == f"baseline {two.label}" else one.label
+    return printable(f"{before} → {two.label}")
 
 
-def _findings(columns: Sequence[Column], comparisons: Sequence[Comparison]) -> list[Finding]:
-    """Return findings from the statistics alone. None of them is a verdict: no schema was consulted."""
-    if not any(features.present(column) for column in columns):
-        return [Finding("No values", "every row is empty")]
-    found = []
-    differing = "; ".join(_difference(one) for one in comparisons if one.exceeds)
-    if differing:
-        found.append(Finding("Differs", differing))
-    missing = [column.label for column in columns if column.rows and not features.present(column)]
-    if missing:
-        found.append(Finding("Empty in a split", printable(", ".join(missing))))
-    if _is_constant(columns):
-        found.append(Finding("Constant", "every non-empty row has the same value", "note"))
-    most = max((features.absent(c) / c.rows for c in columns if c.rows), default=0.0)
-    if most >= 0.5:
-        found.append(Finding("Mostly missing", f"{percent(most)} missing", "note"))
-    return found
+def _changes(shown: Sequence[Feature], names: Sequence[str], now: Profile, before: Profile) -> Changes:
+    """Return what changed since the baseline: columns that are gone or new, then the greatest differences."""
+    these, those = ({name for one in profile.splits().values() for name in one.features} for profile in (now, before))
+    found: list[tuple[float, Change]] = []
+    for feature, name in zip(shown, names, strict=True):
+        differing = [one for one in feature.comparisons if one.exceeds]
+        if name not in these or name not in those:
+            word = "removed" if name not in these else "added"
+            found.append((float("inf"), Change(feature.index, feature.name, word, word)))
+        elif differing:
+            text = "; ".join(_told(one) for one in differing)
+            strength = max(one.strength for one in differing)
+            found.append((strength, Change(feature.index, feature.name, "changed", text)))
+    found.sort(key=lambda one: -one[0])
+    changes = tuple(one for _, one in found)
+    kinds = Counter(one.kind for one in changes)
+    parts = ", ".join(f"{kinds[word]} {word}" for word in ("removed", "added") if kinds[word])
+    text = f"{len(changes)} of {plural(len(shown), 'column')} changed" if changes else "No column changed"
+    return Changes(f"{text}: {parts}" if parts else text, changes)
 
 
-def _difference(one: Comparison) -> str:
-    """Return what differs, in words: the distribution, the share of missing cells, or both."""
-    bar = one.distance.floor if one.limit is None else one.limit
-    words = []
-    if one.distance.value > bar:
-        name = "noise" if one.limit is None else "limit"
-        words.append(f"{one.distance.method} {one.distance.value:.3f} ({name} {bar:.3f})")
-    if one.absence is not None and one.absence.beyond_noise:
-        words.append(f"missing cells: {100 * one.absence.value:.1f} points apart (noise {100 * one.absence.floor:.1f})")
-    return f"{one.pair}: {', '.join(words)}"
-
-
-def _is_constant(columns: Sequence[Column]) -> bool:
-    values = set()
-    for column in columns:
-        if column.stats is None or not features.present(column):
-            continue
-        if column.stats.HasField("num_stats"):
-            values |= {column.stats.num_stats.min, column.stats.num_stats.max}
-        elif column.stats.HasField("string_stats"):
-            values |= set(features.counts(column)) if column.stats.string_stats.unique == 1 else {"", " "}
-        else:
-            return False
-    return len(values) == 1
-
-
-def _groups(shown: Sequence[Feature], anomalies: Mapping[str, Sequence[Finding]]) -> tuple[Group, ...]:
-    """Return the findings by reason: anomalies, then problems, then notes; within each, the most widespread first."""
-    known = {feature.name for feature in shown}
-    lost = [(None, printable(name), found) for name, found in anomalies.items() if printable(name) not in known]
-    by_reason: dict[tuple[str, str], list[tuple[int | None, str, str]]] = {}
-    for index, name, findings in [*((one.index, one.name, one.findings) for one in shown), *lost]:
-        for finding in findings:
-            by_reason.setdefault((finding.kind, finding.reason), []).append((index, name, finding.detail))
-    kinds = ("anomaly", "problem", "note")
-    order = sorted(by_reason.items(), key=lambda item: (kinds.index(item[0][0]), -len(item[1]), item[0][1]))
-    return tuple(Group(reason, kind, tuple(members)) for (kind, reason), members in order)
+def _told(one: Comparison) -> str:
+    return f"{one.words} ({one.pair.removeprefix('baseline → ')})"

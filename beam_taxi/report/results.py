@@ -13,15 +13,21 @@ from beam_taxi import storage
 from beam_taxi.errors import UsageError
 from beam_taxi.run.folder import MANIFEST, SCHEMA, SCHEMA_PATH, RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.profile import Profile
 from beam_taxi.run.validation import Validation
-from beam_taxi.statistics.read import read_statistics, statistics_of_run
+from beam_taxi.statistics.estimate import estimated_profile
+from beam_taxi.statistics.read import AnyStatistics, read_statistics, statistics_of_run
 from beam_taxi.statistics.splits import overall
 
 
 @dataclass(frozen=True)
 class Results:
-    """Statistics by split, in order, and what else is known; `validation` is None if nothing judged the data."""
+    """The profile, statistics by split, in order, and what else is known.
 
+    `validation` is None if nothing judged the data.
+    """
+
+    profile: Profile
     statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics]
     manifest: RunManifest | None = None
     schema: schema_pb2.Schema | None = None
@@ -37,16 +43,22 @@ def read(uri: str) -> Results:
         return read_run(folder, read_manifest(uri))
     if RunFolder(uri).is_whole():
         return read_run(uri, read_manifest(uri))
-    return Results({split: overall(found) for split, found in read_statistics(uri).items()}, name=uri)
+    statistics = read_statistics(uri)
+    return Results(estimated_profile(statistics), _overall(statistics), name=uri)
 
 
 def read_run(uri: str, manifest: RunManifest) -> Results:
     """Read the results of the run at `uri`. Raises UsageError."""
     folder = RunFolder(uri)
-    statistics = {split: overall(found) for split, found in statistics_of_run(uri, manifest).items()}
+    statistics = statistics_of_run(uri, manifest)
+    profile = estimated_profile(statistics) if manifest.profile_file is None else folder.read_profile()
     schema = text_format.Parse(_read(folder.uri_of(f"{SCHEMA}/{SCHEMA_PATH}")).decode(), schema_pb2.Schema())
     validation = None if manifest.validation_file is None else folder.read_validation()
-    return Results(statistics, manifest, schema, validation, manifest.run_id)
+    return Results(profile, _overall(statistics), manifest, schema, validation, manifest.run_id)
+
+
+def _overall(statistics: Mapping[str, AnyStatistics]) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    return {split: overall(found) for split, found in statistics.items()}
 
 
 def _read(uri: str) -> bytes:

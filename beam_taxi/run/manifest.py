@@ -64,7 +64,7 @@ class InputEntry:
     """An input and what became of it; whatever is unknown before the run has a default.
 
     The prefix of `content_hash` names how it was built. `rejects` counts bad rows by reason code, `split_rows` rows by
-    split. `columns` is set if their order differs from that of the run.
+    split. `columns` has the columns as they are stored, if they are not those of the run in their order.
     """
 
     uri: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
@@ -114,6 +114,12 @@ class Validation:
     baseline: str | None = None
     validation_version: int = VALIDATION_VERSION
 
+    def redacted(self, columns: Collection[str]) -> Validation:
+        """Return the judgement without the values of columns that must not be shown."""
+        if not columns:
+            return self
+        return replace(self, results=tuple(_redacted(one, columns) for one in self.results))
+
     def to_json_text(self) -> str:
         """Return the content of validation.json."""
         values = asdict(self)
@@ -128,6 +134,16 @@ class Validation:
             return from_json(Validation, values)
         except InvalidJsonError as error:
             raise UsageError(f"not a valid validation.json: {error}") from error
+
+
+def _redacted(result: Result, columns: Collection[str]) -> Result:
+    if result.offenders is None:
+        return result
+    first = tuple(
+        replace(one, values={name: value for name, value in one.values.items() if name not in columns})
+        for one in result.offenders.first
+    )
+    return replace(result, offenders=replace(result.offenders, first=first))
 
 
 def judge(results: Sequence[Result], fail_on: Iterable[str]) -> Summary:

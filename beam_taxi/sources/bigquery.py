@@ -144,7 +144,7 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
     for name, column in chosen.usable.items():
         kinds[name] = declared.get(name) or _kind_of(column)
         if not column.can_be(kinds[name]):
-            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as in --schema")
+            raise DataError(f"{uri}: column {name!r} is {column.kind.name}, not {declared[name].name} as declared")
     info = SourceInfo(
         uri,
         "bigquery",
@@ -237,7 +237,7 @@ class _Reader:
         if column.is_number and kind is not Kind.STRING:
             found = examine(column, array, kind)
             if found.beyond is not None and kind is Kind.INT:
-                raise DataError(f"{at}: {found.beyond.value} is not INT, as in --schema: a whole number within int64")
+                raise DataError(f"{at}: {found.beyond.value} is not INT as declared: a whole number within int64")
             if kind is Kind.FLOAT and found.evidence.overflow is not None:
                 raise DataError(f"{at} overflows float32, the float of tf.Example")
             is_decimal = pa.types.is_decimal(column.type)
@@ -249,7 +249,7 @@ class _Reader:
             ):
                 raise DataError(
                     f"{at} of type {column.type} has values above {EXACT_FLOAT32:,} that lose digits as float32, the "
-                    "float of tf.Example; declare it in --schema: BYTES keeps all digits, FLOAT accepts the loss"
+                    "float of tf.Example; declare it by --types: STRING keeps all digits, FLOAT accepts the loss"
                 )
         # The decimals of a type are BigQuery's, not those of the table.
         return to_kind(column, array, kind, trim=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from beam_taxi.sources.kinds import Evidence, Kind
 from beam_taxi.sources.losses import NO_LOSSES, Losses
@@ -15,6 +15,22 @@ BEYOND_INT64, NULLS_IN_LISTS, TEXT_AMONG_NUMBERS = "beyond int64", "nulls in lis
 """What is noted about values of a column."""
 
 
+class RowPlace(NamedTuple):
+    """The place of a row: source and part by number, and row number, or line, in the part. Places are ordered."""
+
+    source: int
+    part: int
+    row: int
+
+
+_Place = TypeVar("_Place", int, RowPlace)
+
+
+def merged_repeats(one: tuple[_Place, int] | None, other: tuple[_Place, int]) -> tuple[_Place, int]:
+    """Return the first place and the number of repeated headers in two ranges of a source."""
+    return other if one is None else (min(one[0], other[0]), one[1] + other[1])
+
+
 @dataclass
 class Content:
     """The rows that start in a part. Row numbers, or lines, count from 0 at the start of the part.
@@ -23,8 +39,8 @@ class Content:
     `rejects` counts bad rows by reason code, `first_reject` has row and reason of the first. A `fault` ends the run.
     `overflows` has the first row that overflows float32 by column, and `losses` what the columns lose as float32.
     `spellings` says how the cells of a text column are written that may be meant as numbers. `weights` are those of the
-    rows.
-    `notes` has by column, and what is noted, how many values it is true of and the row of the first.
+    rows. `notes` has by column, and what is noted, how many values it is true of and the row of the first.
+    `repeated_header` is the first row that equals the header, and the number of such rows.
     """
 
     sha256: bytes = b""
@@ -39,6 +55,7 @@ class Content:
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
+    repeated_header: tuple[int, int] | None = None
 
     def add_evidence(self, name: str, evidence: Evidence) -> None:
         """Add evidence about a column; the caller records where an overflow is."""
@@ -50,14 +67,6 @@ class Content:
         """Note something about more values of a column, the first of which is in a row after those noted before."""
         known, first = self.notes.get((name, what), (0, row))
         self.notes[name, what] = known + count, first
-
-
-class RowPlace(NamedTuple):
-    """The place of a row: source and part by number, and row number, or line, in the part. Places are ordered."""
-
-    source: int
-    part: int
-    row: int
 
 
 @dataclass
@@ -90,6 +99,7 @@ class TableContent:
     notes: dict[tuple[str, str], tuple[int, RowPlace]] = field(default_factory=dict)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
+    repeated_headers: dict[int, tuple[RowPlace, int]] = field(default_factory=dict)
 
     @staticmethod
     def of_part(source: int, part: int, content: Content) -> TableContent:
@@ -112,6 +122,9 @@ class TableContent:
             {key: (count, RowPlace(source, part, row)) for key, (count, row) in content.notes.items()},
             place(content.first_reject),
             place(content.fault),
+            {}
+            if content.repeated_header is None
+            else {source: (RowPlace(source, part, content.repeated_header[0]), content.repeated_header[1])},
         )
 
     def merge(self, other: TableContent) -> None:
@@ -136,3 +149,5 @@ class TableContent:
             self.notes[key] = known + count, min(first, place)
         self.first_reject = min(filter(None, (self.first_reject, other.first_reject)), default=None)
         self.fault = min(filter(None, (self.fault, other.fault)), default=None)
+        for source, repeats in other.repeated_headers.items():
+            self.repeated_headers[source] = merged_repeats(self.repeated_headers.get(source), repeats)

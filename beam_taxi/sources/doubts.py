@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,23 +18,30 @@ _INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 """The names that pandas gives to the index of a data frame."""
 
 
-def doubts(content: TableContent, kinds: Mapping[str, Kind], at: Callable[[RowPlace], str]) -> Iterator[str]:
-    """Yield a warning for each decision about a column that its user may not expect; `at` names a place."""
+def doubts(
+    content: TableContent, kinds: Mapping[str, Kind], at: Callable[[RowPlace], str], redacted: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield a warning for each decision about a column that its user may not expect; `at` names a place.
+
+    No value of a column in `redacted` is shown.
+    """
     for name, kind in kinds.items():
         spelling = content.spellings.get(name)
         if kind is Kind.STRING and spelling is not None and spelling.is_doubtful and spelling.first is not None:
-            yield _text(name, spelling, at(spelling.first[0]), spelling.first[1])
+            place, cell = spelling.first
+            yield _text(name, spelling, at(place), "" if name in redacted else cell)
         losses = content.losses.get(name)
         if kind is Kind.FLOAT and losses is not None:
-            yield from _losses(name, losses)
+            yield from _losses(name, replace(losses, largest=0.0) if name in redacted else losses)
         if _INDEX.fullmatch(name):
             yield f"column {name!r} is probably the index of a pandas data frame; leave it out with --drop_columns"
 
 
 def _text(name: str, spelling: Spelling[RowPlace], place: str, cell: str) -> str:
     shown = cell if len(cell) <= _LONGEST else cell[: _LONGEST - 1] + "…"
+    cause = f"{shown!r} ({place})" if cell else place
     return (
-        f"column {name!r} is STRING because of {shown!r} ({place}): {spelling.plain:,} of {spelling.cells:,} values "
+        f"column {name!r} is STRING because of {cause}: {spelling.plain:,} of {spelling.cells:,} values "
         f"are numbers; {_remedy(name, cell)}"
     )
 
@@ -68,9 +76,10 @@ def _losses(name: str, losses: Losses) -> Iterator[str]:
     remedy = f"--types {name}:STRING keeps the text"
     if losses.changed:
         stored = float(np.float32(losses.largest))
+        example = f" ({_plain(losses.largest)} becomes {_plain(stored)})" if losses.largest else ""
         yield (
-            f"column {name!r}: {_counted(losses.changed, 'loses', 'lose')} digits in float32, the float of tf.Example "
-            f"({_plain(losses.largest)} becomes {_plain(stored)}); {remedy}"
+            f"column {name!r}: {_counted(losses.changed, 'loses', 'lose')} digits in float32, the float of "
+            f"tf.Example{example}; {remedy}"
         )
     if losses.vanished:
         yield (

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.compression import compression_of
+from beam_taxi.sources.csv.signature import compression_of
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource

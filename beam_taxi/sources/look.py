@@ -15,9 +15,11 @@ LOOK_BYTES = 16 << 20
 
 
 def named_columns(settings: Settings, declared: Mapping[str, Kind]) -> dict[str, None]:
-    """Return the columns that options name."""
-    kept = (name for name in settings.columns.keep if not re.search(r"[*?\[]", name))
-    return dict.fromkeys([*kept, *settings.columns.names, *declared])
+    """Return the columns in the file that options name."""
+    patterns = (*settings.columns.keep, *settings.columns.drop)
+    chosen = (name for name in patterns if not re.search(r"[*?\[]", name))
+    old_names = {new: old for old, new in settings.columns.names.items()}
+    return dict.fromkeys([*chosen, *old_names.values(), *(old_names.get(name, name) for name in declared)])
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ class ParquetFormat(FileFormat):
         """Read the schema. Raises DataError if a column cannot be used, or the file cannot be read."""
         file = sample.file
         with opened(file.uri) as parquet:
-            chosen = parquet.columns(settings.flatten).chosen(file.uri, declared)
+            columns = parquet.columns(settings.flatten)
+        names = settings.columns.select(file.uri, columns.names)
+        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
         info = SourceInfo(
             file.uri,
             "parquet",
@@ -69,17 +71,21 @@ class ParquetFormat(FileFormat):
             with_lists=chosen.with_lists,
             left_out=chosen.unusable,
         )
-        return ParquetFile(info, file.version, declared, weighing_of(settings), settings.flatten)
+        return ParquetFile(info, file.version, declared, weighing_of(settings), names, settings.flatten)
 
 
 @dataclass(frozen=True)
 class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
-    """A Parquet file, scanned by one worker and read between row groups."""
+    """A Parquet file, scanned by one worker and read between row groups.
+
+    `names` has the names in the file of the wanted columns, by the names of their features.
+    """
 
     info: SourceInfo
     version: str
     declared: Mapping[str, Kind]
     weighing: Weighing | None
+    names: Mapping[str, str]
     flatten: bool = False
 
     def column_kinds(self) -> Mapping[str, Kind]:
@@ -89,7 +95,7 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
 
     def columns(self, parquet: ParquetRows) -> dict[str, Column]:
         """Return the columns by name, in the order of the file."""
-        return parquet.columns(self.flatten).wanted(self.info.uri, self.info.columns)
+        return parquet.columns(self.flatten).selected(self.names).wanted(self.info.uri, self.info.columns)
 
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress

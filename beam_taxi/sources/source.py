@@ -40,8 +40,9 @@ class SourceInfo:
     `size` is the number of stored bytes, or a service's estimate; `columns` are in the order of the source.
     `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
     beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line`, `row`
-    or `record`. `with_lists` has the columns with several values; `left_out` those that cannot be used and are not
-    wanted, with the reason.
+    or `record`. `fields` has all columns of a text by the names in it, if they are not those of the features.
+    `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
+    reason.
     """
 
     uri: str
@@ -51,6 +52,7 @@ class SourceInfo:
     is_splittable: bool = False
     is_sequential: bool = False
     row_word: str = "row"
+    fields: tuple[str, ...] = ()
     with_lists: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,7 +104,8 @@ class Joined(Generic[Position]):
 class Reject:
     """A rejected record: where it is (`offset` in bytes of text), why, and its bytes without the line end.
 
-    `line` is the number of the row in its group if the source has groups of rows; see `Place`.
+    `raw` is None if the record must not be shown. `line` is the number of the row in its group if the source has groups
+    of rows; see `Place`.
     """
 
     file: str
@@ -110,7 +113,7 @@ class Reject:
     offset: int
     code: str
     reason: str
-    raw: bytes
+    raw: bytes | None
     row_group: int | None = None
 
     def to_json_line(self) -> bytes:
@@ -118,6 +121,8 @@ class Reject:
         values: dict[str, str | int] = {"file": self.file, "line": self.line}
         values |= {"offset": self.offset} if self.row_group is None else {"row_group": self.row_group}
         values |= {"code": self.code, "reason": self.reason}
+        if self.raw is None:
+            return json.dumps(values, ensure_ascii=False).encode() + b"\n"
         try:
             content = {"text": self.raw.decode()}
         except UnicodeDecodeError:

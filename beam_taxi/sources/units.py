@@ -82,16 +82,21 @@ def plan_units(
         place, name = overflows[0]
         raise DataError(
             f"{_at(plan, joined, place)}: column {name!r} overflows float32, the float of tf.Example; "
-            "declare it STRING in --schema to keep its text"
+            f"--types {name}:STRING keeps the text"
         )
     _check_weights(plan, settings, joined, content)
     if all(one.rows == 0 for one in totals):
         only = "" if settings.dialect.columns else ", only a header"
         raise DataError(f"{plan.sources[0].info.uri}: has no rows{only}")
     ordered = {name: kinds[name] for name in sorted(kinds, key=lambda n: n.encode())}
-    told = doubts(content, ordered, lambda place: _at(plan, joined, place))
+    told = doubts(content, ordered, lambda place: _at(plan, joined, place), settings.columns.redacted)
     found = tuple(_totals(plan, number, one) for number, one in enumerate(totals))
-    warnings = (*_left_out(plan), *told, *_notes(plan, joined, content, kinds))
+    warnings = (
+        *_left_out(plan),
+        *_repeated_headers(plan, joined, content),
+        *told,
+        *_notes(plan, joined, content, kinds),
+    )
     return DataPlan(ordered, found, warnings, plan.with_lists), _units(plan, joined)
 
 
@@ -112,6 +117,16 @@ def _notes(
             yield f"column {name!r} is STRING because of {at}; {count:,} of its whole numbers are beyond int64"
         if what == TEXT_AMONG_NUMBERS and name not in plan.declared:
             yield f"column {name!r} is STRING because of {at}; {count:,} of its values are text, the others are numbers"
+
+
+def _repeated_headers(plan: TablePlan, joined: Mapping[int, AnyJoined], content: TableContent) -> Iterator[str]:
+    """Yield a warning for each source with rows that equal its header."""
+    for _, (first, count) in sorted(content.repeated_headers.items()):
+        more = f", and so do{'es' if count == 2 else ''} {count - 1:,} more" if count > 1 else ""
+        yield (
+            f"{_at(plan, joined, first)} repeats the header{more}; was one file appended to another? "
+            "It is read as a row, so its columns are STRING: delete it"
+        )
 
 
 def _at(plan: TablePlan, joined: Mapping[int, AnyJoined], place: RowPlace) -> str:

@@ -1,12 +1,10 @@
-"""Distributions of numeric features from TFDV's buckets: shares, quantiles, and bins that show the shape."""
+"""Distributions of numeric features from TFDV's buckets: shares, quantiles, and the range to draw."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -99,38 +97,6 @@ def from_statistics(stats: statistics_pb2.NumericStatistics) -> Distribution | N
     return distribution if distribution.total > 0 else None
 
 
-@dataclass(frozen=True)
-class Bins:
-    """Bins of equal width over the range that is drawn: `shares[s][i]` of the values of series s lie in bin i.
-
-    `below` and `above` hold the share of each series outside that range.
-    """
-
-    edges: tuple[float, ...]
-    shares: tuple[tuple[float, ...], ...]
-    below: tuple[float, ...]
-    above: tuple[float, ...]
-
-
-def bins(series: Sequence[Distribution], whole: bool) -> Bins:
-    """Cut the range of all series into bins; `whole` means that all values are integers, and bins follow them."""
-    low, high = drawn_range(series)
-    edges = _edges(low, high, whole)
-    shares = tuple(tuple(_between(one, a, b, b == edges[-1]) for a, b in pairwise(edges)) for one in series)
-    below = tuple(one.share(edges[0], inclusive=False) for one in series)
-    above = tuple(_rest(one.share(edges[-1], inclusive=True)) for one in series)
-    return Bins(edges, shares, below, above)
-
-
-def _rest(share: float) -> float:
-    """Return 1 minus `share`, or 0 if the difference is only a rounding error."""
-    return 0.0 if share > 1 - 1e-9 else 1 - share
-
-
-def _between(one: Distribution, low: float, high: float, closed: bool) -> float:
-    return max(0.0, one.share(high, inclusive=closed) - one.share(low, inclusive=False))
-
-
 def drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
     """Return the range, without an end whose 2% of the values would take more than a third of the width."""
     low, high = min(one.points[0] for one in series), max(one.points[-1] for one in series)
@@ -143,16 +109,3 @@ def drawn_range(series: Sequence[Distribution]) -> tuple[float, float]:
         inner_low if inner_low - low > width / 2 else low,
         inner_high if high - inner_high > width / 2 else high,
     )
-
-
-def _edges(low: float, high: float, whole: bool) -> tuple[float, ...]:
-    if whole and abs(low) < 2**52 and abs(high) < 2**52:
-        width = max(1, math.ceil((math.floor(high) - math.floor(low) + 1) / BINS))
-        if high - low <= 2 * BINS:
-            width = 1
-        count = math.ceil((math.floor(high) - math.floor(low) + 1) / width)
-        return tuple(math.floor(low) - 0.5 + width * i for i in range(count + 1))
-    if low == high:
-        margin = abs(low) * 0.01 or 0.5
-        low, high = low - margin, high + margin
-    return (*(low + (high - low) * i / BINS for i in range(BINS)), high)

@@ -17,9 +17,10 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import (
     StringStatistics,
 )
 
-from beam_taxi.statistics.options import RANKED_VALUES
-
 Path = tuple[str, ...]
+
+RANKED_VALUES = 1000
+"""Maximum number of values of a string feature, the most frequent ones, that are kept with their counts."""
 
 
 def merge(datasets: Iterable[DatasetFeatureStatistics]) -> DatasetFeatureStatistics:

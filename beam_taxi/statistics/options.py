@@ -7,9 +7,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.settings import StatisticsSettings
-
-RANKED_VALUES = 1000
-"""Maximum number of values of a string feature, the most frequent ones, that are kept with their counts."""
+from beam_taxi.statistics.merge import RANKED_VALUES
 
 
 def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tfdv.StatsOptions:

@@ -17,6 +17,7 @@ from beam_taxi.statistics.profile.dataset import DatasetCounts
 from beam_taxi.statistics.profile.doubts import doubts
 from beam_taxi.statistics.profile.ranked import add_ranked_values
 from beam_taxi.statistics.profile.rows import sample_of
+from beam_taxi.statistics.redact import redact_profile
 from beam_taxi.statistics.splits import SEPARATOR
 from beam_taxi.transforms.compute_statistics import ComputedStatistics, StatisticsBySplit
 from beam_taxi.transforms.reconcile import ProfiledFile
@@ -104,6 +105,7 @@ class _WriteProfile(beam.DoFn):
         datasets = tuple(add_ranked_values(found[key], statistics[key[0]]) for key in order)
         shown = next((sample_of(rows) for rows in first), None)
         profile = Profile(datasets, self._settings.statistics.label, shown)
+        profile = redact_profile(profile, self._settings.columns.redacted)
         # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
         kept = self._folder.publish_first(PROFILE, profile.to_json_text().encode())
         file = ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())

@@ -17,6 +17,7 @@ from beam_taxi.run.folder import STATISTICS, RunFolder, statistics_path
 from beam_taxi.run.manifest import Artifact
 from beam_taxi.settings import Settings
 from beam_taxi.statistics.options import stats_options
+from beam_taxi.statistics.redact import redact_statistics
 from beam_taxi.statistics.splits import SEPARATOR, by_split, overall
 from beam_taxi.transforms.write_examples import SplitBatch
 
@@ -74,8 +75,10 @@ class _WriteStatistics(beam.DoFn):
     def __init__(self, settings: Settings) -> None:
         self._folder = RunFolder(settings.run_uri)
         self._splits = [split.name for split in settings.splits]
+        self._redacted = settings.columns.redacted
 
     def process(self, all_splits: statistics_pb2.DatasetFeatureStatisticsList) -> Iterator[Artifact | TaggedOutput]:
+        redact_statistics(all_splits, self._redacted)
         published: dict[str, statistics_pb2.DatasetFeatureStatisticsList] = {}
         for split, computed in by_split(all_splits, self._splits).items():
             content = computed.SerializeToString(deterministic=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,11 @@ CODES = {ANOMALIES: "anomaly", CHECKS: "check"}
 
 
 def rejects_of(
-    plan: TablePlan, batch: UnitBatch, violated: npt.NDArray[np.int64], rules: Sequence[RowRule]
+    plan: TablePlan,
+    batch: UnitBatch,
+    violated: npt.NDArray[np.int64],
+    rules: Sequence[RowRule],
+    redacted: Collection[str] = (),
 ) -> Iterator[tuple[int, Reject]]:
     """Yield a reject for each row of a batch that violates a rule, with the number of its source.
 
@@ -32,7 +36,8 @@ def rejects_of(
     rows = np.flatnonzero(violated >= 0)
     for row, (source, place) in zip(rows.tolist(), batch.places_of(rows), strict=True):
         rule = rules[violated[row]]
-        values = ", ".join(f"{name} is {value}" for name, value in values_of(rule, batch.rows, row))
+        shown = [(name, value) for name, value in values_of(rule, batch.rows, row) if name not in redacted]
+        values = ", ".join(f"{name} is {value}" for name, value in shown) or "its value is not shown"
         raw = _csv_record(batch.rows, row, plan.columns) if place.raw is None else place.raw
         reason = f"{rule.name}: {values}"
         uri = plan.sources[source].info.uri

@@ -92,7 +92,8 @@ def reconcile(
     inputs = []
     for number, (entry, totals) in enumerate(zip(planned.inputs, data.totals, strict=True)):
         by_split = total.rows.get(number, [0] * len(names))
-        columns = plan.sources[number].info.columns
+        info = plan.sources[number].info
+        columns = info.fields or info.columns
         inputs.append(
             replace(
                 _input(entry, totals, by_split, total.rejects.get(number, Counter()), total.quarantined[number]),

@@ -120,6 +120,8 @@ class _Judge(beam.DoFn):
             content = found.SerializeToString(deterministic=True)
             file, _ = folder.publish_bytes(ANOMALIES, anomalies_path(split), content, split)
             yield Artifact(ANOMALIES, "ExampleAnomalies", (file,))
-        text = folder.publish_first(VALIDATION, judged.validation.to_json_text().encode())
+        text = folder.publish_first(
+            VALIDATION, judged.validation.redacted(settings.columns.redacted).to_json_text().encode()
+        )
         file = ArtifactFile(VALIDATION, len(text), hashlib.sha256(text).hexdigest())
         yield TaggedOutput("summary", (Validation.from_json(json.loads(text)).summary, file))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -125,7 +125,7 @@ class _WriteUnits(beam.DoFn):
         kept = np.ones(len(splits), np.bool_)
         violated = judging.findings.add_batch(rules.by_row, batch.rows, splits, batch.places_of)
         if settings.validation.quarantine and violated is not None:
-            for source, reject in rejects_of(self._plan, batch, violated, rules.by_row):
+            for source, reject in rejects_of(self._plan, batch, violated, rules.by_row, settings.columns.redacted):
                 self._reject(source, [reject], files, counts)
                 counts.set_aside(source, reject)
             kept = violated < 0
@@ -153,6 +153,8 @@ class _WriteUnits(beam.DoFn):
         return select_columns(rows, names) if names else rows
 
     def _reject(self, source: int, rejects: Sequence[Reject], files: UnitFiles, counts: UnitCounts) -> None:
+        if self._settings.columns.redacted:
+            rejects = [replace(reject, raw=None) for reject in rejects]
         files.write_rejects(rejects)
         counts.add_rejects(source, Counter(reject.code for reject in rejects))
         _REJECTS.inc(len(rejects))

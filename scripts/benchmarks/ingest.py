@@ -20,7 +20,8 @@ import pyarrow.csv as pa_csv
 
 from beam_taxi.settings import Dialect, Settings
 from beam_taxi.sources.csv.parse import cut_chunks, parse_typed
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.plan import TablePlan, plan_input
 

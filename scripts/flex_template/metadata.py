@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from beam_taxi.dialect import DELIMITER_NAMES, WHITESPACE
 from beam_taxi.flags import INTEGER, Group, Option
 from beam_taxi.launch.options import DESCRIPTION, options
 from beam_taxi.settings import FAIL_ON, NAME, NOTHING, PREVIOUS
@@ -14,7 +16,7 @@ FILE = Path(__file__).with_name("metadata.json")
 # What the launcher or the script of the template decides, and what launches no job.
 _LEFT_OUT = {
     *("runner", "project", "record_on", "log_format", "shared_filesystem"),
-    *("plan", "preflight", "no_wait", "cache", "explain_cache"),
+    *("plan", "preflight", "no_wait", "cache", "explain_cache", "dialect"),
 }
 _KINDS = {
     **dict.fromkeys(("input", "schema", "checks"), "GCS_READ_FILE"),
@@ -41,6 +43,8 @@ _LIMITS = {
     "unit_bytes": (1, 1 << 40),
     "batch_bytes": (1, 1 << 30),
     "max_field_bytes": (1, 1 << 28),
+    "skip_lines": (0, 1_000_000),
+    "skip_footer": (0, 1000),
     "histogram_buckets": (1, 10_000),
     "quantile_buckets": (1, 10_000),
     "top_k": (1, 1_000_000),
@@ -86,7 +90,9 @@ _REGEXES = {
     "pipeline_name": f"^{_NAME_PATTERN}$",
     "splits": f"^{_SPLIT}(,{_SPLIT})*$",
     "max_reject_ratio": f"^({_SHARE}|{_SMALL_SHARE})$",
-    "delimiter": f"^{_CHARACTER}$",
+    "delimiter": f"^({_CHARACTER}|{'|'.join(map(re.escape, [*DELIMITER_NAMES, WHITESPACE]))})$",
+    "escape": f"^{_CHARACTER}?$",
+    "comment": f"^{_CHARACTER}?$",
     "quote": f"^{_CHARACTER}?$",
     "metadata_store": r"^((mysql|grpc)://.+|none)$",
     "metadata_password_file": f"^({_OBJECT}|projects/[^/]+/secrets/[^/]+/versions/[^/]+)$",

@@ -239,7 +239,7 @@ def test_fractions_are_not_int(bigquery: dict[str, str], tmp_path: Path):
     options = ("--flatten", "--schema", str(tmp_path / "s.pbtxt"))
     done = run(bigquery, tmp_path, "--input", "bq://data.d.typed", *options)
     assert done.returncode == 3
-    assert "bq://data.d.typed: column 'amount': 0.100000000 is not INT, as in --schema" in done.stderr
+    assert "bq://data.d.typed: column 'amount': 0.100000000 is not INT as declared" in done.stderr
 
 
 @pytest.mark.parametrize("args", [["--input", "bq://data.d.trips"], ["--query", "SELECT 1"]], ids=["read", "query"])

@@ -41,13 +41,16 @@ def browser() -> Iterator[Chrome]:
         yield driver
 
 
+SLICED = ("paid", "paid ", " paid", "re\u00a0fund", "open\u200b", "open")
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the pages by name: 18 features, 2,000, hostile text everywhere, anomalies beside a baseline."""
+    """Return the pages by name: 18 columns, 2,000, hostile text everywhere, anomalies beside a baseline, slices."""
     folder = tmp_path_factory.mktemp("pages")
-    bad = [make.strings(name or "empty", dict.fromkeys(HOSTILE, 10)) for name in HOSTILE]
     (entry,) = make.manifest([], {"train": 1000, "eval": 500}).inputs
-    hostile = make.source(
+    bad = {name or "empty": HOSTILE * 10 for name in HOSTILE}
+    hostile = make.run(
         bad,
         bad,
         run_id=HOSTILE[0],
@@ -57,11 +60,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         inputs=(replace(entry, uri=HOSTILE[1], rejects={HOSTILE[0]: 3}),),
     )
     anomalous = replace(
-        make.wide(12), validation=make.validation(make.anomaly("feature_0001"), make.anomaly("lost", split=""))
+        make.table(12), validation=make.validation(make.anomaly("feature_0001"), make.anomaly("lost", split=""))
     )
-    sources = {"small": make.wide(18), "wide": make.wide(2000), "hostile": hostile}
+    rows = {"status": SLICED * 50, "amount": [*range(299), 9_000_000], "day": [1_400_000_000 + i for i in range(300)]}
+    slices = [make.dataset_profile("train", rows, f"status_{value}") for value in SLICED]
+    sources = {
+        "small": make.table(18),
+        "wide": make.table(2000, {"train": 60, "eval": 30}),
+        "hostile": hostile,
+        "sliced": make.run(rows, None, *slices),
+    }
     reports = {name: model.build(source) for name, source in sources.items()}
-    reports["anomalous"] = model.build(anomalous, make.wide(18))
+    reports["anomalous"] = model.build(anomalous, make.table(18, seed=2))
     made = {}
     for name, report in reports.items():
         made[name] = folder / f"{name}.html"

@@ -1,4 +1,4 @@
-"""Statistics, schemas and manifests for the tests, made by hand."""
+"""Profiles, statistics, schemas and manifests for the tests, made by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from beam_taxi.report.results import Results
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
+from beam_taxi.run.profile import DatasetProfile, FeatureProfile, Profile
 from beam_taxi.run.validation import ANOMALIES, FAILED, Result, Validation, judge
 from beam_taxi.settings import Settings
+from beam_taxi.statistics.estimate import estimated_profile
+from beam_taxi.statistics.profile.dataset import DatasetCounts
+
+Columns = Mapping[str, Sequence[Any]]
+"""Cells by column; None is a missing one."""
 
 Feature = statistics_pb2.FeatureNameStatistics
 Dataset = statistics_pb2.DatasetFeatureStatistics
@@ -79,13 +87,35 @@ def manifest(columns: Sequence[str], rows: Mapping[str, int], **changes: Any) ->
     return replace(made, **changes)
 
 
-def source(
-    train: Sequence[Feature], evaluation: Sequence[Feature], schema: schema_pb2.Schema | None = None, **changes: Any
-) -> Results:
-    """Return a run of 1,000 rows for training and 500 for evaluation."""
+def dataset_profile(split: str, columns: Columns, slice_key: str = "") -> DatasetProfile:
+    """Return the exact profile of rows."""
+    counts = DatasetCounts()
+    lists = {name: [None if cell is None else [cell] for cell in cells] for name, cells in columns.items()}
+    batch = pa.RecordBatch.from_arrays([pa.array(cells) for cells in lists.values()], list(lists))
+    counts.add(batch, is_slice=bool(slice_key))
+    return counts.profile(split, slice_key)
+
+
+def feature_profile(cells: Sequence[Any]) -> FeatureProfile:
+    """Return the exact profile of a column."""
+    return dataset_profile("train", {"x": cells}).features["x"]
+
+
+def run(train: Columns, evaluation: Columns | None = None, *slices: DatasetProfile, **changes: Any) -> Results:
+    """Return a run with the exact profile of its rows, of which some may be slices."""
+    splits = {"train": train} if evaluation is None else {"train": train, "eval": evaluation}
+    datasets = tuple(dataset_profile(split, columns) for split, columns in splits.items())
+    made = manifest(list(train), {one.split: one.rows for one in datasets}, **changes)
+    return Results(Profile((*datasets, *slices)), {}, made, schema_pb2.Schema(), name="run-1")
+
+
+def source(train: Sequence[Feature], evaluation: Sequence[Feature], **changes: Any) -> Results:
+    """Return a run of an earlier release, with statistics alone: 1,000 rows for training and 500 for evaluation."""
     columns = list(dict.fromkeys(one.path.step[0] for one in (*train, *evaluation)))
     made = manifest(columns, {"train": 1000, "eval": 500}, **changes)
-    return Results({"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}, made, schema, name="run-1")
+    splits = {"train": dataset(1000, *train), "eval": dataset(500, *evaluation)}
+    lists = {split: statistics_pb2.DatasetFeatureStatisticsList(datasets=[one]) for split, one in splits.items()}
+    return Results(estimated_profile(lists), splits, made, schema_pb2.Schema(), name="run-1")
 
 
 def validation(*results: Result) -> Validation:
@@ -115,3 +145,20 @@ def wide(count: int) -> Results:
                 buckets = [(low + k * k / 9, low + (k + 1) ** 2 / 9, rows / 50) for k in range(50)]
                 features.append(numeric(name, buckets, kind=i % 3, mean=low + 90.0, median=low + 70.0, std_dev=12.5))
     return source(splits["train"], splits["eval"])
+
+
+def table(count: int, rows: Mapping[str, int] | None = None, seed: int = 1) -> Results:
+    """Return a run of so many columns of five kinds: numbers, categories and text; every hundredth has no values."""
+    random = np.random.default_rng(seed)
+    return run(*(_table(count, n, random) for n in (rows or {"train": 1000, "eval": 500}).values()))
+
+
+def _table(count: int, rows: int, random: np.random.Generator) -> Columns:
+    kinds = (
+        lambda: random.lognormal(2, 1, rows).round(3).tolist(),
+        lambda: random.integers(0, 100_000, rows).tolist(),
+        lambda: random.choice([f"value {k}" for k in range(20)], rows).tolist(),
+        lambda: random.integers(0, 8, rows).tolist(),
+        lambda: [None if random.random() < 0.2 else f"text {k}" for k in random.integers(0, 10_000, rows)],
+    )
+    return {f"feature_{i:04d}": [None] * rows if i % 100 == 99 else kinds[i % 5]() for i in range(count)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 from dataclasses import replace
 from typing import Any
@@ -11,18 +10,28 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.launch.command import parse
-from beam_taxi.report import figures, html, model, overview, text
+from beam_taxi.report import figures, html, model, overview, text, told
+from beam_taxi.report.findings.finding import ERROR, WARNING, Finding
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.run.profile import (
+    FLOAT,
+    INT,
+    STRING,
+    DatasetProfile,
+    Distinct,
+    Duplicates,
+    FeatureProfile,
+    Lengths,
+    Percentile,
+    Profile,
+    Sample,
+)
 from beam_taxi.run.validation import NOT_EVALUATED, PASSED, WARNED, Validation
 from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
-from beam_taxi.statistics import distribution
-from beam_taxi.statistics.distribution import Bucket, Distribution
-from beam_taxi.validation import distance
 from tests.report import make
-from tests.report.make import Feature, numeric, strings
+from tests.report.make import numeric
 
 NUMBERS = {
     "zero": (0.0, "0"),
@@ -52,11 +61,22 @@ def test_percent_is_not_rounded_to_nothing_or_all(share: float, shown: str):
 
 PRINTABLE = {
     "plain": ("Zoë 🚕", "Zoë 🚕"),
+    "thin space": ("a\u2009b", r"a\u2009b"),
+    "zero width": ("a\u200bb", r"a\u200bb"),
     "line break": ("a\nb\tc", r"a\nb\tc"),
     "escape": ("\x1b[31m", r"\x1b[31m"),
     "bidi": ("\u202eabc", r"\u202eabc"),
     "zero": ("\x00", r"\x00"),
     "tag": ("<b>", "<b>"),
+}
+VISIBLE = {
+    "space after": ("Cash ", "Cash␣"),
+    "spaces around": ("  a b ", "␣␣a b␣"),
+    "spaces alone": ("  ", "␣␣"),
+    "no-break space": ("a\u00a0b", "a⍽b"),
+    "nothing": ("", ""),
+    "truncated": ("abc " + "x" * 200, "abc " + "x" * 196 + "…"),
+    **PRINTABLE,
 }
 
 
@@ -65,52 +85,32 @@ def test_printable(given: str, shown: str):
     assert figures.printable(given) == shown
 
 
+@pytest.mark.parametrize(("given", "shown"), VISIBLE.values(), ids=VISIBLE)
+def test_visible(given: str, shown: str):
+    assert figures.visible(given) == shown
+
+
 def test_printable_is_cut():
     assert figures.printable("x" * 300, 10) == "x" * 10 + "…"
+    assert figures.visible("x   y", 3) == "x  …"
 
 
-def of(values: list[float], buckets: int = 50) -> Distribution:
-    """Return the distribution as quantile buckets tell it."""
-    ordered = sorted(values)
-    cuts = [ordered[round(i * (len(ordered) - 1) / buckets)] for i in range(buckets + 1)]
-    return Distribution(Bucket(cuts[i], cuts[i + 1], len(values) / buckets) for i in range(buckets))
+CELLS = st.one_of(
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=60),
+    st.lists(st.none() | st.floats(width=32), max_size=60),
+    st.lists(st.none() | st.text(max_size=5), max_size=60),
+)
 
 
-SHARES = {
-    "below all": (-1.0, True, 0.0),
-    "in a bucket": (0.5, True, 0.25),
-    "before a jump": (1.0, False, 0.5),
-    "after a jump": (1.0, True, 0.75),
-    "in the next bucket": (2.0, True, 0.875),
-    "above all": (9.0, False, 1.0),
-}
-
-
-@pytest.mark.parametrize(("x", "inclusive", "share"), SHARES.values(), ids=SHARES)
-def test_share(x: float, inclusive: bool, share: float):
-    one = Distribution([Bucket(0, 1, 2), Bucket(1, 1, 1), Bucket(1, 3, 1)])
-    assert one.share(x, inclusive) == pytest.approx(share)
-    assert one.quantile(0.25) == pytest.approx(0.5)
-    assert one.quantile(0.6) == 1
-
-
-def test_bins_hold_all_values_but_the_long_tail_which_is_named():
-    values = [float(i % 100) for i in range(990)] + [10_000.0 + i for i in range(10)]
-    cut = distribution.bins([of(values)], whole=False)
-    assert cut.edges[0] == 0
-    assert cut.edges[-1] < 150
-    assert cut.above[0] == pytest.approx(0.02, abs=0.011)
-    assert sum(cut.shares[0]) + cut.above[0] + cut.below[0] == pytest.approx(1)
-
-
-def test_integers_get_bins_of_whole_numbers():
-    cut = distribution.bins([Distribution(Bucket(x, x, 1) for x in range(1, 8))], whole=True)
-    assert cut.edges == tuple(x + 0.5 for x in range(8))
-    assert cut.shares[0] == pytest.approx([1 / 7] * 7)
+@given(CELLS, CELLS)
+def test_any_values_are_shown(train: list[Any], evaluation: list[Any]):
+    report = model.build(make.run({"x": train}, {"x": evaluation}), make.run({"x": evaluation}))
+    assert html.render(report)
+    assert text.render(report, 80)
 
 
 @given(st.lists(st.tuples(st.floats(), st.floats(), st.floats(0, 1e9)), max_size=9), st.booleans())
-def test_any_buckets_are_shown(buckets: list[tuple[float, float, float]], whole: bool):
+def test_any_statistics_of_an_earlier_release_are_shown(buckets: list[tuple[float, float, float]], whole: bool):
     feature = numeric("x", [(0, 1, 10)], kind=0 if whole else 1, mean=buckets[0][0] if buckets else 0)
     feature.num_stats.histograms[0].ClearField("buckets")
     for low, high, count in buckets:
@@ -120,80 +120,81 @@ def test_any_buckets_are_shown(buckets: list[tuple[float, float, float]], whole:
     assert text.render(report, 80)
 
 
-def test_one_value_is_drawn():
-    cut = distribution.bins([Distribution([Bucket(3, 3, 5)])], whole=False)
-    assert sum(cut.shares[0]) == pytest.approx(1)
+@pytest.mark.parametrize("kind", [STRING, INT, FLOAT])
+def test_a_column_of_which_no_value_is_known_is_shown(kind: str):
+    rows = DatasetProfile("train", 9, {"x": FeatureProfile(kind, 9, 9, distinct=Distinct(4), length=Lengths(1, 2, 3))})
+    profile = Profile((rows, replace(rows, split="eval")), "x")
+    report = model.build(replace(make.run({"x": ["a"] * 9}, {"x": ["a"] * 9}), profile=profile))
+    assert html.render(report)
+    assert text.render(report, 80)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_two_samples_of_one_distribution_stay_below_the_noise(seed: int):
-    source = random.Random(seed)
-    one, two = ([source.lognormvariate(0, 1) for _ in range(n)] for n in (4000, 2000))
-    found = distance.kolmogorov_smirnov(of(one), of(two), (4000, 2000))
-    assert not found.beyond_noise
-    colours = [{c: sum(source.random() < 0.2 for _ in range(n)) for c in "abcde"} for n in (4000, 2000)]
-    assert not distance.l_infinity(colours[0], colours[1], (4000, 2000)).beyond_noise
+def figures_of(report: model.Report, name: str = "x") -> dict[str, tuple[str, ...]]:
+    """Return the figures of a column as text, by label."""
+    (found,) = [one for one in report.features if one.name == name]
+    return {row.label: tuple(cell.text for cell in row.cells) for row in found.figures}
 
 
-def test_a_moved_distribution_is_beyond_the_noise():
-    source = random.Random(1)
-    one, two = ([source.gauss(mean, 1) for _ in range(4000)] for mean in (0, 0.25))
-    found = distance.kolmogorov_smirnov(of(one), of(two), (4000, 4000))
-    assert found.value == pytest.approx(0.099, abs=0.03)
-    assert found.beyond_noise
-    assert distance.l_infinity({"a": 500, "b": 500}, {"a": 600, "b": 400}, (1000, 1000)).beyond_noise
+def test_figures():
+    nan, inf = float("nan"), float("inf")
+    report = model.build(make.run({"x": [0.0, 1.0, 3.0, nan, inf, None]}, {"x": [2.0, None]}))
+    assert figures_of(report) == {
+        "rows": ("6", "2"),
+        "present": ("5", "1"),
+        "missing": ("1 (16.7%)", "1 (50.0%)"),
+        "zeros": ("1 (20.0%)", "0"),
+        "NaN": ("1 (20.0%)", "-"),
+        "infinite": ("1 (20.0%)", "-"),
+        "mean": ("1.3333", "2"),
+        "std. dev.": ("1.2472", "0"),
+        "min": ("0", "2"),
+        **dict.fromkeys(("p1", "p5", "p25"), ("0", "2")),
+        "median": ("1", "2"),
+        **dict.fromkeys(("p75", "p95", "p99", "max"), ("3", "2")),
+        "distinct": ("3", "1"),
+    }
 
 
-TRAIN = [(0.0, 1.0, 400.0), (1.0, 2.0, 600.0)]
-EVAL = [(0.0, 1.0, 200.0), (1.0, 2.0, 300.0)]
-MOVED = [(2.0, 3.0, 500.0)]
-FINDINGS: dict[str, tuple[list[Feature], list[Feature], list[tuple[str, str]]]] = {
-    "nothing": ([numeric("x", TRAIN)], [numeric("x", EVAL)], []),
-    "empty": ([strings("x", {}, missing=1000)], [strings("x", {}, missing=500)], [("No values", "problem")]),
-    "only in one split": (
-        [numeric("x", TRAIN)],
-        [],
-        [("Empty in a split", "problem"), ("Mostly missing", "note")],
-    ),
-    "constant": ([strings("x", {"a": 1000})], [strings("x", {"a": 500})], [("Constant", "note")]),
-    "two constants": ([strings("x", {"a": 1000})], [strings("x", {"b": 500})], [("Differs", "problem")]),
-    "moved": ([numeric("x", TRAIN)], [numeric("x", MOVED)], [("Differs", "problem")]),
-    "absent more often": (
-        [numeric("x", TRAIN)],
-        [numeric("x", [(a, b, n / 2) for a, b, n in EVAL], missing=250)],
-        [("Differs", "problem"), ("Mostly missing", "note")],
-    ),
-}
-
-
-@pytest.mark.parametrize(("train", "evaluation", "expected"), FINDINGS.values(), ids=FINDINGS)
-def test_findings(train: list[Feature], evaluation: list[Feature], expected: list[tuple[str, str]]):
-    report = model.build(make.source(train, evaluation))
-    assert [(one.reason, one.kind) for one in report.features[0].findings] == expected
-    assert {(group.reason, group.kind) for group in report.groups} == set(expected)
-
-
-def test_a_distance_that_was_not_computed_is_not_shown_as_zero():
-    report = model.build(
-        make.source([strings("x", {}, 1000), numeric("y", TRAIN)], [strings("x", {}, 500), numeric("y", EVAL)])
+def test_an_estimate_says_so():
+    source = make.run({"x": [1.0 * i for i in range(100)]})
+    (dataset,) = source.profile.datasets
+    estimated = replace(
+        dataset.features["x"],
+        distinct=Distinct(100, False, 0.02),
+        percentiles={"50": Percentile(49.0, 0.01)},
     )
-    assert report.features[0].comparisons == ()
-    assert "not computed" in text.render(report, 120)
+    changed = replace(dataset, features={"x": estimated}, duplicates=Duplicates(3, exact=False))
+    report = model.build(replace(source, profile=Profile((changed,))))
+    cells = {row.label: row.cells[0] for row in report.features[0].figures}
+    assert (cells["distinct"].text, cells["distinct"].title) == ("≈100", "estimate, standard error 2.0%")
+    assert (cells["median"].text, cells["median"].title) == ("≈49", "estimate, rank within ±1% of the values")
+    assert {label: cell.text for label, cell, _ in report.facts}["duplicate rows"] == "≈3"
+    assert cells["mean"].text == "49.5"
 
 
-def test_absent_counts_missing_cells_and_empty_strings():
-    report = model.build(make.source([strings("x", {"a": 700, "": 100}, missing=200)], [strings("x", {"a": 500})]))
-    absent = next(row for row in report.features[0].figures if row.label == "absent")
-    assert absent.cells == ("300 (30.0%)", "0")
+def test_dates_are_dates():
+    seconds = [1_388_534_400 + 86_400 * i for i in range(100)]
+    report = model.build(make.run({"trip_time": seconds, "day": ["2014-01-01", "2014-03-01"] * 50}))
+    assert figures_of(report, "trip_time")["median"] == ("2014-02-19 00:00:00",)
+    assert "std. dev." not in figures_of(report, "trip_time")
+    assert [one.type for one in report.features] == ["date", "date"]
+    assert [one.span for one in report.features] == ["2014-01-01 to 2014-04-10", "2014-01-01 to 2014-03-01"]
 
 
-def test_a_limit_of_the_schema_decides_where_there_is_one():
-    schema = schema_pb2.Schema()
-    schema.feature.add(name="x").drift_comparator.infinity_norm.threshold = 0.5
-    report = model.build(make.source([strings("x", {"a": 600, "b": 400})], [strings("x", {"a": 400})], schema))
-    comparison = report.features[0].comparisons[0]
-    assert (comparison.distance.beyond_noise, comparison.limit) == (True, 0.5)
-    assert comparison.distance.value == pytest.approx(0.4)
+def test_what_identifies_rows_has_no_mean():
+    report = model.build(make.run({"x": [10**6 + i for i in range(1000)], "y": [i % 7 for i in range(1000)]}))
+    assert report.features[0].role == "id"
+    assert "mean" not in figures_of(report)
+    assert "mean" in figures_of(report, "y")
+
+
+def test_facts_count_cells():
+    report = model.build(make.run({"x": [1, None], "y": ["a", "a"]}, {"x": [1], "y": ["b"]}))
+    facts = {label: (cell.text, parts) for label, cell, parts in report.facts}
+    assert facts["rows"] == ("3", "train 2 · eval 1")
+    assert facts["columns"] == ("2", "1 int · 1 string")
+    assert facts["missing cells"] == ("16.7%", "1 of 6")
+    assert facts["duplicate rows"] == ("0", "none")
 
 
 VERDICTS: dict[str, tuple[Validation | None, str, set[str]]] = {
@@ -204,27 +205,38 @@ VERDICTS: dict[str, tuple[Validation | None, str, set[str]]] = {
     "a feature that the data lack": (make.validation(make.anomaly("gone")), "failed", {"gone"}),
     "an empty split": (make.validation(make.anomaly("x", NOT_EVALUATED)), "unvalidated", set()),
 }
+PLAIN = {"x": [1.0 * (i % 40) for i in range(400)]}
 
 
 @pytest.mark.parametrize(("found", "state", "named"), VERDICTS.values(), ids=VERDICTS)
 def test_verdict(found: Validation | None, state: str, named: set[str]):
-    source = replace(make.source([numeric("x", TRAIN)], [numeric("x", EVAL)]), validation=found)
-    report = model.build(source)
+    report = model.build(replace(make.run(PLAIN), validation=found))
     assert report.verdict.state == state
-    assert named == {name for group in report.groups for _, name, _ in group.members}
+    judged = [one for one in report.findings if one.kind == "anomaly"]
+    assert named == {link.name for one in judged for link in one.links}
     assert report.verdict.title in html.render(report).decode()
 
 
-def test_a_feature_that_fails_in_two_splits_counts_once():
-    found = make.validation(make.anomaly("x", split="train"), make.anomaly("x", split="eval"))
-    report = model.build(replace(make.source([numeric("x", TRAIN)], [numeric("x", EVAL)]), validation=found))
-    group = report.groups[0]
-    assert (group.features, len(group.members)) == (1, 2)
-    assert group.members[0][2] == "train: Unexpectedly high value: <9>"
+def finding(kind: str, *names: str, severity: str = WARNING) -> Finding:
+    return Finding(kind, severity, kind.title(), f"{names[0]}: text of {names[0]}", names)
+
+
+def test_the_first_screen_has_each_kind_once():
+    found = [finding("outliers", "a"), finding("outliers", "b"), *(finding(f"kind {i}", "c") for i in range(9))]
+    shown = told.highlights(told.tell(found, ["a", "b", "c"]))
+    assert len(shown) == told.MOST_IMPORTANT
+    assert (shown[0].first.text, [link.index for link in shown[0].others]) == ("text of a", [1])
+    assert [one.first.kind for one in shown[1:]] == [f"kind {i}" for i in range(4)]
+
+
+def test_findings_lead_to_their_columns():
+    shown = told.tell([finding("outliers", "b", "gone", severity=ERROR)], ["a", "b"])
+    assert shown[0].links == (told.Link(1, "b"), told.Link(None, "gone"))
+    assert list(told.by_feature([finding("outliers", "b")])) == ["b"]
 
 
 def test_counts_add_up_to_the_records():
-    source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
+    source = make.run({"x": [1] * 1000}, {"x": [1] * 500})
     assert source.manifest is not None
     (entry,) = source.manifest.inputs
     rejected = replace(entry, rejects={"ragged": 5, "not_utf8": 7})
@@ -234,7 +246,7 @@ def test_counts_add_up_to_the_records():
 
 
 def test_of_many_files_the_first_are_listed():
-    source = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
+    source = make.run(PLAIN)
     assert source.manifest is not None
     many = replace(source, manifest=replace(source.manifest, inputs=source.manifest.inputs * 1000))
     page = html.render(model.build(many)).decode()
@@ -244,12 +256,59 @@ def test_of_many_files_the_first_are_listed():
 
 
 def test_a_baseline_is_compared_split_by_split():
-    run = make.source([numeric("x", TRAIN)], [numeric("x", EVAL)])
-    before = make.source([numeric("x", TRAIN)], [numeric("x", MOVED)])
-    report = model.build(run, before)
+    moved = {"x": [value + 100 for value in PLAIN["x"]]}
+    report = model.build(make.run(PLAIN, PLAIN), make.run(PLAIN, moved))
     assert [label for label, _ in report.drawn] == ["baseline train", "train"]
     pairs = {one.pair: one.exceeds for one in report.features[0].comparisons}
     assert pairs == {"baseline → train": False, "baseline → eval": True}
+    assert report.main == "train"
+
+
+def test_changes_are_counted_ranked_and_told():
+    before = {"a": [1] * 500, "b": [1.0 * i for i in range(500)], "c": ["x"] * 500, "d": [2] * 500}
+    now = {"b": [i + 100.0 for i in range(500)], "c": ["x"] * 100 + ["y"] * 400, "d": [2] * 500, "e": [1] * 500}
+    changes = model.build(make.run(now), make.run(before)).changes
+    assert changes is not None
+    assert changes.text == "4 of 5 columns changed: 1 removed, 1 added"
+    assert {(one.name, one.text) for one in changes.found[:2]} == {("a", "removed"), ("e", "added")}
+    assert [(one.name, one.text) for one in changes.found[2:]] == [
+        ("c", "“y” 0% → 80.0% (train)"),
+        ("b", "median 249 → 349 (train)"),
+    ]
+    same = model.build(make.run(now), make.run(now)).changes
+    assert same is not None
+    assert same.text == "No column changed"
+
+
+def test_slices_are_beside_all_rows():
+    cells = {"x": [1.0, 2.0, 3.0, 4.0], "y": ["a", "a", "b", "b"]}
+    slices = [make.dataset_profile("train", {"x": [1.0, 2.0], "y": ["a", "a"]}, "y_a")]
+    found = model.build(make.run(cells, None, *slices)).slices
+    assert found is not None
+    (one,) = found.shown
+    assert (one.label, one.rows, one.share, found.others) == ("y_a", 2, 0.5, 0)
+    figures_by_name = {feature.name: [(a.text, b.text) for a, b in feature.cells] for feature in one.features}
+    assert figures_by_name["x"][3] == ("1.5", "2.5")
+    chart = one.features[0].chart
+    assert chart is not None
+    assert [bar.counts for bar in chart.bars] == [(1, 1), (1, 1), (1, 0), (1, 0)]
+
+
+def test_of_many_slices_the_first_are_shown():
+    slices = [make.dataset_profile("train", {"x": [1]}, f"x_{i:03}") for i in range(60)]
+    found = model.build(make.run({"x": [1] * 60}, None, *slices)).slices
+    assert found is not None
+    assert (len(found.shown), found.others) == (50, 10)
+
+
+def test_sample_rows_are_in_the_order_of_the_input():
+    source = make.run({"z": [1.1], "a": [None], "m": [" x"]})
+    first = Sample(("a", "m", "z"), ((None, " x", 1.100000023841858),))
+    report = model.build(replace(source, profile=replace(source.profile, first=first)))
+    assert report.samples[0].title == "The first 1 row of the input"
+    assert report.samples[0].columns == ("z", "a", "m")
+    assert report.samples[0].cells == (("1.1", None, "␣x"),)
+    assert report.samples[1].title == "1 row of train, chosen at random"
 
 
 COMMANDS: dict[str, dict[str, Any]] = {
@@ -258,6 +317,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "dialect": {"dialect": Dialect(delimiter=";", quote="", null_values=("NA", "a,b"), columns=("x", "y"))},
     "statistics": {"statistics": StatisticsSettings(top_k=3, weight_feature="w", features=("a", 'b"c'))},
     "unseen": {"dialect": Dialect(delimiter="\t", null_values=("\x1b\u202e'\\", "-"))},
+    "white space": {"dialect": Dialect(null_values=(" ", "a\u00a0b", " n/a "))},
     "query": {"query": "SELECT 'a b' FROM t"},
     "numbers": {"num_shards": 4, "max_rejects": 0, "max_reject_ratio": 0.5, "gzip_level": 0},
 }
@@ -274,23 +334,35 @@ def test_the_command_makes_the_same_settings(changes: dict[str, Any]):
 
 
 def test_the_same_run_gives_the_same_bytes():
-    one, two = (model.build(make.wide(40)) for _ in range(2))
+    one, two = (model.build(make.table(40)) for _ in range(2))
     assert html.render(one) == html.render(two)
-    source = make.wide(5)
+    source = make.table(5)
     assert source.manifest is not None
     again = replace(source, manifest=RunManifest.from_json(json.loads(source.manifest.to_json_text())))
     assert html.render(model.build(source)) == html.render(model.build(again))
 
 
 def test_the_page_names_no_address_to_load_from():
-    page = html.render(model.build(make.wide(20))).decode()
+    page = html.render(model.build(make.table(20))).decode()
     assert "http" not in page.replace("http-equiv", "")
     assert " style=" not in page
     assert "default-src &#39;none&#39;" in page
 
 
-def test_text_obeys_the_width_and_shows_no_escape():
-    report = model.build(make.source([strings("\x1b[31mx", {"v\x1b" * 50: 1000})], [strings("\x1b[31mx", {"w": 500})]))
-    shown = text.render(report, 80)
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_text_obeys_the_width_and_shows_no_escape(width: int):
+    hostile = {"\x1b[31mx": ["v\x1b" * 50] * 1000, "long name " * 9: ["a"] * 1000}
+    before = make.run({**hostile, "gone": [1] * 1000})
+    anomalies = make.validation(*(make.anomaly("\x1b[31mx" + "y" * i) for i in range(40)))
+    shown = text.render(model.build(replace(make.run(hostile), validation=anomalies), before), width)
     assert "\x1b" not in shown
-    assert max(len(line) for line in shown.splitlines()[3:]) <= 80
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert "more findings in report.html" in shown
+
+
+def test_text_tells_changes_of_any_number_of_columns():
+    before, now = make.table(400), make.table(400, seed=2)
+    shown = text.render(model.build(now, before), 100)
+    assert "columns changed" in shown or "No column changed" in shown
+    assert sum("(noise " in line for line in shown.splitlines()) >= 396
+    assert "not computed" in shown

@@ -24,6 +24,8 @@ def test_a_report_that_cannot_be_rendered_does_not_fail_the_run(
     arguments = ["--input", str(tmp_path / "a.csv"), "--output", str(tmp_path), "--run_id", "run"]
     assert main([*arguments, "--metadata_store", "none"]) == 0
     assert (tmp_path / "run" / "manifest.json").is_file()
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"examples", "manifest.json", "schema", "statistics"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        *("examples", "manifest.json", "profile.json", "schema", "statistics")
+    }
     assert "run run is complete, but 'no such template'" in caplog.text
     assert "\nreport " not in capsys.readouterr().out

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_taxi.errors import DataError
-from beam_taxi.settings import Settings
+from beam_taxi.settings import ColumnSettings, Settings
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import plan_input
@@ -100,10 +100,13 @@ def test_lost_digits_are_told(tmp_path: Path):
             pa.array([[[1]]], pa.list_(pa.field("element", pa.list_(pa.field("element", pa.int64()))))),
             "column 'a' of type list<element: list<element: int64>> has no place in a tf.Example",
         ),
-        (pa.array([{"x": 1}]), "column 'a' of type struct<x: int64> has no place in a tf.Example: make columns of"),
+        (
+            pa.array([{"x": 1}]),
+            "column 'a' of type struct<x: int64> has no place in a tf.Example; --flatten makes columns of",
+        ),
         (pa.array([[1.5], [1e39]]), "row 2: column 'a' overflows float32"),
         (pa.array([1.0, 1e39]), "row 2: column 'a' overflows float32"),
-        (pa.array(["x"]), "column 'a' is string, not INT as in --schema"),
+        (pa.array(["x"]), "column 'a' is string, not INT as declared"),
         (pa.array([], pa.int64()), "has no rows"),
     ],
 )
@@ -230,10 +233,10 @@ def test_declared_types(tmp_path: Path, column: pa.Array, kind: Kind, values: li
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pa.array([1.0, None, 1.5]), "row 3: column 'a': 1.5 is not INT, as in --schema: a whole number within int64"),
-        (pa.array([float("nan")]), "row 1: column 'a': nan is not INT, as in --schema"),
-        (pa.array([2**64 - 1], pa.uint64()), "row 1: column 'a': 18446744073709551615 is not INT, as in --schema"),
-        (pa.array([1], pa.timestamp("us")), "column 'a' is timestamp[us], not INT as in --schema"),
+        (pa.array([1.0, None, 1.5]), "row 3: column 'a': 1.5 is not INT as declared: a whole number within int64"),
+        (pa.array([float("nan")]), "row 1: column 'a': nan is not INT as declared"),
+        (pa.array([2**64 - 1], pa.uint64()), "row 1: column 'a': 18446744073709551615 is not INT as declared"),
+        (pa.array([1], pa.timestamp("us")), "column 'a' is timestamp[us], not INT as declared"),
     ],
 )
 def test_what_is_declared_int_must_be_whole(tmp_path: Path, column: pa.Array, message: str):
@@ -246,8 +249,13 @@ def test_what_is_declared_int_must_be_whole(tmp_path: Path, column: pa.Array, me
 def test_only_columns_that_are_wanted_are_read(tmp_path: Path):
     maps = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
     pq.write_table(pa.table({"m": maps, "id": [1], "b": ["x"]}), tmp_path / "x.pq")
-    (found,), data = read(tmp_path / "x.pq", {"id": Kind.INT})
+    (found,), data = read(tmp_path / "x.pq", {"id": Kind.INT}, schema="")
     assert found.to_pydict() == {"b": ["x"], "id": [1]}
     assert "column 'm' of type map<string, int64" in data.warnings[0]
-    with pytest.raises(DataError, match="column 'm' of type map<string, int64"):
-        read(tmp_path / "x.pq")
+    for options in ({}, {"columns": ColumnSettings(types={"id": "INT"})}):
+        with pytest.raises(DataError, match="column 'm' of type map<string, int64"):
+            read(tmp_path / "x.pq", **options)
+    for chosen in (ColumnSettings(keep=("id", "b")), ColumnSettings(drop=("m",))):
+        assert read(tmp_path / "x.pq", columns=chosen)[0][0].to_pydict() == {"b": ["x"], "id": [1]}
+    renamed = ColumnSettings(drop=("m",), names={"id": "key"})
+    assert read(tmp_path / "x.pq", columns=renamed)[0][0].to_pydict() == {"b": ["x"], "key": [1]}

@@ -212,3 +212,10 @@ def test_line_breaks_in_quotes_across_the_cuts_of_the_corpus(shared_data: Path, 
     path = shared_data / "csv-corpus" / "corpus" / "cases" / "straddle_small" / "in" / "trips.csv"
     units, *_ = run(plan_of(path, part_bytes, num_shards=num_shards, batch_bytes=5000))
     assert [row for rows in units for row in rows] == python_rows(path.read_bytes().decode())
+
+
+@pytest.mark.parametrize("part_bytes", range(1, 12))
+def test_a_last_record_that_ends_in_quotes_and_without_a_line_break(tmp_path: Path, part_bytes: int):
+    (tmp_path / "x.csv").write_text('x,y\na,""\nb,""""')
+    units, *_ = run(plan_of(tmp_path / "x.csv", part_bytes, num_shards=2))
+    assert [row for rows in units for row in rows] == [("a", None), ("b", '"')]

@@ -9,6 +9,7 @@ from beam_taxi.report.figures import number, plural
 from beam_taxi.report.findings.finding import INFO, WARNING
 from beam_taxi.report.findings.kinds import MANY_VALUES, RARE_VALUES, UNIQUE
 from beam_taxi.report.findings.seen import Column, Part, Seen, listed, shown
+from beam_taxi.report.findings.times import unit_of_time
 from beam_taxi.run.profile import INT, STRING, FeatureProfile
 
 _FEWEST_UNIQUE = 50
@@ -22,6 +23,9 @@ _RARE, _FREQUENT = 0.001, 10
 
 _MOST_CATEGORIES = 100
 _FEWEST_VALUES, _MANY_ROWS = 500, 5000
+_REPEATED = 0.005
+"""Maximum share of strings that recur although they are ids."""
+
 _LONG = 8
 """Bytes of a string, such as an id."""
 
@@ -40,16 +44,20 @@ def find(column: Column) -> Iterator[Seen]:
 
 
 def _is_unique(one: FeatureProfile) -> bool:
-    if one.type not in (INT, STRING) or one.values != one.present:
+    if one.type not in (INT, STRING) or one.values != one.present or unit_of_time(one):
         return False
-    distinct = one.distinct
-    return distinct.value == one.values if distinct.exact else distinct.value >= one.values * (1 - 3 * distinct.error)
+    allowed = 3 * one.distinct.error
+    if one.type == STRING and one.values >= _FEWEST_VALUES:
+        # Rows that occur twice have the same id.
+        allowed = max(allowed, _REPEATED)
+    return one.distinct.value >= one.values * (1 - allowed)
 
 
 def _unique(column: Column, part: Part) -> Seen:
     """Return that all values are different: whole numbers of a wide range may be so without being an id."""
     one = part.feature
-    text = f"{'each' if one.distinct.exact else 'nearly each'} of the {plural(one.values, 'value')} is different"
+    is_each = one.distinct.exact and one.distinct.value == one.values
+    text = f"{'each' if is_each else 'nearly each'} of the {plural(one.values, 'value')} is different"
     is_named = _ID.search(column.name.lower()) is not None
     is_id = is_named or _is_numbered(one) or _is_long(one)
     text += ", as in an id" if is_id else ""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from beam_taxi.report.figures import number, percent, printable
+from beam_taxi.report.figures import percent, printable
 from beam_taxi.report.findings.finding import INFO, WARNING, Evidence, Finding
 from beam_taxi.report.findings.kinds import DRIFT, SPLIT_DIFFERENCE, TITLES, weight
 from beam_taxi.report.findings.seen import listed, named, shown
 from beam_taxi.report.findings.steps import largest_gap
+from beam_taxi.report.findings.times import figure
 from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Profile, Value
 from beam_taxi.validation import chance
 
@@ -22,6 +23,8 @@ CHANCE = 1e-4
 
 _TESTS = 3
 """Tests of a feature: missing values, values, and values that one of the two does not have."""
+
+_AROUND_MEDIAN = 0.3
 
 _NOTABLE = 0.1
 """Distance between 0 and 1 from which a difference is a warning."""
@@ -156,24 +159,29 @@ def _numbers(pair: _Pair, one: FeatureProfile, two: FeatureProfile) -> Iterator[
     gap = largest_gap(one, two)
     # Values of one row are not independent.
     sizes = min(one.finite, one.present), min(two.finite, two.present)
-    if gap is None or gap.value - gap.error <= chance.kolmogorov_smirnov(pair.level, *sizes):
+    if gap is None or not one.percentiles.keys() & two.percentiles.keys():
         return
-    shared = [q for q in one.percentiles if q in two.percentiles]
-    if not shared:
+    if gap.value - gap.error <= chance.kolmogorov_smirnov(pair.level, *sizes):
         return
-    below = gap.share
-    wanted = "50" if one.percentiles["50"].value != two.percentiles["50"].value else None
-    key = wanted or min(
-        shared, key=lambda q: (one.percentiles[q].value == two.percentiles[q].value, abs(int(q) / 100 - below))
-    )
+    key = _telling_percentile(one, two, gap.share)
     before, after = one.percentiles[key].value, two.percentiles[key].value
     if before == after:
-        text = f"{percent(gap.one)} are below {number(gap.x)} in {pair.first}, {percent(gap.two)} in {pair.second}"
+        text = f"{percent(gap.one)} are below {figure(one, gap.x)} in {pair.first}, {percent(gap.two)} in {pair.second}"
     else:
         word = "median" if key == "50" else f"{key}% are at most"
-        text = f"{word} {number(before)} in {pair.first}, {number(after)} in {pair.second}"
+        text = f"{word} {figure(one, before)} in {pair.first}, {figure(two, after)} in {pair.second}"
     evidence: dict[str, Evidence] = {f"p{key}": before, f"p{key}_other": after, "ks": gap.value}
     yield _Difference(gap.value, text, evidence)
+
+
+def _telling_percentile(one: FeatureProfile, two: FeatureProfile, share: float) -> str:
+    """Return the median if it differs and the difference is about there, else the nearest percentile that differs."""
+
+    def rank(key: str) -> tuple[bool, bool, float]:
+        is_median = key == "50" and abs(share - 0.5) < _AROUND_MEDIAN
+        return one.percentiles[key].value == two.percentiles[key].value, not is_median, abs(int(key) / 100 - share)
+
+    return min((key for key in one.percentiles if key in two.percentiles), key=rank)
 
 
 def _categories(pair: _Pair, one: FeatureProfile, two: FeatureProfile) -> Iterator[_Difference]:

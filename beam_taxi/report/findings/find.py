@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from beam_taxi.report.findings import categories, differences, judged, numbers, presence, relations, rows, texts
 from beam_taxi.report.findings.finding import SEVERITIES, Finding
-from beam_taxi.report.findings.kinds import SPLIT_DIFFERENCE, SUPERFLUOUS
+from beam_taxi.report.findings.kinds import COPY, SPLIT_DIFFERENCE, SUPERFLUOUS
 from beam_taxi.report.findings.seen import Column, Part, findings
 from beam_taxi.run.profile import STRING, FeatureProfile, Profile
 from beam_taxi.run.validation import Validation
@@ -59,8 +59,13 @@ def _with_judgement(found: Iterable[Finding], judgement: Sequence[Finding]) -> l
 
 
 def _needed(found: Sequence[Finding]) -> list[Finding]:
-    """Return the findings without those that say less about a column than another one does."""
+    """Return the findings without those that say less about a column than another one does, or the same of a copy."""
     superfluous = {(name, kind) for one in found for name in one.features for kind in SUPERFLUOUS.get(one.kind, ())}
+    kinds = {(*one.features, one.kind) for one in found if len(one.features) == 1}
+    for one in found:
+        if one.kind == COPY:
+            first, second = one.features
+            superfluous |= {(second, kind) for name, kind in kinds if name == first}
     return [one for one in found if not any((name, one.kind) in superfluous for name in one.features)]
 
 

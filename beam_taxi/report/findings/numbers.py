@@ -10,6 +10,7 @@ from beam_taxi.report.findings.kinds import MANY_ZEROS, NAN, OUTLIERS, SKEWED
 from beam_taxi.report.findings.seen import Column, Part, Seen
 from beam_taxi.report.findings.sentinels import of_numbers
 from beam_taxi.report.findings.tails import Tail
+from beam_taxi.report.findings.times import figure
 from beam_taxi.run.profile import FLOAT, INT, Number
 
 _MOST_OUTLIERS = 0.01
@@ -47,17 +48,19 @@ def _outliers(part: Part, removed: Mapping[Number, int]) -> Iterator[Seen]:
             continue
         severity, count, exact = found
         side, key = ("above", "99") if upper else ("below", "1")
-        most = number(one.percentiles[key].value)
+        most = figure(one, one.percentiles[key].value)
         rest = f"99% are at {'most' if upper else 'least'} {most}"
         many = plural(count, "value") if exact else f"at least {plural(count, 'value')}"
         end = None if tail.end is None else tail.sign * tail.end
         evidence = {"count": count, "count_is_exact": exact, "extreme": end, f"p{key}": one.percentiles[key].value}
+        reach = "" if end is None else f", {'up' if upper else 'down'} to {figure(one, end)}"
+        brief = many + reach
         if count == 1 and end is not None:
-            text = f"{number(end)} is far {side} the rest ({rest})"
+            brief = figure(one, end)
+            text = f"{brief} is far {side} the rest ({rest})"
         else:
-            reach = "" if end is None else f", {'up' if upper else 'down'} to {number(end)}"
             text = f"{many} {'is' if count == 1 else 'are'} far {side} the rest{reach} ({rest})"
-        yield Seen(OUTLIERS, severity, part.split, text, many, count / part.rows, evidence, side)
+        yield Seen(OUTLIERS, severity, part.split, text, brief, count / part.rows, evidence, side)
 
 
 def _farthest(tail: Tail) -> tuple[str, int, bool] | None:

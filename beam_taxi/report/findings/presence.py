@@ -43,8 +43,7 @@ def _empty(column: Column) -> Iterator[Seen]:
         # That so many rows have no value, if a value is missing as often as in all splits together.
         chance = part.rows * math.log1p(-present / rows) if present else -math.inf
         if chance < math.log(CHANCE):
-            text = f"none of the {plural(part.rows, 'row')} has a value"
-            yield Seen(EMPTY, severity, part.split, text, "no values", 1.0, {"rows": part.rows})
+            yield Seen(EMPTY, severity, part.split, "no row has a value", "no values", 1.0, {"rows": part.rows})
 
 
 def _constant(column: Column) -> Iterator[Seen]:

@@ -8,7 +8,7 @@ from beam_taxi.report.figures import percent, plural
 from beam_taxi.report.findings.finding import INFO, WARNING, Finding
 from beam_taxi.report.findings.kinds import COPY, GIVES_AWAY_LABEL, MISSING_TOGETHER
 from beam_taxi.report.findings.seen import Seen, findings
-from beam_taxi.report.findings.sentinels import unit_of_time
+from beam_taxi.report.findings.times import unit_of_time
 from beam_taxi.run import profile
 from beam_taxi.run.profile import DatasetProfile, Relation
 

@@ -15,6 +15,7 @@ from beam_taxi.report.findings.finding import INFO, WARNING
 from beam_taxi.report.findings.kinds import SENTINEL
 from beam_taxi.report.findings.seen import Column, Part, Seen
 from beam_taxi.report.findings.tails import FEWEST, Tail, beyond
+from beam_taxi.report.findings.times import figure, unit_of_time
 from beam_taxi.run.profile import FLOAT, INT, FeatureProfile, Number
 
 _NINES = tuple(10.0**digits - 1 for digits in range(1, 19))
@@ -25,10 +26,6 @@ USUAL = sorted((*_NINES, *_LIMITS, *_POWERS, *_WITH_DECIMALS))
 """Numbers that stand for missing ones, with either sign."""
 
 _COORDINATE = re.compile(r"(?:^|[^a-z])(?:lat|lon|lng|long|latitude|longitude)(?:[^a-z]|$)")
-
-_UNITS = {1: "s", 1_000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
-_EARLIEST, _LATEST = 315_532_800, 4_102_444_800
-"""Seconds since 1970 of 1980 and of 2100: numbers whose middle is between them may be times."""
 
 _SECONDS = {
     -2208988800.0: "1900-01-01",
@@ -70,14 +67,14 @@ def of_numbers(column: Column, part: Part) -> tuple[list[Seen], dict[Number, int
         if severity is None:
             continue
         text = (
-            f"{each.words()}, apart from the other values (the median is {number(median)}), "
+            f"{each.words()}, apart from the other values, whose median is {figure(one, median)}, "
             "and may stand for a missing value"
         )
         times = each.times if each.is_exact else 1
-        figure = plural(times, "time") if each.is_exact else "at least once"
+        brief = plural(times, "time") if each.is_exact else "at least once"
         evidence = {"value": each.value, "count": times, "count_is_exact": each.is_exact, "median": median}
         found.append(
-            Seen(SENTINEL, severity, part.split, text, figure, times / part.rows, evidence, about=str(each.value))
+            Seen(SENTINEL, severity, part.split, text, brief, times / part.rows, evidence, about=str(each.value))
         )
         removed[each.value] = each.times
     return found, removed
@@ -106,15 +103,6 @@ def _is_usual(value: Number) -> bool:
     # Numbers may have been stored in 32 bits.
     at = bisect_left(USUAL, abs(value) * (1 - 1e-6))
     return at < len(USUAL) and USUAL[at] <= abs(value) * (1 + 1e-6)
-
-
-def unit_of_time(one: FeatureProfile) -> int | None:
-    """Return how many units of a number make a second, if the numbers are times since 1970; else None."""
-    middle = [float(one.percentiles[q].value) for q in ("25", "50", "75") if q in one.percentiles]
-    for unit in _UNITS:
-        if len(middle) == 3 and all(_EARLIEST * unit <= x <= _LATEST * unit for x in middle):
-            return unit
-    return None
 
 
 def _severity(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -20,18 +20,19 @@ class Column:
     """A column, or with `--flatten` a field of a struct; `path` has the names from the column to the field.
 
     `type` is that of its values, those in lists if it has lists. `kind` is the smallest that the values can have:
-    those of whole numbers may turn out to be beyond int64.
+    those of whole numbers may turn out to be beyond int64. `new_name` is empty if it keeps its own.
     """
 
     path: tuple[str, ...]
     type: pa.DataType
     kind: Kind
     has_lists: bool = False
+    new_name: str = ""
 
     @property
     def name(self) -> str:
         """The name of the feature."""
-        return ".".join(self.path)
+        return self.new_name or ".".join(self.path)
 
     @property
     def is_number(self) -> bool:
@@ -64,11 +65,23 @@ class Columns:
     usable: Mapping[str, Column] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns."""
+        return [*self.usable, *self.unusable]
+
+    def selected(self, names: Mapping[str, str]) -> Columns:
+        """Return the columns that have new names, with these, given the names in the table by new name."""
+        return Columns(
+            {new: replace(self.usable[old], new_name=new) for new, old in names.items() if old in self.usable},
+            {new: self.unusable[old] for new, old in names.items() if old in self.unusable},
+        )
+
     def wanted(self, uri: str, names: Collection[str] | None = None) -> dict[str, Column]:
         """Return the columns with these names, or all. Raises DataError if one of them cannot be used."""
         for name, told in self.unusable.items():
             if names is None or name in names:
-                raise DataError(f"{uri}: column {name!r} {told}")
+                raise DataError(f"{uri}: column {name!r} {told}; --drop_columns leaves it out")
         return {name: column for name, column in self.usable.items() if names is None or name in names}
 
     def chosen(self, uri: str, declared: Mapping[str, Kind]) -> Columns:
@@ -131,7 +144,7 @@ def _column(path: tuple[str, ...], type_: pa.DataType) -> Column | str:
     if kind is not None:
         return Column(path, value_type(plain), kind)
     if pa.types.is_struct(plain):
-        return f"{_no_place(str(type_))}: make columns of its fields with --flatten"
+        return f"{_no_place(str(type_))}; --flatten makes columns of its fields"
     return _no_place(str(type_))
 
 

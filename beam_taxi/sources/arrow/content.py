@@ -21,11 +21,11 @@ def add_column(
     """Add rows of a column, the first of which has the number `row`. Raises DataError if they are not as declared."""
     name = column.name
     if declared is not None and not column.can_be(declared):
-        raise DataError(f"{info.uri}: column {name!r} is {column.type}, not {declared.name} as in --schema")
+        raise DataError(f"{info.uri}: column {name!r} is {column.type}, not {declared.name} as declared")
     found = examine(column, array, declared)
     if found.beyond is not None and declared is Kind.INT:
         value, at = found.beyond.value, info.at(row + found.beyond.row + 1)
-        raise DataError(f"{at}: column {name!r}: {value} is not INT, as in --schema: a whole number within int64")
+        raise DataError(f"{at}: column {name!r}: {value} is not INT as declared: a whole number within int64")
     content.add_evidence(name, found.evidence)
     if found.evidence.overflow is not None:
         content.overflows.setdefault(name, row + found.evidence.overflow)

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_taxi.sources.content import Content
+from beam_taxi.sources.content import Content, merged_repeats
 from beam_taxi.sources.csv.grammar import examine, misfits
+from beam_taxi.sources.csv.hints import hint, repeated_headers
 from beam_taxi.sources.csv.parse import one_array, record_bounds, sift
-from beam_taxi.sources.csv.records import Positions
+from beam_taxi.sources.csv.states import Positions
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import Joint
@@ -24,11 +25,11 @@ from beam_taxi.sources.weights import Weighing, Weights, weights_of
 def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
     """Add whole records of `file` to `content`; `lines` counts the lines of the part before an offset of the chunk."""
     declared = file.declared
-    _, cells, bad = sift(chunk, file.info.columns, file.dialect, declared)
+    _, cells, bad = sift(chunk, file.fields, file.dialect, declared, file.redacted)
     for record in bad:
         content.rejects[record.code] += 1
     if bad and content.first_reject is None:
-        content.first_reject = (lines(bad[0].start), bad[0].reason)
+        content.first_reject = (lines(bad[0].start), bad[0].reason + hint(chunk, bad, len(cells.table), file.header))
     content.rows = (content.rows or 0) + len(cells.table)
 
     @cache
@@ -49,6 +50,7 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
             content.overflows[name] = line_of(evidence.overflow)
         if name not in declared:
             _add_spelling(content, name, one_array(column), evidence.kind, line_of)
+    _note_repeated_headers(content, chunk, file, lines)
 
 
 def _weights(cells: pa.Table, weighing: Weighing) -> Weights[int]:
@@ -77,3 +79,14 @@ def _add_spelling(
             row, cell = found.first
             found = replace(found, first=(line_of(row), cell) if known.first is None else None)
     content.spellings[name] = known + found
+
+
+def _note_repeated_headers(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
+    # A header in the middle would make every column STRING, but for a column whose name is a number.
+    if any(
+        kind in (Kind.INT, Kind.FLOAT) and not name.lstrip("-")[:1].isdigit() for name, kind in content.kinds.items()
+    ):
+        return
+    repeats = repeated_headers(chunk, file.header, file.dialect)
+    if repeats:
+        content.repeated_header = merged_repeats(content.repeated_header, (lines(repeats[0]), len(repeats)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from beam_taxi.settings import Settings
 from beam_taxi.sources.csv.header import read_header
 from beam_taxi.sources.csv.positions import JoinedText, LocalPosition, TextJoint, TextPosition
 from beam_taxi.sources.csv.reader import TextReader
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE
 from beam_taxi.sources.csv.scan import NEVER_CLOSED, scan_part
 from beam_taxi.sources.csv.scan_stream import scan_stream
-from beam_taxi.sources.csv.stream import Decoding
-from beam_taxi.sources.csv.text import CsvText
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE
+from beam_taxi.sources.csv.stream import NO_DECODING, Decoding
+from beam_taxi.sources.csv.text import CsvText, fields_of
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo, no_progress
@@ -30,24 +31,34 @@ class CsvFormat(FileFormat):
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
         """Read and check the header. Raises DataError."""
         file, dialect = sample.file, settings.dialect
-        header = read_header(file.uri, sample.stored, dialect, declared)
+        header = read_header(file.uri, sample.stored, dialect, settings.columns, declared)
         decoding = header.decoding
+        fields = fields_of(header.columns, header.wanted, header.n_unnamed)
         info = SourceInfo(
             file.uri,
             "csv",
             file.size,
-            header.columns,
+            tuple(header.wanted),
             is_splittable=decoding is None,
             is_sequential=decoding is not None,
             row_word="line",
+            fields=header.columns if header.columns != tuple(header.wanted) else (),
         )
-        start = TextPosition(header.end, header.next_line)
-        weighing = weighing_of(settings)
-        if decoding is None:
-            return CsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, weighing)
-        if decoding.encoding is not None:
+        if decoding is not None and decoding.encoding is not None:
             dialect = replace(dialect, encoding="utf-8")
-        return DecodedCsvFile(info, file.version, start, dialect, declared, settings.batch_bytes, weighing, decoding)
+        open_file = CsvFile if decoding is None else partial(DecodedCsvFile, decoding=decoding)
+        return open_file(
+            info,
+            file.version,
+            TextPosition(header.end, header.next_line),
+            dialect,
+            declared,
+            settings.batch_bytes,
+            weighing_of(settings),
+            fields,
+            header.text,
+            settings.columns.redacted,
+        )
 
 
 @dataclass(frozen=True)
@@ -101,9 +112,12 @@ def _absolute(local: LocalPosition, line: int) -> TextPosition:
 
 @dataclass(frozen=True)
 class DecodedCsvFile(CsvText[JoinedText]):
-    """A compressed or transcoded file: one worker reads it from the beginning, and it is still cut into units."""
+    """A compressed or transcoded file, or one with a footer, whose beginning is known only from the start.
 
-    decoding: Decoding
+    One worker reads it from the beginning, and it is still cut into units.
+    """
+
+    decoding: Decoding = NO_DECODING
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[JoinedText]:
         """Read the one part of the file."""

@@ -21,7 +21,7 @@ _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
 _INT_LITERAL = r"^-?[0-9]+$"
 _INT_CELL = r"^-?(0|[1-9][0-9]*)$"
-_FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _SURELY_FINITE = 1e38
 _EXACT_DIGITS = 7
 """Whole numbers with at most this many digits are below `EXACT_FLOAT32`."""
@@ -29,7 +29,7 @@ _EXACT_DIGITS = 7
 
 def examine(cells: pa.StringArray) -> Evidence:
     """Return the evidence from one column of text cells; empty cells are null."""
-    text = _text(cells)
+    text = text_of(cells)
     if not text:
         return Evidence(Kind.MISSING)
     rest = text.translate(None, _INT_BYTES)
@@ -50,7 +50,7 @@ def examine(cells: pa.StringArray) -> Evidence:
 
 def misfits(cells: pa.StringArray, kind: Kind) -> npt.NDArray[np.int64]:
     """Return the rows whose cell does not fit `kind`. Cells of a smaller kind fit, and so do empty ones."""
-    fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else _FLOAT_CELL)
+    fits = pc.match_substring_regex(cells, _INT_CELL if kind is Kind.INT else FLOAT_CELL)
     bad = ~fits.fill_null(True).to_numpy(zero_copy_only=False)
     long_ints = pc.and_(pc.greater_equal(pc.binary_length(cells), 19), pc.match_substring_regex(cells, _INT_CELL))
     for row in np.flatnonzero(long_ints.fill_null(False).to_numpy(zero_copy_only=False)):
@@ -62,7 +62,7 @@ def _offsets(cells: pa.StringArray) -> npt.NDArray[np.int32]:
     return np.frombuffer(cells.buffers()[1], np.int32)[cells.offset : cells.offset + len(cells) + 1]
 
 
-def _text(cells: pa.StringArray) -> bytes:
+def text_of(cells: pa.StringArray) -> bytes:
     """Return the concatenated bytes of all cells."""
     buffer = cells.buffers()[2]
     if not len(cells) or buffer is None:

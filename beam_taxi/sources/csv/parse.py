@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.cuts import last_safe_cut
 from beam_taxi.sources.csv.grammar import examine, misfits
-from beam_taxi.sources.csv.records import CR, LF, OUTSIDE, Positions, RecordScan, last_safe_cut
+from beam_taxi.sources.csv.notation import trimmed, with_plain_numbers
+from beam_taxi.sources.csv.plain import is_blank, plain_text
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import OUTSIDE, Positions
+from beam_taxi.sources.csv.text import is_column, is_unnamed
 from beam_taxi.sources.kinds import ARROW_TYPES, Evidence, Kind
 
 
@@ -51,15 +55,8 @@ def record_bounds(chunk: bytes, dialect: Dialect) -> tuple[Positions, Positions]
     """Return the start and the end of each record in a chunk of whole records, without blank lines."""
     ends = RecordScan(chunk, dialect, 0, len(chunk)).record_ends(OUTSIDE)
     edges = np.unique(np.concatenate([[0], ends, [len(chunk)]]))
-    kept = ~is_blank(chunk, edges[:-1])
+    kept = ~is_blank(chunk, edges[:-1], dialect)
     return edges[:-1][kept], edges[1:][kept]
-
-
-def is_blank(data: bytes, starts: Positions) -> npt.NDArray[np.bool_]:
-    """Return for each record start whether the record is a blank line."""
-    first = np.frombuffer(data, np.uint8)[starts]
-    blank: npt.NDArray[np.bool_] = (first == LF) | (first == CR)
-    return blank
 
 
 def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_bytes: int) -> Iterator[bytes]:
@@ -91,7 +88,7 @@ def iter_chunks(stream: Readable, size: int | None, dialect: Dialect, batch_byte
 def _last_record_end(data: bytes, dialect: Dialect) -> int:
     """Return the end of the last complete record, or 0 if there is none. The bytes after `data` are not known yet."""
     cut = last_safe_cut(data, dialect)
-    if dialect.quote_byte is None or data.find(dialect.quote_byte) < 0:
+    if not dialect.escape and (dialect.quote_byte is None or data.find(dialect.quote_byte) < 0):
         return max(data.rfind(b"\n", 0, cut), data.rfind(b"\r", 0, cut)) + 1
     ends = RecordScan(data, dialect, 0, cut).record_ends(OUTSIDE)
     return int(ends[-1]) if len(ends) else 0
@@ -107,7 +104,7 @@ def cut_chunks(start: int, ends: Positions, size: int) -> Iterator[tuple[int, in
 
 
 def sift(
-    chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]
+    chunk: bytes, fields: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind], redacted: Collection[str] = ()
 ) -> tuple[bytes, Cells, list[BadRecord]]:
     """Return the good records of a chunk, as bytes and as text cells, and its bad records."""
     bad: list[BadRecord] = []
@@ -115,7 +112,8 @@ def sift(
     rest = chunk
     while True:
         try:
-            return rest, parse_text(rest, columns, dialect, declared), sorted(bad, key=lambda record: record.start)
+            cells = parse_text(rest, fields, dialect, declared, redacted)
+            return rest, cells, sorted(bad, key=lambda record: record.start)
         except BadRecords as found:
             starts, ends = kept or record_bounds(chunk, dialect)
             numbers = np.fromiter(found.faults, np.int64)
@@ -135,13 +133,24 @@ class Cells:
     evidence: Mapping[str, Evidence]
 
 
-def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind]) -> Cells:
+def parse_text(
+    chunk: bytes, fields: Sequence[str], dialect: Dialect, declared: Mapping[str, Kind], redacted: Collection[str] = ()
+) -> Cells:
     """Return the cells of whole records as text; missing cells are null. Raises BadRecords.
 
-    Cells of a column in `declared` must be of its kind.
+    Cells of a column in `declared` must be of its kind, and those of a field without a name must be missing. Those of a
+    column in `redacted` are not shown in the reasons of bad records.
     """
-    table = _read(_utf8(chunk, dialect), columns, dialect, dict.fromkeys(columns, pa.string()))
+    columns = [name for name in fields if is_column(name)]
+    unnamed = [name for name in fields if is_unnamed(name)]
+    table = _read(_utf8(chunk, dialect), fields, dialect, dict.fromkeys([*columns, *unnamed], pa.string()))
     faults: dict[int, tuple[str, str]] = {}
+    for name in unnamed:
+        for row in np.flatnonzero(table[name].is_valid().to_numpy()):
+            faults.setdefault(int(row), ("fields", f"has {table[name][row].as_py()!r} in a column without a name"))
+    table = with_plain_numbers(
+        table.select(columns), dialect, [name for name in columns if declared.get(name) is not Kind.STRING]
+    )
     limit = dialect.max_field_bytes
     for name in columns if len(chunk) > limit else ():
         lengths = pc.binary_length(table[name]).fill_null(0).to_numpy()
@@ -156,7 +165,8 @@ def parse_text(chunk: bytes, columns: Sequence[str], dialect: Dialect, declared:
         cells = one_array(table[name])
         evidence[name] = examine(cells)
         for row in misfits(cells, kind) if evidence[name].kind > kind else ():
-            reason = f"column {name!r}: {cells[int(row)].as_py()!r} is not {kind.name}"
+            shown = "a value" if name in redacted else repr(cells[int(row)].as_py())
+            reason = f"column {name!r}: {shown} is not {kind.name}"
             faults.setdefault(int(row), ("type", reason))
     if faults:
         raise BadRecords(faults)
@@ -168,14 +178,20 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def parse_typed(chunk: bytes, columns: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
+def parse_typed(chunk: bytes, fields: Sequence[str], dialect: Dialect, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
     """Return whole records as one flat column per feature, in the order of `kinds`; missing cells are null.
 
     The chunk must have been parsed as text before, without faults.
     """
     text = chunk if dialect.is_utf8 else _utf8(chunk, dialect)
-    table = _read(text, columns, dialect, {name: ARROW_TYPES[kind] for name, kind in kinds.items()})
-    batches = table.select(list(kinds)).combine_chunks().to_batches()
+    types = {name: ARROW_TYPES[kind] for name, kind in kinds.items()}
+    if dialect.trim or dialect.has_notation:
+        table = _read(text, fields, dialect, dict.fromkeys(kinds, pa.string()))
+        numeric = [name for name, kind in kinds.items() if kind in (Kind.INT, Kind.FLOAT)]
+        table = with_plain_numbers(table, dialect, numeric).cast(pa.schema(list(types.items())))
+    else:
+        table = _read(text, fields, dialect, types)
+    batches = table.combine_chunks().to_batches()
     if batches:
         return batches[0]
     return pa.RecordBatch.from_arrays([pa.array([], ARROW_TYPES[kind]) for kind in kinds.values()], names=list(kinds))
@@ -199,26 +215,30 @@ def _utf8(chunk: bytes, dialect: Dialect) -> bytes:
         raise BadRecords(faults) from None
 
 
-def _read(chunk: bytes, columns: Sequence[str], dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.Table:
+def _read(chunk: bytes, fields: Sequence[str], dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Return the fields that have a type, in that order. Raises BadRecords."""
     faults: dict[int, tuple[str, str]] = {}
 
     def set_aside(row: pa_csv.InvalidRow) -> str:
-        faults[row.number - 1] = ("fields", f"has {row.actual_columns} fields, the header has {len(columns)}")
+        faults[row.number - 1] = ("fields", f"has {row.actual_columns} fields, the header has {len(fields)}")
         return "skip"
 
-    if not chunk.strip(b"\r\n"):
-        return pa.table({name: pa.array([], types[name]) for name in columns})
+    text = plain_text(chunk, dialect)
+    if not text.strip(b"\r\n"):
+        return pa.table({name: pa.array([], type_) for name, type_ in types.items()})
     table = pa_csv.read_csv(
-        pa.BufferReader(chunk),
-        pa_csv.ReadOptions(column_names=list(columns), block_size=len(chunk) + 1, use_threads=False),
+        pa.BufferReader(text),
+        pa_csv.ReadOptions(column_names=list(fields), block_size=len(text) + 1, use_threads=False),
         pa_csv.ParseOptions(
-            delimiter=dialect.delimiter,
+            delimiter=dialect.delimiter_character,
             quote_char=dialect.quote or False,
-            newlines_in_values=dialect.quote_byte is not None and dialect.quote_byte in chunk,
+            escape_char=dialect.escape or False,
+            newlines_in_values=_may_have_line_breaks(text, dialect),
             invalid_row_handler=set_aside,
         ),
         pa_csv.ConvertOptions(
             column_types=types,
+            include_columns=list(types),
             null_values=["", *dialect.null_values],
             strings_can_be_null=True,
             check_utf8=False,
@@ -226,4 +246,9 @@ def _read(chunk: bytes, columns: Sequence[str], dialect: Dialect, types: Mapping
     )
     if faults:
         raise BadRecords(faults)
-    return table
+    return trimmed(table, dialect)
+
+
+def _may_have_line_breaks(text: bytes, dialect: Dialect) -> bool:
+    """Return whether a field may have a line break."""
+    return any(byte is not None and byte in text for byte in (dialect.quote_byte, dialect.escape_byte))

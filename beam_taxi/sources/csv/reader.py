@@ -23,7 +23,8 @@ from beam_taxi.sources.csv.parse import (
     sift,
 )
 from beam_taxi.sources.csv.positions import TextPosition
-from beam_taxi.sources.csv.records import Positions, RecordScan
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import Positions
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
@@ -65,9 +66,9 @@ class TextReader:
         for chunk in iter_chunks(self._at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes):
             clean, bad = chunk, list[BadRecord]()
             if self._has_rejects:
-                clean, _, bad = sift(chunk, file.info.columns, file.dialect, file.declared)
+                clean, _, bad = sift(chunk, file.fields, file.dialect, file.declared, file.redacted)
             records = _Records(chunk, at, file.dialect, bad)
-            rows = parse_typed(clean, file.info.columns, file.dialect, self._kinds)
+            rows = parse_typed(clean, file.fields, file.dialect, self._kinds)
             rejects = [records.reject(file.info.uri, one) for one in bad]
             stored_bytes = len(chunk) if self._stream is None else self._stream.take_stored()
             yield Batch(rows, rejects, stored_bytes, records if self._with_places else None)

@@ -17,10 +17,13 @@ import numpy as np
 from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.sources.content import Content
+from beam_taxi.sources.csv.cuts import context_bytes, first_safe_cut, last_safe_cut
 from beam_taxi.sources.csv.examine import examine_chunk
-from beam_taxi.sources.csv.parse import cut_chunks, is_blank
+from beam_taxi.sources.csv.parse import cut_chunks
+from beam_taxi.sources.csv.plain import is_blank
 from beam_taxi.sources.csv.positions import BEFORE, Boundaries, LocalPosition, TextJoint
-from beam_taxi.sources.csv.records import INSIDE, OUTSIDE, Positions, RecordScan, first_safe_cut, last_safe_cut
+from beam_taxi.sources.csv.records import RecordScan
+from beam_taxi.sources.csv.states import INSIDE, OUTSIDE, Positions
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.source import Part, Scan
 
@@ -37,7 +40,10 @@ def too_long(limit: int) -> str:
 
 @dataclass(frozen=True)
 class _Window:
-    """A part's bytes and some after them. `core` spans two safe cuts; `offset` is that of `data` in the file."""
+    """A part's bytes and some after them. `core` spans two safe cuts; `offset` is that of `data` in the file.
+
+    `at_end` means that `core` ends with the file.
+    """
 
     data: bytes
     offset: int
@@ -54,7 +60,7 @@ def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) ->
         window = _read(stream, file, part)
         core = window.core
         if state is None:
-            state = OUTSIDE if part.index == 0 else _guess_state(core, len(file.info.columns))
+            state = OUTSIDE if part.index == 0 else _guess_state(core, len(file.fields))
         content = _Reader(file, part, window).read(stream, state)
     lead = part.start - window.offset
     content.sha256 = hashlib.sha256(memoryview(window.data)[lead : lead + part.end - part.start]).digest()
@@ -63,23 +69,25 @@ def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) ->
 
 
 def _read(stream: BinaryIO, file: CsvText[TextJoint], part: Part) -> _Window:
-    offset = max(part.start - 1, 0)
+    offset = max(part.start - context_bytes(file.dialect), 0)
     stream.seek(offset)
     needed = part.end - offset
     data = stream.read(needed + _LOOK_AHEAD)
     if len(data) < needed:
         raise DataError(f"{file.info.uri}: changed while it was being read: shorter than {file.info.size} bytes")
     data = data[: file.info.size - offset]
-    at_end = part.end == file.info.size
+    is_last = part.end == file.info.size
     start = file.start.offset - offset if part.index == 0 else first_safe_cut(data, part.start - offset, file.dialect)
     end = len(data)
-    while not at_end:
+    while not is_last:
         end = first_safe_cut(data, needed, file.dialect)
-        more = stream.read(min(_LOOK_AHEAD, file.info.size - offset - len(data))) if end == len(data) else b""
+        wanted = min(max(_LOOK_AHEAD, len(data) - needed), file.info.size - offset - len(data))
+        more = stream.read(wanted) if end == len(data) else b""
         if not more:
             break
         data += more
     origin = start if part.index == 0 else 0
+    at_end = offset + end == file.info.size
     return _Window(data, offset, RecordScan(data, file.dialect, min(start, end), end, origin), at_end)
 
 
@@ -176,7 +184,7 @@ class _Reader:
 
     def _read_chunks(self, data: bytes, ends: Positions) -> None:
         starts = ends[:-1]
-        blank = is_blank(data, starts)
+        blank = is_blank(data, starts, self._file.dialect)
         self._content.blank_lines = int(blank.sum())
         for start, end in cut_chunks(int(ends[0]), ends[1:], self._file.batch_bytes):
 

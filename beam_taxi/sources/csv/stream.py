@@ -10,17 +10,22 @@ import hashlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import pyarrow as pa
-
-from beam_taxi.errors import DataError, StorageError
+from beam_taxi.errors import DataError
+from beam_taxi.sources.csv.decompress import Damaged, Readable, decompressed
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How stored bytes become text: a compression (`gzip`, `bz2` or `zstd`), then an encoding. Either may be None."""
+    """How stored bytes become text: a compression (`gzip`, `bz2` or `zstd`), then an encoding. Either may be None.
+
+    If both are, the file is only read from start to end.
+    """
 
     compression: str | None
     encoding: str | None
+
+
+NO_DECODING = Decoding(None, None)
 
 
 class TextStream:
@@ -34,9 +39,8 @@ class TextStream:
         self._uri = uri
         self._decoding = decoding
         self._stored = _Hashed(stored)
-        self._decompressed = self._stored
-        if decoding.compression is not None:
-            self._decompressed = pa.CompressedInputStream(pa.PythonFile(self._stored, "r"), decoding.compression)
+        compression = decoding.compression
+        self._decompressed: Readable = decompressed(self._stored, compression) if compression else self._stored
         self._decoder = codecs.getincrementaldecoder(decoding.encoding)() if decoding.encoding else None
         self._pending = b""
         self._position = 0
@@ -87,17 +91,11 @@ class TextStream:
 
     def _decompress(self, size: int) -> bytes:
         try:
-            data: bytes = self._decompressed.read(size)
-        except StorageError:
-            raise
-        except OSError as error:
-            # Arrow's error for damaged data has no errno.
-            if error.errno is not None:
-                raise
+            return self._decompressed.read(size)
+        except Damaged as error:
             raise DataError(
                 f"{self._uri}: is damaged: its {self._decoding.compression} compression cannot be undone: {error}"
             ) from error
-        return data
 
 
 class _Hashed:

@@ -45,13 +45,18 @@ class LinesJoint:
 
 @dataclass(frozen=True)
 class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
-    """A file of JSON Lines, whose text begins at `begin`. A compressed one, with a `decoding`, has one part."""
+    """A file of JSON Lines, whose text begins at `begin`. A compressed one, with a `decoding`, has one part.
+
+    `names` has the keys of the columns by the names of their features. Values of columns in `redacted` are not shown.
+    """
 
     info: SourceInfo
     version: str
     begin: int
     keys: Keys
+    names: Mapping[str, str]
     declared: Mapping[str, Kind]
+    redacted: tuple[str, ...]
     batch_bytes: int
     max_line_bytes: int
     weighing: Weighing | None
@@ -59,8 +64,9 @@ class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
 
     def parser(self, texts: Collection[str] = ()) -> BlockParser:
         """Return a parser of its blocks; numbers in the columns of `texts` keep their text."""
+        wanted = {self.names[name]: name for name in self.info.columns}
         declared = {name: kind for name, kind in self.declared.items() if name in self.info.columns}
-        return BlockParser(self.keys, frozenset(self.info.columns), declared, texts)
+        return BlockParser(self.keys, wanted, declared, self.redacted, texts)
 
     def edges(self, part_bytes: int) -> Sequence[int]:
         """Return a regular grid, unless the file is compressed."""

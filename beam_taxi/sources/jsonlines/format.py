@@ -57,7 +57,9 @@ class JsonLinesFormat(FileFormat):
         shapes.drop_null_objects()
         if not is_whole:
             shapes.add((name, None) for name in named_columns(settings, declared) if name not in shapes.names)
-        chosen = _columns(file.uri, shapes).chosen(file.uri, declared)
+        columns = _columns(file.uri, shapes)
+        names = settings.columns.select(file.uri, columns.names)
+        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
         info = SourceInfo(
             file.uri,
             "jsonlines",
@@ -70,10 +72,19 @@ class JsonLinesFormat(FileFormat):
             left_out=chosen.unusable,
         )
         known = frozenset(shapes.names)
-        keys = Keys(known, chosen.with_lists, settings.columns, LOOK_BYTES, info.row_word, settings.flatten)
-        weighing = weighing_of(settings)
+        keys = Keys(known, columns.with_lists, settings.columns, LOOK_BYTES, info.row_word, settings.flatten)
         return JsonLinesFile(
-            info, file.version, begin, keys, declared, settings.batch_bytes, limit, weighing, sample.decoding
+            info,
+            file.version,
+            begin,
+            keys,
+            names,
+            declared,
+            settings.columns.redacted,
+            settings.batch_bytes,
+            limit,
+            weighing_of(settings),
+            sample.decoding,
         )
 
 
@@ -96,6 +107,8 @@ def _look(text: Readable, batch_bytes: int, limit: int, flatten: bool) -> tuple[
 
 
 def _columns(uri: str, shapes: Shapes) -> Columns:
+    if not shapes.names:
+        raise DataError(f"{uri}: has no keys, and so no columns")
     if len(shapes.names) > MAX_COLUMNS:
         raise DataError(f"{uri}: has {len(shapes.names):,} different keys, which exceeds the limit of {MAX_COLUMNS:,}")
     if "" in shapes.names:

@@ -54,14 +54,15 @@ class Rows:
 
 @dataclass
 class BlockParser:
-    """Parses blocks of one file: the columns `wanted`, some of which have declared types.
+    """Parses blocks of one file: the columns of the keys `wanted`, by their names, some of which have declared types.
 
-    Numbers in the columns of `texts` keep their text.
+    Values of columns in `redacted` are not shown. Numbers in the columns of `texts` keep their text.
     """
 
     keys: Keys
-    wanted: Collection[str]
+    wanted: Mapping[str, str]
     declared: Mapping[str, Kind]
+    redacted: Collection[str] = ()
     texts: Collection[str] = ()
 
     def __post_init__(self) -> None:
@@ -91,9 +92,9 @@ class BlockParser:
             column = leaves[name].of(batch)
             if isinstance(shape, str) or (shape and not (has_lists and _is_whole(column))):
                 return None
-            if self._is_inexact(name, column, block):
+            if self._is_inexact(self.wanted[name], column, block):
                 return None
-            columns[name] = _in_lists(column) if has_lists and not shape else column
+            columns[self.wanted[name]] = _in_lists(column) if has_lists and not shape else column
         return columns
 
     def _is_new(self, column: Column, batch: pa.RecordBatch) -> bool:
@@ -128,7 +129,9 @@ class BlockParser:
             return Rows(kept, {}, bad, fault=(int(kept.numbers[fault[0]]), fault[1]))
         names = dict.fromkeys(name for one in objects for name in one if name in self.wanted)
         found = {
-            name: column_of([one.get(name) for one in objects], name in self.keys.with_lists, name in self.texts)
+            self.wanted[name]: column_of(
+                [one.get(name) for one in objects], name in self.keys.with_lists, self.wanted[name] in self.texts
+            )
             for name in names
         }
         columns = {name: column for name, (column, _) in found.items()}
@@ -149,7 +152,8 @@ class BlockParser:
         faults = dict[int, str]()
         for name, kind in self.declared.items():
             if name in rows.columns and kind in (Kind.INT, Kind.FLOAT):
-                for row, text in _misfits(rows.columns[name], kind):
+                for row, value in _misfits(rows.columns[name], kind):
+                    text = "a value" if name in self.redacted else value
                     faults.setdefault(row, f"column {name!r}: {text} is not {kind.name}")
         if not faults:
             return rows

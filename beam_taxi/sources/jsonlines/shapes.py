@@ -11,7 +11,7 @@ import pyarrow as pa
 from beam_taxi.sources.jsonlines.objects import Object
 from beam_taxi.sources.look import Look
 
-OBJECTS = "has objects, which have no place in a tf.Example: make columns of their keys with --flatten"
+OBJECTS = "has objects, which have no place in a tf.Example; --flatten makes columns of their keys"
 NESTED_LISTS = "has lists of lists or of objects, which have no place in a tf.Example"
 
 

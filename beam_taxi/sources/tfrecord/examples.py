@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -82,10 +82,10 @@ def are_single(column: pa.Array) -> bool:
 
 @dataclass(frozen=True)
 class ExampleColumns:
-    """The wanted columns of decoded records."""
+    """The wanted columns of decoded records; `wanted` has their names by those of the features in the file."""
 
     look: Look
-    wanted: Collection[str]
+    wanted: Mapping[str, str]
 
     def of(self, batch: pa.RecordBatch) -> Iterator[tuple[Column, pa.Array]]:
         """Yield the columns that a batch has, of lists only where that is known. Raises NotAnExample."""
@@ -100,7 +100,7 @@ class ExampleColumns:
             kind = kind_of(lists.type.value_type)
             assert kind is not None
             yield (
-                Column((name,), lists.type.value_type, kind, has_lists),
+                Column((name,), lists.type.value_type, kind, has_lists, self.wanted[name]),
                 lists if has_lists else self._single(name, lists),
             )
 

@@ -51,12 +51,16 @@ def named(uri: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class TFRecordFile(StoredFile[RecordPosition, Joined[RecordPosition]]):
-    """A TFRecord file of tf.Examples, scanned by one worker; `types` are those of the values of its features."""
+    """A TFRecord file of tf.Examples, scanned by one worker; `types` are those of the values of its features.
+
+    `names` has the names of the features in the file by those of the columns.
+    """
 
     info: SourceInfo
     version: str
     look: Look
     types: Mapping[str, pa.DataType]
+    names: Mapping[str, str]
     declared: Mapping[str, Kind]
     batch_bytes: int
     weighing: Weighing | None
@@ -65,12 +69,13 @@ class TFRecordFile(StoredFile[RecordPosition, Joined[RecordPosition]]):
     @property
     def columns(self) -> ExampleColumns:
         """The columns that are wanted."""
-        return ExampleColumns(self.look, frozenset(self.info.columns))
+        return ExampleColumns(self.look, {self.names[name]: name for name in self.info.columns})
 
     def column_kinds(self) -> Mapping[str, Kind]:
         """Return the kinds of the features that have a type."""
         kinds = {pa.int64(): Kind.INT, pa.float32(): Kind.FLOAT}
-        return {name: kinds.get(type_, Kind.STRING) for name, type_ in self.types.items() if name in self.info.columns}
+        types = {name: self.types.get(self.names[name]) for name in self.info.columns}
+        return {name: kinds.get(type_, Kind.STRING) for name, type_ in types.items() if type_ is not None}
 
     def scan(
         self, part: Part, assumption: int | None = None, progress: Progress = no_progress
@@ -153,7 +158,11 @@ class _Reader:
             if name in found:
                 columns.append(to_kind(*found[name], kind))
             else:
-                type_ = pa.binary() if self._file.types.get(name) == pa.large_binary() else ARROW_TYPES[kind]
+                type_ = (
+                    pa.binary()
+                    if self._file.types.get(self._file.names[name]) == pa.large_binary()
+                    else ARROW_TYPES[kind]
+                )
                 has_lists = name in self._file.info.with_lists
                 columns.append(pa.nulls(len(frames.records), pa.list_(type_) if has_lists else type_))
         return pa.RecordBatch.from_arrays(columns, names=list(self._kinds))

@@ -38,7 +38,9 @@ class TFRecordFormat(FileFormat):
         if not features.is_whole:
             for name in named_columns(settings, declared):
                 features.types.setdefault(name, pa.null())
-        chosen = features.columns(file.uri).chosen(file.uri, declared)
+        columns = features.columns(file.uri)
+        names = settings.columns.select(file.uri, columns.names)
+        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
         info = SourceInfo(
             file.uri,
             "tfrecord",
@@ -48,10 +50,12 @@ class TFRecordFormat(FileFormat):
             row_word="record",
             with_lists=chosen.with_lists,
         )
-        look = Look(frozenset(features.types), chosen.with_lists, settings.columns, LOOK_BYTES, info.row_word)
+        look = Look(frozenset(features.types), columns.with_lists, settings.columns, LOOK_BYTES, info.row_word)
         types = {name: type_ for name, type_ in features.types.items() if not pa.types.is_null(type_)}
         weighing = weighing_of(settings)
-        return TFRecordFile(info, file.version, look, types, declared, settings.batch_bytes, weighing, sample.decoding)
+        return TFRecordFile(
+            info, file.version, look, types, names, declared, settings.batch_bytes, weighing, sample.decoding
+        )
 
 
 @dataclass
@@ -91,6 +95,8 @@ class _Features:
 
     def columns(self, uri: str) -> Columns:
         """Return the columns, in the order of their names. Raises DataError if the names cannot be used."""
+        if not self.types:
+            raise DataError(f"{uri}: has no features, and so no columns")
         if len(self.types) > MAX_COLUMNS:
             raise DataError(f"{uri}: has {len(self.types):,} features, which exceeds the limit of {MAX_COLUMNS:,}")
         if "" in self.types:

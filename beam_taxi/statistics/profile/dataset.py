@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Values
-from beam_taxi.statistics.profile.hashes import Hashes, add_column, hash_values
+from beam_taxi.statistics.profile.hashes import Hashes, add_column, hash_values, mix
 from beam_taxi.statistics.profile.limits import Limits
 from beam_taxi.statistics.profile.numbers import NumberCounts
 from beam_taxi.statistics.profile.rows import RowHashes, RowSample
@@ -133,6 +133,7 @@ class DatasetCounts:
             hashes = counts.add(column, hashes)
         self._rows += len(table)
         if self._sample is not None and hashes is not None:
+            hashes = mix(hashes)
             self._hashes.add(hashes)
             self._sample.add(hashes, pa.RecordBatch.from_arrays(list(columns.values()), names))
 

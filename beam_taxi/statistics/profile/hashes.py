@@ -38,15 +38,18 @@ def add_column(
 ) -> Hashes:
     """Return the hashes of rows with one more column, given its values and the number of them in each row.
 
-    Rows without a value miss it, or have an empty list if `empty` says so.
+    Rows without a value miss it, or have an empty list where `empty` is true. Hashes of whole rows must be mixed.
     """
-    column = np.full(len(rows), _MISSING)
-    if empty is not None:
-        column[empty] = _EMPTY
     filled = lengths > 0
     if len(values) > np.count_nonzero(filled):
         starts = np.cumsum(lengths)[filled] - lengths[filled]
         places = np.arange(len(values)) - np.repeat(starts, lengths[filled])
         values = np.add.reduceat(mix(values + places.astype(np.uint64)), starts)
-    column[filled] = values
-    return mix(rows * _NEXT + column)
+    column = values
+    if len(values) < len(rows):
+        column = np.full(len(rows), _MISSING)
+        if empty is not None:
+            column[empty] = _EMPTY
+        column[filled] = values
+    hashes: Hashes = rows * _NEXT + column
+    return hashes

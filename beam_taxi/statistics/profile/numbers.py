@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_taxi.run.profile import FLOAT, INT, Distinct, FeatureProfile, Values
+from beam_taxi.run.profile import FLOAT, INT, Distinct, FeatureProfile, Number, Values
 from beam_taxi.statistics.profile import shape
-from beam_taxi.statistics.profile.bins import EMPTY, Bins
+from beam_taxi.statistics.profile.bins import EMPTY, Bins, Numbers
 from beam_taxi.statistics.profile.distinct import DistinctHashes
 from beam_taxi.statistics.profile.hashes import Hashes, hash_values
 from beam_taxi.statistics.profile.limits import Limits
@@ -31,7 +31,7 @@ class NumberCounts:
         self._type = INT
         self._nan = self._infinite = self._zeros = 0
         # The mean is `pivot + offset`, of which the pivot is exact: numbers that are close together may be far from 0.
-        self._pivot: float | None = None
+        self._pivot: Number | None = None
         self._offset = self._squares = 0.0
         self._bins = EMPTY
         self._distinct: DistinctHashes | None = None
@@ -51,8 +51,8 @@ class NumberCounts:
         if not len(numbers):
             return
         self._zeros += int(counts[numbers == 0].sum())
-        pivot = float(numbers[0])
-        offsets = numbers.astype(np.float64) - pivot
+        pivot = numbers[0].item()
+        offsets = _offsets(numbers)
         offset = float(np.average(offsets, weights=counts))
         self._add_moments(int(counts.sum()), pivot, offset, float(((offsets - offset) ** 2 * counts).sum()))
         self._add_bins(Bins.of(numbers, counts), hashes)
@@ -68,7 +68,7 @@ class NumberCounts:
             self._add_moments(other._bins.total, other._pivot, other._offset, other._squares)
         self._add_bins(other._bins, None, other._distinct)
 
-    def _add_moments(self, count: int, pivot: float, offset: float, squares: float) -> None:
+    def _add_moments(self, count: int, pivot: Number, offset: float, squares: float) -> None:
         """Add the moments of more values (Chan et al., Updating Formulae and a Pairwise Algorithm, 1979)."""
         if self._pivot is None:
             self._pivot, self._offset, self._squares = pivot, offset, squares
@@ -82,7 +82,7 @@ class NumberCounts:
         """Add bins. Hashes are of their values; as long as all values are counted, none are kept."""
         known = self._bins
         merged = known.merged(bins, self._limits.distinct)
-        if merged.shift and self._distinct is None:
+        if not merged.by_value and self._distinct is None:
             self._distinct = DistinctHashes()
             self._distinct.add(_hashes_of(known))
         if self._distinct is not None:
@@ -101,7 +101,7 @@ class NumberCounts:
             return replace(numeric, counts=Values((), True))
         return replace(
             numeric,
-            mean=(self._pivot or 0.0) + self._offset,
+            mean=float(self._pivot or 0) + self._offset,
             std=math.sqrt(max(0.0, self._squares / count)),
             min=bins.lows[0].item(),
             max=bins.highs[-1].item(),
@@ -119,6 +119,14 @@ class NumberCounts:
             most_frequent(bins.lows[alone].tolist(), bins.counts[alone].tolist(), listed if is_complete else _LISTED),
             is_complete,
         )
+
+
+def _offsets(numbers: Numbers) -> npt.NDArray[np.float64]:
+    """Return the distances of numbers from the first."""
+    if numbers.dtype == np.int64 and int(numbers.max()) - int(numbers.min()) < 2**63:
+        numbers = numbers - numbers[0]
+    floats: npt.NDArray[np.float64] = numbers.astype(np.float64)
+    return floats - float(floats[0])
 
 
 def _hashes_of(bins: Bins) -> Hashes:

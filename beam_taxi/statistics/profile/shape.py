@@ -81,10 +81,11 @@ def _drawn_range(bins: Bins) -> tuple[float, float]:
 
 
 def _smallest_width(low: float, high: float) -> float:
-    """Return the smallest power of two such that at most `MOST_BARS` bars cover the range."""
+    """Return the smallest power of two such that at most `MOST_BARS` bars cover the range, whose edges are floats."""
     if low == high:
         return float(2.0 ** math.frexp(low)[1] / MOST_BARS) if low else 1.0
     width = 2.0 ** (math.frexp((high - low) / MOST_BARS)[1] - 1)
+    width = max(width, math.ulp(max(abs(low), abs(high))))
     while math.floor(high / width) - math.floor(low / width) >= MOST_BARS:
         width *= 2
     return width

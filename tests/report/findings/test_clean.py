@@ -76,7 +76,7 @@ CLEAN: dict[str, Callable[[Rng, int], Any]] = {
     "postal codes": lambda rng, n: [f"{i:05}" for i in rng.integers(500, 99_999, n)],
     "some missing": lambda rng, n: [None if i % 10 == 0 else i * 0.5 for i in rng.integers(0, 1000, n)],
 }
-SEEDS = {100: 12, 300: 8, 1000: 6, 10_000: 3, 100_000: 1}
+SEEDS = {100: 8, 300: 5, 1000: 3, 10_000: 2, 100_000: 1}
 
 
 @pytest.mark.parametrize("rows", SEEDS)

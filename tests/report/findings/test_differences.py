@@ -19,6 +19,10 @@ def fares(median: float = 8.0, n: int = N) -> np.ndarray:
     return np.round(RNG.lognormal(np.log(median), 0.7, n), 2)
 
 
+def times(start: int) -> np.ndarray:
+    return start + RNG.integers(0, 10**7, N)
+
+
 def flags(share: float) -> np.ndarray:
     return (RNG.random(N) < share).astype(int)
 
@@ -39,6 +43,7 @@ DIFFERENT: dict[str, tuple[Any, Any, str, str]] = {
     "scale": (fares(), fares() * 1000, "warning", "x: median "),
     "a flag": (flags(0.02), flags(0.3), "warning", "% of the values are 1 in train, "),
     "shares": (words(0.6, 0.4), words(0.4, 0.6), "warning", "% in eval"),
+    "times": (times(1_380_000_000), times(1_390_000_000), "warning", " (2013-11-"),
     "a new value": (words(0.6, 0.4), words(0.5, 0.4, 0.1), "warning", "'word 2' ("),
     "a lost value": (words(0.5, 0.4, 0.1), words(0.6, 0.4), "warning", ") is in train alone"),
     "missing": (words(1.0), some(words(1.0), 0.3), "warning", "x: 0% missing in train, "),

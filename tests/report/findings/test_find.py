@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from beam_taxi.report.findings.find import find
 from beam_taxi.report.findings.finding import Finding
@@ -133,6 +137,28 @@ def test_names_and_values_cannot_break_a_line():
     found: list[Finding] = list(find(of_one(["a\nb"] * N, name="x\u202ey\n")))
     assert found[0].text == r"x\u202ey\n: every value is 'a\nb'"
     assert found[0].features == ("x\u202ey\n",)
+
+
+USUAL = st.sampled_from([0, -1, -999, 999, 1_400_000_000, 2**63 - 1, -(2**63)])
+CELLS = st.one_of(
+    st.lists(st.none() | USUAL | st.integers(-5, 5), min_size=1, max_size=40),
+    st.lists(
+        st.none() | st.floats(width=32) | st.sampled_from([3e38, -3e38, 1e-45, -999.0, 0.0]), min_size=1, max_size=40
+    ),
+    st.lists(
+        st.none() | st.text(max_size=3) | st.sampled_from(["Cash", "cash", "Cash ", "N/A"]), min_size=1, max_size=40
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CELLS, CELLS, st.booleans(), st.sampled_from([1, 3, 20]))
+def test_any_data_has_findings_in_one_line(one: list[Any], two: list[Any], label: bool, times: int):
+    now, then = of_one(one * times, two * times, label=label), of_one(two * times, label=label)
+    for found in find(now, None, then):
+        assert "\n" not in found.text
+        assert 0 < found.weight <= 1
+        json.dumps(dict(found.evidence), allow_nan=False)
 
 
 def test_each_kind_has_a_title_and_a_weight():

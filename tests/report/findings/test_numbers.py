@@ -137,7 +137,7 @@ def test_several_sentinels_are_told_one_by_one():
 def test_sentinel_as_text():
     (one,) = find(of_one(planted(AGE, -999, 12), name="age"))
     assert one.text == (
-        "age: -999 occurs 12 times, apart from the other values (the median is 45), and may stand for a missing value"
+        "age: -999 occurs 12 times, apart from the other values, whose median is 45, and may stand for a missing value"
     )
     (one,) = find(of_one(planted(FARE, -999, 3), name="fare"))
     assert one.text.startswith("fare: -999 occurs at least once, apart ")
@@ -168,5 +168,5 @@ def test_splits_are_told_in_one_finding():
     assert one.kind == "outliers"
     assert one.splits == ("train", "eval")
     assert one.text.startswith("age: 2 values are far above the rest, up to 60,000 (99% are at most 74)")
-    assert one.text.endswith(" (in eval; 1 value in train)")
+    assert one.text.endswith(" (in eval; 50,000 in train)")
     assert one.evidence["split"] == "eval"

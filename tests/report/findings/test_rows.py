@@ -94,3 +94,9 @@ def test_what_gives_the_label_away_is_told_once():
     relations.append(Relation(LABEL, ("total", "tipped"), 1.0, 4000, 0.5))
     found = find(Profile((dataset(N, COLUMNS, None, *relations),), "tipped"))
     assert [one.kind for one in found if "total" in one.features] == ["gives_away_label"]
+
+
+def test_what_a_copy_shares_with_its_column_is_told_once():
+    fare = feature(np.where(np.arange(N) < 9, -999, RNG.integers(0, 100, N)))
+    found = find(Profile((dataset(N, {"fare": fare, "total": fare}, None, RELATIONS["copy"][0]),)))
+    assert [(one.kind, one.features) for one in found] == [("copy", ("fare", "total")), ("sentinel", ("fare",))]

@@ -156,7 +156,8 @@ def test_no_placeholders(counts: Mapping[str, int]):
 CATEGORIES: dict[str, tuple[Any, list[str]]] = {
     "ids": ({f"trip id {i}": 1 for i in range(600)}, ["unique"]),
     "few ids": ({f"id{i}": 1 for i in range(40)}, []),
-    "nearly ids": ({f"id{i}": 1 + (i < 9) for i in range(600)}, ["many_values"]),
+    "ids of rows that occur twice": ({f"trip id {i}": 1 + (i < 2) for i in range(600)}, ["unique"]),
+    "nearly ids": ({f"trip id {i}": 1 + (i < 9) for i in range(600)}, ["many_values"]),
     "many values": ({f"street {i} {chr(97 + i % 26)}": 2 for i in range(600)}, ["many_values"]),
     "some values": ({f"ward {i}": 90 for i in range(50)}, []),
     "rare": ({**PAYMENTS, "Dispute": 1}, ["rare_values"]),

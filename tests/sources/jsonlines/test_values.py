@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_taxi.columns import ColumnSettings
 from beam_taxi.errors import DataError
 from beam_taxi.sources.kinds import Kind
 from tests.sources.reading import read
@@ -89,11 +90,14 @@ def test_objects_become_columns_on_request(tmp_path: Path):
 
 
 REFUSED = {
-    "objects": (['{"b": 1}', '{"a": {"x": 1}}'], "column 'a' has objects, which have no place in a tf.Example: make"),
+    "objects": (
+        ['{"b": 1}', '{"a": {"x": 1}}'],
+        "column 'a' has objects, which have no place in a tf.Example; --flatten makes columns of their keys; --drop",
+    ),
     "lists of lists": (['{"a": [[1]]}'], "column 'a' has lists of lists or of objects"),
     "lists of objects": (['{"a": [1, {"x": 1}]}'], "column 'a' has lists of lists or of objects"),
     "no name": (['{"": 1}'], "has a key without a name"),
-    "no columns": (["{}", "{}"], "has no columns that can be used"),
+    "no columns": (["{}", "{}"], "has no keys, and so no columns"),
     "overflow": (['{"a": 1.5}', '{"a": 1e300}'], "line 2: column 'a' overflows float32"),
 }
 
@@ -113,7 +117,7 @@ def test_columns_are_in_order_of_appearance(tmp_path: Path):
 
 def test_a_column_that_cannot_be_used_is_left_out_if_types_are_given(tmp_path: Path):
     (tmp_path / "x.jsonl").write_text('{"a": {"x": 1}, "b": 1}\n')
-    found = read(tmp_path / "x.jsonl", {"b": Kind.INT})
+    found = read(tmp_path / "x.jsonl", {"b": Kind.INT}, schema="feature {}")
     assert found.rows == [{"b": 1}]
     assert any("column 'a' has objects" in one for one in found.data.warnings)
 
@@ -137,6 +141,24 @@ def test_declared_types(tmp_path: Path, lines: list[str], kind: Kind, values: li
         assert found.kinds == {"a": kind.name}
         assert [row["a"] for row in found.rows] == values
         assert [(one.line, one.code) for one in found.rejects] == [(line, "type") for line in rejects]
+
+
+def test_columns_are_chosen_and_renamed(tmp_path: Path):
+    (tmp_path / "x.jsonl").write_text('{"a": {"x": 1}, "b": "2", "c": 3}\n{"b": 4.50, "c": "z"}\n')
+    columns = ColumnSettings(drop=("a",), names={"b": "n", "c": "b"}, redacted=("b",))
+    for batch_bytes in (1, 1 << 20):
+        found = read(
+            tmp_path / "x.jsonl",
+            {"n": Kind.FLOAT, "b": Kind.INT},
+            columns=columns,
+            max_rejects=1,
+            batch_bytes=batch_bytes,
+        )
+        assert found.columns == ("n", "b")
+        assert found.rows == [{"n": 2.0, "b": 3}]
+        assert [one.reason for one in found.rejects] == ["column 'b': a value is not INT"]
+    found = read(tmp_path / "x.jsonl", columns=columns)
+    assert found.rows == [{"n": "2", "b": "3"}, {"n": "4.50", "b": "z"}]
 
 
 NOTES = {

@@ -190,8 +190,15 @@ def test_declared_types(tmp_path: Path):
     found = read(tmp_path / "x", {"i": Kind.STRING, "f": Kind.INT})
     assert found.rows == [{"i": "5", "f": 2}, {"f": 3}]
     write(tmp_path / "x", [example(i=(BYTES, [b"5"]))])
-    with pytest.raises(DataError, match="column 'i' is large_binary, not INT as in --schema"):
+    with pytest.raises(DataError, match="column 'i' is large_binary, not INT as declared"):
         read(tmp_path / "x", {"i": Kind.INT})
+
+
+def test_columns_are_chosen_and_renamed(tmp_path: Path):
+    write(tmp_path / "x", [example(a=(INTS, [1, 2]), b=(BYTES, [b"x"]), c=(FLOATS, [])), example(b=(BYTES, [b"y"]))])
+    found = read(tmp_path / "x", columns=ColumnSettings(drop=("c",), names={"a": "n", "b": "a"}), batch_bytes=1)
+    assert found.columns == ("n", "a")
+    assert found.rows == [{"n": [1, 2], "a": b"x"}, {"a": b"y"}]
 
 
 def test_weights_are_checked(tmp_path: Path):
