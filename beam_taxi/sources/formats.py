@@ -18,6 +18,10 @@ from beam_taxi.sources.source import AnySource
 _HEAD_BYTES = 32 << 10
 
 
+class EmptyFile(DataError):
+    """A file has no rows, and nothing that tells its columns; it is passed over if there are others."""
+
+
 class Sample:
     """The first bytes of an open file, and its last ones on request."""
 

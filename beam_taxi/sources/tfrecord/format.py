@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow.columns import Column, Columns, kind_of
 from beam_taxi.sources.csv.stream import TextStream
-from beam_taxi.sources.formats import FileFormat, Sample
+from beam_taxi.sources.formats import EmptyFile, FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.look import LOOK_BYTES, Look, named_columns
 from beam_taxi.sources.names import MAX_COLUMNS
@@ -21,13 +22,19 @@ from beam_taxi.sources.tfrecord.file import TFRecordFile, named
 from beam_taxi.sources.weights import weighing_of
 from beam_taxi.tfexample.frames import is_frame, read_frames
 
+_SHARD = re.compile(r"tfrecord[^/]*$|-\d+-of-\d+[^/]*$")
+
 
 class TFRecordFormat(FileFormat):
     """TFRecord files of tf.Examples, also compressed."""
 
     def recognizes(self, sample: Sample) -> bool:
-        """Return whether a file begins with a length and its checksum."""
-        return is_frame(sample.decoded_head)
+        """Return whether a file begins with a length and its checksum.
+
+        An empty one that is compressed is one of these if it is named like a shard.
+        """
+        is_empty = sample.decoding is not None and not sample.decoded_head
+        return is_frame(sample.decoded_head) or (is_empty and _SHARD.search(sample.file.uri) is not None)
 
     def open(self, sample: Sample, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
         """Find the features. Raises DataError if one cannot be used, or the file is damaged."""
@@ -38,6 +45,8 @@ class TFRecordFormat(FileFormat):
         if not features.is_whole:
             for name in named_columns(settings, declared):
                 features.types.setdefault(name, pa.null())
+        if not features.rows:
+            raise EmptyFile(f"{file.uri}: has no records")
         columns = features.columns(file.uri)
         names = settings.columns.select(file.uri, columns.names)
         chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
@@ -60,15 +69,17 @@ class TFRecordFormat(FileFormat):
 
 @dataclass
 class _Features:
-    """The features of the first records by name: the types of their values, and those with lists."""
+    """The features of the first records by name: the types of their values, those with lists, and the number of
+    rows that were looked at."""
 
     types: dict[str, pa.DataType] = field(default_factory=dict)
     with_lists: set[str] = field(default_factory=set)
+    rows: int = 0
     is_whole: bool = True
 
     def look_at(self, sample: Sample, batch_bytes: int) -> None:
         """Read the first records. Raises DamagedFrame, and DataError."""
-        uri, seen, rows = sample.file.uri, 0, 0
+        uri, seen = sample.file.uri, 0
         sample.stored.seek(0)
         stream = sample.stored if sample.decoding is None else TextStream(uri, sample.stored, sample.decoding)
         for frames in read_frames(stream, None, batch_bytes, 0, 0):
@@ -78,8 +89,9 @@ class _Features:
             try:
                 self._add(ExampleDecoder(self._known).decode(frames.records))
             except NotAnExample as error:
-                raise DataError(f"{uri}: record {rows + error.row + 1}: {error}") from error
-            seen, rows = frames.end, rows + len(frames.records)
+                raise DataError(f"{uri}: record {self.rows + error.row + 1}: {error}") from error
+            seen = frames.end
+            self.rows += len(frames.records)
 
     @property
     def _known(self) -> dict[str, pa.DataType]:

@@ -207,6 +207,16 @@ def test_weights_are_checked(tmp_path: Path):
         read(tmp_path / "x", statistics=StatisticsSettings(weight_feature="w", slice_features=("a",)))
 
 
+def test_shards_without_records_are_passed_over(tmp_path: Path):
+    for number, records in enumerate(([], GOOD, [])):
+        write(tmp_path / f"x.tfrecord-{number:05}-of-00003.gz", records, "GZIP")
+    plan = plan_input(settings_for(tmp_path), {})
+    assert [source.info.uri for source in plan.sources] == [f"{tmp_path}/x.tfrecord-00001-of-00003.gz"]
+    assert plan.notes == (f"passed over 2 files without rows: {tmp_path}/x.tfrecord-00000-of-00003.gz: has no records",)
+    with pytest.raises(DataError, match="00000-of-00003.gz: has no records"):
+        plan_input(settings_for(tmp_path / "*-00000-of-*"), {})
+
+
 def test_examples_are_the_same_when_they_are_written_again(tmp_path: Path):
     records = [*some_records(), example(), example(t=(BYTES, [b"\xff", b""])), example(f=(FLOATS, [np.nan]))]
     write(tmp_path / "x.gz", records, "GZIP")
