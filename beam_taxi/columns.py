@@ -74,6 +74,10 @@ class ColumnSettings:
         if len(set(self.names.values())) < len(self.names):
             yield f"--rename {_format_pairs(self.names)}: new names must be unique"
 
+    def wants(self, name: str) -> bool:
+        """Return whether a column in the table is chosen."""
+        return (not self.keep or _matches(name, self.keep)) and not _matches(name, self.drop)
+
     def select(self, uri: str, columns: Sequence[str]) -> dict[str, str]:
         """Return the names in the table of the wanted columns, by their new names, in the order of the table.
 

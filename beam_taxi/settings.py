@@ -196,7 +196,8 @@ class Settings:
 
     input: tuple[str, ...] = field(
         metadata=flag(
-            "CSV or Parquet files: paths, folders or patterns, also gs://; or tables: bq://PROJECT.DATASET.TABLE",
+            "CSV, Parquet, JSON Lines or TFRecord files: paths, folders or patterns, also gs://; or tables: "
+            "bq://PROJECT.DATASET.TABLE",
             Group.DATA,
             metavar="PATTERN",
             repeats=True,
@@ -252,7 +253,7 @@ class Settings:
     flatten: bool = field(
         default=False,
         metadata=flag(
-            "make columns of the fields of structs, named STRUCT.FIELD (Parquet and BigQuery)",
+            "make columns of the fields of structs or objects, named STRUCT.FIELD (Parquet, BigQuery, JSON Lines)",
             Group.DATA,
             sets=True,
         ),

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"columns", "dialect", "errors", "flags"},
     "storage": {"errors"},
     "run": {"errors", "settings", "storage"},
-    "sources": {"errors", "numerals", "settings", "storage"},
+    "sources": {"columns", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
     "schemas": {"errors", "run", "statistics", "storage"},

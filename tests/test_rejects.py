@@ -112,3 +112,15 @@ def test_rejects_of_other_dialects_run_again(tmp_path: Path, options: list[str],
     assert run("--input", tmp_path / "again.csv", "--output", tmp_path, "--run_id", "2", *options) == 0
     manifest = json.loads((tmp_path / "2" / "manifest.json").read_text())
     assert [(one["rows"], one.get("columns", manifest["columns"])) for one in manifest["inputs"]] == [(1, ["a", "b"])]
+
+
+def test_rejects_of_json_lines_are_told_how_to_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "x.jsonl").write_text('{"a": 1}\n' * 3 + '{"a": 2\n[1]\n')
+    options = ("--output", tmp_path, "--run_id", "bad", "--max_rejects", 2)
+    assert run("--input", tmp_path / "x.jsonl", *options) == 0
+    assert "rejects    2 (2 not a JSON object)" in capsys.readouterr().out
+    (file,) = (tmp_path / "bad" / "rejects").iterdir()
+    manifest = str(tmp_path / "bad" / "manifest.json")
+    assert rejects.main(["replay", str(file), "--manifest", manifest, "--out", str(tmp_path / "c.csv")]) == 3
+    assert f"{file}: line 1: a line of JSON Lines, not CSV: `jq -r .text" in capsys.readouterr().err
+    assert not (tmp_path / "c.csv").exists()

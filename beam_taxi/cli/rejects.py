@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from beam_taxi import storage
 from beam_taxi.cli.terminal import exit_status_of
@@ -43,8 +43,9 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
     manifest = read_manifest(manifest_uri)
     dialect = manifest.settings.dialect
     columns = {entry.uri: entry.columns or manifest.columns for entry in manifest.inputs}
+    of_json = {entry.uri for entry in manifest.inputs if entry.format == "jsonlines"}
     order = columns[manifest.inputs[0].uri]
-    rows = [row for path in corrected for row in _rows(path, columns, order, dialect)]
+    rows = [row for path in corrected for row in _rows(path, columns, of_json, order, dialect)]
     header = [] if dialect.columns and not dialect.replaces_header else [order]
     # Lines and records that the options of the run skip.
     footer = [("footer",)] * dialect.skip_footer
@@ -63,7 +64,7 @@ def _replay(corrected: Sequence[str], manifest_uri: str, out: str) -> int:
 
 
 def _rows(
-    path: str, columns: Mapping[str, Sequence[str]], order: Sequence[str], dialect: Dialect
+    path: str, columns: Mapping[str, Sequence[str]], of_json: Collection[str], order: Sequence[str], dialect: Dialect
 ) -> Iterator[tuple[str, ...]]:
     """Yield the corrected records of a file of JSON lines, with their fields in this order of the columns."""
     try:
@@ -78,6 +79,9 @@ def _rows(
             names = columns[reject["file"]]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: line {number}: not a reject of this run: {error!r}") from error
+        if reject["file"] in of_json:
+            told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` makes JSON Lines of such rejects"
+            raise DataError(f"{path}: line {number}: {told}")
         if "text" not in reject:
             what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"
             raise DataError(f"{path}: line {number}: 'text' is missing: {what} the corrected record")

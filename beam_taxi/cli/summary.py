@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FILES_SHOWN = _RESULTS_SHOWN = 20
 _REASONS = {
     "fields": "wrong field count",
+    "json": "not a JSON object",
     "encoding": "bad encoding",
     "anomaly": "violating the schema",
     "check": "violating a check",

@@ -8,7 +8,7 @@ from typing import Any
 
 from beam_taxi.metadata.mlmd import MetadataStore, TypeMessage
 
-_INPUT_TYPES = {"bigquery": "BigQueryTable"}
+_INPUT_TYPES = {"bigquery": "BigQueryTable", "jsonlines": "JsonLinesFile", "tfrecord": "TFRecordFile"}
 _FORMATS = ("csv", "parquet", "bigquery")
 """Formats whose types are in every store; types of others are added when a run with such an input is recorded."""
 

@@ -11,7 +11,7 @@ from beam_taxi.sources.losses import NO_LOSSES, Losses
 from beam_taxi.sources.spelling import Spelling
 from beam_taxi.sources.weights import Weights
 
-BEYOND_INT64, NULLS_IN_LISTS = "beyond int64", "nulls in lists"
+BEYOND_INT64, NULLS_IN_LISTS, TEXT_AMONG_NUMBERS = "beyond int64", "nulls in lists", "text among numbers"
 """What is noted about values of a column."""
 
 

@@ -30,8 +30,12 @@ _FORMATS = {
     rb"/annex/objects/": "a pointer of git-annex, not the data; run `git annex get`",
     rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)\b": "an HTML page; was it downloaded without a login?",
     rb"(\xef\xbb\xbf)?\s*<\?xml\b": "an XML document",
-    rb"(\xef\xbb\xbf)?\s*\[\s*(\[|\{\s*[\"}])": "a JSON array, not a table",
-    rb'(\xef\xbb\xbf)?\s*\{\s*"(\\.|[^"\\])*"\s*:': "a JSON document, not a table",
+    rb"(\xef\xbb\xbf)?\s*\[\s*(\[|\{\s*[\"}])": (
+        "a JSON array, not a table; make JSON Lines of it, one object a line: jq -c '.[]'"
+    ),
+    rb'(\xef\xbb\xbf)?\s*\{\s*"(\\.|[^"\\])*"\s*:': (
+        "a JSON document, not a table; make JSON Lines of it, one object a line: jq -c ."
+    ),
 }
 
 

@@ -14,7 +14,9 @@ _WILDCARD = re.compile(r"[*?\[]")
 _MARKER = re.compile(r"_SUCCESS|_(metadata|common_metadata)|_(committed|started)_.*|\..*")
 """Files that Spark and others write beside the data."""
 
-_TABLE = re.compile(r"[^.]*|.*\.(csv|tsv|txt|parquet|pq)(\.(gz|bz2|zst))?", re.IGNORECASE)
+_TABLE = re.compile(
+    r"([^.]*|.*\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|tfrecords?)(-\d+-of-\d+)?)(\.(gz|bz2|zst))?", re.IGNORECASE
+)
 """Names of files that are read if they are in a folder that is an input."""
 
 _KEY = re.compile(r"([^=/]+)=([^/]*)")
@@ -63,7 +65,7 @@ def _reason(file: storage.InputFile, is_folder: bool) -> str:
     if _MARKER.fullmatch(name):
         return "no data"
     if is_folder and not _TABLE.fullmatch(name):
-        return "neither CSV nor Parquet"
+        return "no table"
     return "" if file.size else "empty"
 
 
@@ -74,7 +76,7 @@ def _notes(pattern: str, reasons: Mapping[str, str]) -> Iterable[str]:
         yield f"--input {pattern}: passed over {count} with {_WORDS[reason]}, such as {passed[0]}"
 
 
-_WORDS = {"no data": "the name of a marker", "neither CSV nor Parquet": "another ending", "empty": "no content"}
+_WORDS = {"no data": "the name of a marker", "no table": "another ending", "empty": "no content"}
 
 
 def _keys(uri: str, base: str) -> Keys:

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
 from beam_taxi.sources.arrow.columns import Column
-from beam_taxi.sources.arrow.values import examine, to_kind
-from beam_taxi.sources.content import BEYOND_INT64, NULLS_IN_LISTS, Content
+from beam_taxi.sources.arrow.content import add_column, weights_in
+from beam_taxi.sources.arrow.values import to_kind
+from beam_taxi.sources.content import Content
 from beam_taxi.sources.formats import FileFormat, Sample
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.parquet_rows import MAGIC, ParquetRows, opened
@@ -33,7 +33,7 @@ from beam_taxi.sources.source import (
     no_progress,
 )
 from beam_taxi.sources.stored_file import StoredFile
-from beam_taxi.sources.weights import Weighing, Weights, weighing_of, weights_of
+from beam_taxi.sources.weights import Weighing, weighing_of
 
 _FOOTER_BYTES = 8
 
@@ -108,9 +108,10 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
             rows = 0
             for count, arrays in parquet.batches(columns, 0, len(groups)):
                 for column in columns.values():
-                    self._examine(content, column, arrays[column.name], rows)
+                    name = column.name
+                    add_column(content, self.info, column, arrays[name], rows, self.declared.get(name))
                 if self.weighing is not None and count:
-                    content.weights += self._weights(self.weighing, columns, arrays).at(partial(add, rows))
+                    content.weights += weights_in(self.weighing, columns, arrays).at(partial(add, rows))
                 rows += count
                 progress(0, count)
         content.rows = rows
@@ -119,32 +120,6 @@ class ParquetFile(StoredFile[RowGroup, Joined[RowGroup]]):
         starts = list(accumulate(groups, initial=0))
         cuts = (int(np.searchsorted(starts, -(-cut * starts[-1] // self.info.size))) for cut in part.cuts)
         return Scan(part, content, Joined((0, *cuts, len(groups))))
-
-    def _weights(
-        self, weighing: Weighing, columns: Mapping[str, Column], arrays: Mapping[str, pa.Array]
-    ) -> Weights[int]:
-        weight = columns[weighing.weight]
-        if not weight.is_number or weight.has_lists:
-            return Weights((0, f"is of type {weight.type}, which is no number"))
-        weights = to_kind(weight, arrays[weight.name], Kind.FLOAT)
-        slices = {name: to_kind(columns[name], arrays[name], Kind.STRING) for name in weighing.slices}
-        return weights_of(weights.cast(pa.float64()), slices)
-
-    def _examine(self, content: Content, column: Column, array: pa.Array, row: int) -> None:
-        name, info = column.name, self.info
-        declared = self.declared.get(name)
-        if declared is not None and not column.can_be(declared):
-            raise DataError(f"{info.uri}: column {name!r} is {column.type}, not {declared.name} as declared")
-        found = examine(column, array, declared)
-        if found.beyond is not None and declared is Kind.INT:
-            value, at = found.beyond.value, info.at(row + found.beyond.row + 1)
-            raise DataError(f"{at}: column {name!r}: {value} is not INT as declared: a whole number within int64")
-        content.add_evidence(name, found.evidence)
-        if found.evidence.overflow is not None:
-            content.overflows.setdefault(name, row + found.evidence.overflow)
-        for what, rows in ((BEYOND_INT64, found.beyond), (NULLS_IN_LISTS, found.nulls)):
-            if rows is not None:
-                content.note(name, what, rows.count, row + rows.row)
 
     def join(self, joints: Sequence[Joined[RowGroup]]) -> Joined[RowGroup]:
         """Return the joint of the only part."""

@@ -15,6 +15,7 @@ from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
 from beam_taxi.sources.bigquery.opening import check_query, open_query
 from beam_taxi.sources.extended import ExtendedSource, extend
+from beam_taxi.sources.formats import EmptyFile
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.layout import Keys, lay_out
 from beam_taxi.sources.source import AnySource, Part
@@ -97,16 +98,25 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
         matched.update(layout.files)
         notes += layout.notes
 
-    def open_file(uri: str) -> AnySource:
+    def open_file(uri: str) -> AnySource | EmptyFile:
         file, keys = matched[uri]
-        source = registry.open_file(file, settings, declared)
+        try:
+            source = registry.open_file(file, settings, declared)
+        except EmptyFile as error:
+            return error
         stored = source.info.columns
         return extend(source, {name: value for name, value in keys.items() if name not in stored}, declared)
 
     with ThreadPoolExecutor(32) as pool:
         opened_tables = pool.map(lambda uri: registry.open_table(uri, settings, declared), sorted(tables))
-        opened_files = pool.map(open_file, sorted(matched))
-        return Opened([*opened_tables, *opened_files], notes)
+        opened_files = list(pool.map(open_file, sorted(matched)))
+        sources = [*opened_tables, *(one for one in opened_files if not isinstance(one, EmptyFile))]
+    empty = [one for one in opened_files if isinstance(one, EmptyFile)]
+    if empty and not sources:
+        raise empty[0]
+    if empty:
+        notes.append(f"passed over {len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {empty[0]}")
+    return Opened(sources, notes)
 
 
 def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:

@@ -11,11 +11,13 @@ from beam_taxi.sources.bigquery.opening import open_bigquery
 from beam_taxi.sources.csv.file import CsvFormat
 from beam_taxi.sources.foreign import ForeignFormat
 from beam_taxi.sources.formats import FileFormat, Sample
+from beam_taxi.sources.jsonlines.format import JsonLinesFormat
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.parquet import ParquetFormat
 from beam_taxi.sources.source import AnySource
+from beam_taxi.sources.tfrecord.format import TFRecordFormat
 
-FILE_FORMATS: list[FileFormat] = [ParquetFormat(), ForeignFormat(), CsvFormat()]
+FILE_FORMATS: list[FileFormat] = [ParquetFormat(), TFRecordFormat(), JsonLinesFormat(), ForeignFormat(), CsvFormat()]
 """The first format that recognizes a file opens it; the last one recognizes every file."""
 
 TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {BIGQUERY: open_bigquery}

@@ -39,10 +39,10 @@ class SourceInfo:
 
     `size` is the number of stored bytes, or a service's estimate; `columns` are in the order of the source.
     `is_splittable` means that its parts can be scanned independently, `is_sequential` that it can only be read from the
-    beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line` or `row`.
-    `fields` has all columns of a text by the names in it, if they are not those of the features. `with_lists` has the
-    columns with several values; `left_out` those that cannot be used and are not wanted, with the reason. `most_units`
-    is the number of units that it can be cut into, None if that is not limited.
+    beginning, so that consecutive units belong on one worker. `row_word` is the word for a row number: `line`, `row`
+    or `record`. `fields` has all columns of a text by the names in it, if they are not those of the features.
+    `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
+    reason. `most_units` is the number of units that it can be cut into, None if that is not limited.
     """
 
     uri: str

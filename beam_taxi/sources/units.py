@@ -9,7 +9,14 @@ from typing import Any
 
 from beam_taxi.errors import DataError
 from beam_taxi.settings import Settings
-from beam_taxi.sources.content import BEYOND_INT64, NULLS_IN_LISTS, RowPlace, SourceTotals, TableContent
+from beam_taxi.sources.content import (
+    BEYOND_INT64,
+    NULLS_IN_LISTS,
+    TEXT_AMONG_NUMBERS,
+    RowPlace,
+    SourceTotals,
+    TableContent,
+)
 from beam_taxi.sources.doubts import doubts
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import TablePlan
@@ -108,6 +115,8 @@ def _notes(
             yield f"column {name!r}: {count:,} null{'' if count == 1 else 's'} in lists left out, the first in {at}"
         if what == BEYOND_INT64 and kinds[name] is Kind.STRING and name not in plan.declared:
             yield f"column {name!r} is STRING because of {at}; {count:,} of its whole numbers are beyond int64"
+        if what == TEXT_AMONG_NUMBERS and name not in plan.declared:
+            yield f"column {name!r} is STRING because of {at}; {count:,} of its values are text, the others are numbers"
 
 
 def _repeated_headers(plan: TablePlan, joined: Mapping[int, AnyJoined], content: TableContent) -> Iterator[str]:

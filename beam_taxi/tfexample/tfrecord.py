@@ -60,7 +60,7 @@ def frame_records(records: pa.BinaryArray, checksums: npt.NDArray[np.uint32]) ->
         raise ValueError(f"{len(records)} records have {len(checksums)} checksums")
     lengths = pc.binary_length(records).dictionary_encode()
     headers = _length_headers(lengths.dictionary.to_numpy())
-    footers = from_matrix(_bytes(_masked(checksums)))
+    footers = from_matrix(_bytes(masked(checksums)))
     return join(headers.take(lengths.indices), records, footers)
 
 
@@ -68,10 +68,10 @@ def _length_headers(lengths: npt.NDArray[np.int32]) -> pa.BinaryArray:
     """Return what precedes a record of each length: the length and its masked crc32c."""
     encoded = _bytes(lengths.astype("<u8"))
     checksums = record_checksums(from_matrix(encoded))
-    return from_matrix(np.hstack([encoded, _bytes(_masked(checksums))]))
+    return from_matrix(np.hstack([encoded, _bytes(masked(checksums))]))
 
 
-def _masked(checksums: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def masked(checksums: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return the checksums as TFRecord stores them: rotated right by 15 bits, plus a constant."""
     rotated = np.right_shift(checksums, np.uint32(15)) | np.left_shift(checksums, np.uint32(17))
     masked: npt.NDArray[np.uint32] = np.add(rotated, MASK_DELTA, dtype=np.uint32)

@@ -24,7 +24,8 @@ _KINDS = {
 }
 _REQUIRED = {"output"}
 _HELP = {
-    "input": "CSV or Parquet files, gs://BUCKET/PATTERN, or tables, bq://PROJECT.DATASET.TABLE; several are separated "
+    "input": "CSV, Parquet, JSON Lines or TFRecord files, gs://BUCKET/PATTERN, or tables, "
+    "bq://PROJECT.DATASET.TABLE; several are separated "
     "by commas",
     "output": "folder in which each run creates its own, gs://BUCKET/FOLDER",
     "schema": "Schema proto, gs://BUCKET/FILE, or a run, gs://BUCKET/FOLDER: sets the column types, and validates the "
