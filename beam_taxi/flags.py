@@ -13,7 +13,7 @@ import argparse
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -197,7 +197,7 @@ def options_of(declared: type[DataclassInstance]) -> list[Option]:
     for one in fields(declared):
         flag = one.metadata.get(_KEY)
         if flag is not None:
-            found.append(Option(flag, flag.name or one.name, None if one.default is MISSING else one.default))
+            found.append(Option(flag, flag.name or one.name, _default_of(one)))
         elif isinstance(one.default_factory, type) and is_dataclass(one.default_factory):
             found += options_of(one.default_factory)
     return found
@@ -208,9 +208,15 @@ def values_of(instance: DataclassInstance) -> Iterator[tuple[Option, object]]:
     for one in fields(instance):
         flag, value = one.metadata.get(_KEY), getattr(instance, one.name)
         if flag is not None:
-            yield Option(flag, flag.name or one.name, None if one.default is MISSING else one.default), value
+            yield Option(flag, flag.name or one.name, _default_of(one)), value
         elif is_dataclass(value) and not isinstance(value, type):
             yield from values_of(value)
+
+
+def _default_of(one: Field[Any]) -> object:
+    if one.default is not MISSING:
+        return one.default
+    return {} if one.default_factory is dict else None
 
 
 def build(declared: type[Declared], given: Mapping[str, object]) -> Declared:

@@ -16,7 +16,7 @@ from beam_taxi.launch import stderr
 from beam_taxi.launch.command import parse
 from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
 from beam_taxi.run.typed_json import from_json
-from beam_taxi.settings import (
+from beam_taxi.settings import ColumnSettings, (
     GIVEN_SCHEMA,
     Dialect,
     Settings,
@@ -123,7 +123,7 @@ def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
 
 
 def test_every_field_has_a_flag_of_its_own():
-    parts = (Dialect, StatisticsSettings, ValidationSettings)
+    parts = (ColumnSettings, Dialect, StatisticsSettings, ValidationSettings)
     declared = [one.name for kind in (Settings, *parts, LaunchOptions) for one in fields(kind)]
     for follows_from_another in ("check_files", "history"):
         declared.remove(follows_from_another)
