@@ -16,8 +16,9 @@ from beam_taxi.launch import stderr
 from beam_taxi.launch.command import parse
 from beam_taxi.launch.options import LaunchOptions, known_flags, options, parser
 from beam_taxi.run.typed_json import from_json
-from beam_taxi.settings import ColumnSettings, (
+from beam_taxi.settings import (
     GIVEN_SCHEMA,
+    ColumnSettings,
     Dialect,
     Settings,
     Split,
@@ -103,6 +104,10 @@ def test_defaults_need_no_flags():
         ({"examples": False}, ["--no_examples", "--splits", "train:2,eval:1"]),
         ({"splits": (Split("all", 1),)}, ["--splits", "all:1"]),
         ({"batch_bytes": 9, "project": "p"}, ["--project", "p", "--batch_bytes", "9"]),
+        (
+            {"columns": ColumnSettings(keep=("a*",), names={"a:b": "c,d"}, types={"x": "INT"})},
+            ["--columns", "a*", "--rename", '"a:b:c,d"', "--types", "x:INT"],
+        ),
         ({"dialect": Dialect(quote="", columns=("a,b", "-c"))}, ["--quote", "", "--column_names", '"a,b","-c"']),
         ({"split_key": "-k"}, ["--split_key=-k"]),
     ],
