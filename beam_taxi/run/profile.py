@@ -93,7 +93,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Lengths of strings in bytes, or the numbers of values of lists."""
+    """Lengths of strings in bytes, or the numbers of values of lists of numbers that are not empty."""
 
     min: int
     mean: float

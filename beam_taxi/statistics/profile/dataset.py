@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
-from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Values
+from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Lengths, Values
 from beam_taxi.statistics.profile.hashes import Hashes, add_column, hash_values, mix
 from beam_taxi.statistics.profile.limits import Limits
 from beam_taxi.statistics.profile.numbers import NumberCounts
@@ -26,7 +28,7 @@ class ColumnCounts:
         self._limits = limits
         self._present = 0
         self._values = 0
-        self._lengths: tuple[int, int] | None = None
+        self._shortest, self._longest = 0, 0
         self._counts: NumberCounts | TextCounts | None = None
 
     def add(self, column: pa.Array, rows: Hashes | None) -> Hashes | None:
@@ -34,7 +36,10 @@ class ColumnCounts:
         if pa.types.is_null(column.type):
             return None if rows is None else add_column(rows, np.zeros(0, np.uint64), np.zeros(len(column), np.int64))
         lengths = column.value_lengths().fill_null(0).to_numpy().astype(np.int64)
-        self._present += int(np.count_nonzero(lengths))
+        present = int(np.count_nonzero(lengths))
+        self._present += present
+        if present:
+            self._add_lengths(int(lengths.min(where=lengths > 0, initial=lengths.max())), int(lengths.max()))
         values = column.flatten()
         self._values += len(values)
         encoded = values.dictionary_encode()
@@ -46,13 +51,19 @@ class ColumnCounts:
             self._counts.add(distinct, np.bincount(codes, minlength=len(distinct)), hashes)
         if rows is None:
             return None
-        has_empty = len(column) - column.null_count > np.count_nonzero(lengths)
+        has_empty = len(column) - column.null_count > present
         empty = column.is_valid().to_numpy(zero_copy_only=False) & (lengths == 0) if has_empty else None
         return add_column(rows, hashes[codes], lengths, empty)
+
+    def _add_lengths(self, shortest: int, longest: int) -> None:
+        self._shortest = min(self._shortest or shortest, shortest)
+        self._longest = max(self._longest, longest)
 
     def merge(self, other: ColumnCounts) -> None:
         """Add the counts of another part of the column."""
         self._present += other._present
+        if other._present:
+            self._add_lengths(other._shortest, other._longest)
         self._values += other._values
         if self._counts is None:
             self._counts = other._counts
@@ -64,7 +75,10 @@ class ColumnCounts:
         """Return the counts for the profile."""
         if self._counts is None:
             return FeatureProfile(STRING, 0, 0, counts=Values((), True))
-        return self._counts.profile(self._present, self._values)
+        found = self._counts.profile(self._present, self._values)
+        if found.type == STRING or self._longest == 1:
+            return found
+        return replace(found, length=Lengths(self._shortest, self._values / self._present, self._longest))
 
 
 def _counts_of(kind: pa.DataType, limits: Limits) -> NumberCounts | TextCounts:

@@ -192,6 +192,7 @@ def test_lists_of_several_values():
     counts.add(pa.RecordBatch.from_arrays([column], ["n"]))
     found = counts.profile("train")
     assert (found.features["n"].present, found.features["n"].values) == (3, 5)
+    assert found.features["n"].length == Lengths(1, pytest.approx(5 / 3), 2)
     # An empty list is missing, and the order of the values matters.
     assert found.duplicates == Duplicates(1)
 
