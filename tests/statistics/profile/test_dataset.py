@@ -193,8 +193,8 @@ def test_lists_of_several_values():
     found = counts.profile("train")
     assert (found.features["n"].present, found.features["n"].values) == (3, 5)
     assert found.features["n"].length == Lengths(1, pytest.approx(5 / 3), 2)
-    # An empty list is missing, and the order of the values matters.
-    assert found.duplicates == Duplicates(1)
+    # An empty list is not a missing one, and the order of the values matters.
+    assert found.duplicates == Duplicates(0)
 
 
 def test_slices_have_columns_alone():
