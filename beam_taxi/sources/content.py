@@ -28,10 +28,10 @@ class Content:
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, int] = field(default_factory=dict)
     inexact: set[str] = field(default_factory=set)
-    notes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[int, str] | None = None
     fault: tuple[int, str] | None = None
+    notes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def add_evidence(self, name: str, evidence: Evidence) -> None:
         """Add evidence about a column; the caller records where an overflow is."""
@@ -78,9 +78,9 @@ class TableContent:
     kinds: dict[str, Kind] = field(default_factory=dict)
     overflows: dict[str, RowPlace] = field(default_factory=dict)
     inexact: set[str] = field(default_factory=set)
-    notes: dict[tuple[str, str], tuple[int, RowPlace]] = field(default_factory=dict)
     first_reject: tuple[RowPlace, str] | None = None
     fault: tuple[RowPlace, str] | None = None
+    notes: dict[tuple[str, str], tuple[int, RowPlace]] = field(default_factory=dict)
 
     @staticmethod
     def of_part(source: int, part: int, content: Content) -> TableContent:
@@ -95,9 +95,9 @@ class TableContent:
             content.kinds,
             {name: RowPlace(source, part, row) for name, row in content.overflows.items()},
             content.inexact,
-            {key: (count, RowPlace(source, part, row)) for key, (count, row) in content.notes.items()},
             place(content.first_reject),
             place(content.fault),
+            {key: (count, RowPlace(source, part, row)) for key, (count, row) in content.notes.items()},
         )
 
     def merge(self, other: TableContent) -> None:

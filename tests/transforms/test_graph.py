@@ -254,8 +254,8 @@ def test_rows_that_are_lost_or_counted_twice_fail_the_run(plan: TablePlan, plann
 
 def test_content_merges_in_any_order():
     parts = [
-        Content(b"a", 3, 1, {"x": Kind.INT}, {}, set(), Counter(type=1), (2, "second")),
-        Content(b"b", 2, 0, {"x": Kind.FLOAT}, {"x": 1}, {"x"}, Counter(), None, (0, "fault")),
+        Content(b"a", 3, 1, {"x": Kind.INT}, {}, set(), Counter(type=1), (2, "second"), notes={("x", "odd"): (1, 2)}),
+        Content(b"b", 2, 0, {"x": Kind.FLOAT}, {"x": 1}, {"x"}, Counter(), None, (0, "fault"), {("x", "odd"): (2, 0)}),
         Content(b"c", 4, 0, {"x": Kind.MISSING, "y": Kind.INT}, {"x": 0}, set(), Counter(type=1), (0, "first")),
     ]
     found = []
@@ -268,6 +268,7 @@ def test_content_merges_in_any_order():
     assert found[0].totals[0].digests == {1: b"a", 2: b"b"}
     assert found[0].first_reject == ((0, 1, 2), "second")
     assert found[0].overflows == {"x": (0, 2, 1)}
+    assert found[0].notes == {("x", "odd"): (3, (0, 1, 2))}
 
 
 def files(run: Path) -> dict[str, bytes]:
