@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_taxi.tfexample.binary import check_size, join
-from beam_taxi.tfexample.wire import FIELD_1, bits, payloads_of, prefixes
+from beam_taxi.tfexample.binary import check_size, from_matrix, join
+from beam_taxi.tfexample.wire import FIELD_1, payloads_of, prefixes
 
 
 def list_messages(column: pa.ListArray) -> pa.BinaryArray:
@@ -27,20 +27,30 @@ def list_messages(column: pa.ListArray) -> pa.BinaryArray:
     if values.null_count:
         raise ValueError("a list has a null")
     lengths = column.value_lengths().fill_null(0).to_numpy()
-    encoded = bits(values).dictionary_encode()
-    payloads = payloads_of(encoded.dictionary, values.type)
-    is_packed = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
-    if not is_packed:
-        payloads = join(_announced(payloads), payloads)
-    codes = encoded.indices.to_numpy()
-    check_size(int(pc.binary_length(payloads).to_numpy().astype(np.int64)[codes].sum()))
-    messages = _concatenated(payloads.take(encoded.indices), lengths)
-    if is_packed:
+    messages = _concatenated(_pieces(values), lengths)
+    if _is_packed(values.type):
         announced = pc.if_else(pc.equal(pc.binary_length(messages), 0), b"", _announced(messages))
         messages = join(announced, messages)
     if not column.null_count:
         return messages
     return pc.if_else(column.is_valid(), messages, pa.scalar(None, pa.binary()))
+
+
+def _is_packed(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
+
+
+def _pieces(values: pa.Array) -> pa.BinaryArray:
+    """Return what each value adds to the message of its list."""
+    if pa.types.is_floating(values.type):
+        # The memory of floats is what is wanted, so nothing is gained if they repeat.
+        return from_matrix(values.to_numpy().view(np.uint8).reshape(-1, values.type.bit_width // 8))
+    encoded = values.dictionary_encode()
+    payloads = payloads_of(encoded.dictionary, values.type)
+    if not _is_packed(values.type):
+        payloads = join(_announced(payloads), payloads)
+    check_size(int(pc.binary_length(payloads).to_numpy().astype(np.int64)[encoded.indices.to_numpy()].sum()))
+    return payloads.take(encoded.indices)
 
 
 def _announced(payloads: pa.BinaryArray) -> pa.BinaryArray:

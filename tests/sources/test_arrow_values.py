@@ -188,6 +188,14 @@ def test_lists_of_a_fixed_size():
     assert read(array[1:]) == (INT, [None, [3]])
 
 
+def test_parts_of_fixed_bytes():
+    rows = [b"%04d" % number for number in range(1000)]
+    array = pa.array(rows, pa.binary(4))
+    assert read(array[500:]) == (STRING, rows[500:])
+    lists = pa.array([rows[:500], rows[500:]], pa.list_(pa.binary(4)))
+    assert read(lists[1:]) == (STRING, [rows[500:]])
+
+
 def test_nulls_in_lists_are_left_out_and_counted():
     array = pa.array([[1], None, [None, 2, None], [None]], pa.list_(pa.int32()))
     nulls = examine(column_of(array), array).nulls

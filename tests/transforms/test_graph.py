@@ -263,6 +263,7 @@ def test_content_merges_in_any_order():
             blank_lines=1,
             kinds={"x": Kind.INT},
             spellings={"x": Spelling(3)},
+            notes={("x", "odd"): (1, 2)},
             rejects=Counter(type=1),
             first_reject=(2, "second"),
         ),
@@ -273,6 +274,7 @@ def test_content_merges_in_any_order():
             overflows={"x": 1},
             losses={"x": Losses(1, 2, 3.0)},
             weights=Weights((1, "is missing")),
+            notes={("x", "odd"): (2, 0)},
             fault=(0, "fault"),
         ),
         Content(
@@ -300,6 +302,7 @@ def test_content_merges_in_any_order():
     assert found[0].losses == {"x": Losses(1, 3, 4.0)}
     assert found[0].spellings == {"x": Spelling(4, 0, 3, ((1, 0, 2), "cell"))}
     assert found[0].weights == Weights(((0, 2, 1), "is missing"), {("", ""): ((1, 0, 0), True)})
+    assert found[0].notes == {("x", "odd"): (3, (0, 1, 2))}
 
 
 def files(run: Path) -> dict[str, bytes]:

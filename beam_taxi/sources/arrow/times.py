@@ -26,12 +26,18 @@ _TIMES = {pa.time32("s"): "s", pa.time32("ms"): "ms", pa.time64("us"): "us", pa.
 _NANOSECONDS = 10**9
 _DAY = 86_400
 _YEAR_DIGITS = 4
+_FOUR_DIGITS = -62_167_219_200, 253_402_300_800
+"""The seconds of 0000-01-01 and 10000-01-01."""
+_DATE_WIDTH, _SECONDS_WIDTH = len("2024-01-05"), len("2024-01-05 10:00:00")
+_WIDTHS = {"s": _SECONDS_WIDTH, "ms": _SECONDS_WIDTH + 4, "us": _SECONDS_WIDTH + 7, "ns": _SECONDS_WIDTH + 10}
 
 
 def text_of_times(column: pa.Array) -> pa.StringArray:
     """Return dates, times, timestamps or durations as text. Raises ArrowInvalid for a time that no day has."""
     types, type_ = pa.types, column.type
     numbers = integers_of(column)
+    if types.is_timestamp(type_) and _have_four_digits(numbers, type_.unit):
+        return _with_nulls(column, _common_timestamps(numbers, type_.unit, is_utc=type_.tz is not None))
     if types.is_date(type_):
         days = numbers if types.is_date32(type_) else numbers // (_DAY * 1000)
         return _column(column, _dates(days))
@@ -60,6 +66,45 @@ def integers_of(column: pa.Array) -> Integers:
     width = pa.int32() if column.type.bit_width == 32 else pa.int64()
     integers: Integers = column.view(width).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     return integers
+
+
+def _have_four_digits(numbers: Integers, unit: str) -> bool:
+    """Return whether all years are from 0 to 9999."""
+    low, high = (bound * PER_SECOND[unit] for bound in _FOUR_DIGITS)
+    return not len(numbers) or bool(numbers.min() >= low and numbers.max() < high)
+
+
+def _common_timestamps(numbers: Integers, unit: str, is_utc: bool) -> pa.StringArray:
+    """Return the text of timestamps whose years have four digits, which Arrow writes in one width."""
+    text = pa.array(numbers).view(pa.timestamp(unit)).cast(pa.string())
+    width = _WIDTHS[unit]
+    matrix = np.frombuffer(text.buffers()[2] or b"", np.uint8)[: len(numbers) * width].reshape(-1, width)
+    kept = _kept(matrix[:, _SECONDS_WIDTH + 1 :])
+    used = width if kept is not None else _SECONDS_WIDTH
+    lined = np.full((len(numbers), used + is_utc), ord("Z"), np.uint8)
+    lined[:, :used] = matrix[:, :used]
+    lined[:, _DATE_WIDTH] = ord("T")
+    if kept is None or kept.all():
+        return _strings(lined.ravel(), np.full(len(lined), lined.shape[1]))
+    is_kept = np.ones(lined.shape, np.bool_)
+    is_kept[:, _SECONDS_WIDTH:used] = kept
+    return _strings(lined[is_kept], used + is_utc - np.count_nonzero(~kept, axis=1))
+
+
+def _kept(digits: Matrix) -> npt.NDArray[np.bool_] | None:
+    """Return which of a point and the decimals after it are written: those up to the last that is not 0.
+
+    None if all are 0.
+    """
+    differs = digits != ord("0")
+    if not differs.any():
+        return None
+    kept = np.empty((len(digits), 1 + digits.shape[1]), np.bool_)
+    kept[:, -1] = differs[:, -1]
+    for place in range(digits.shape[1] - 1, 0, -1):
+        np.logical_or(kept[:, place + 1], differs[:, place - 1], out=kept[:, place])
+    kept[:, 0] = kept[:, 1]
+    return kept
 
 
 def _timestamps(seconds: Integers, fractions: Integers, is_utc: bool) -> list[Matrix | pa.Array]:
@@ -100,13 +145,11 @@ def _clock(seconds: Integers) -> Matrix:
 
 def _decimals(nanoseconds: Integers) -> list[pa.Array]:
     """Return the decimals of seconds with their point, without zeros at the end; nothing if all are 0."""
-    if not nanoseconds.any():
-        return []
     digits = _digits(nanoseconds, 9)
+    kept = _kept(digits)
+    if kept is None:
+        return []
     text = np.hstack([_constant(".", len(digits)), digits])
-    # A digit is written if it, or one after it, is not 0; so is the point.
-    kept = np.maximum.accumulate((digits != ord("0"))[:, ::-1], axis=1)[:, ::-1]
-    kept = np.hstack([kept[:, :1], kept])
     return [_strings(text[kept], kept.sum(axis=1))]
 
 
@@ -139,6 +182,10 @@ def _column(column: pa.Array, parts: list[Matrix | pa.Array]) -> pa.StringArray:
         if part is not None:
             joined.append(part)
     text = joined[0] if len(joined) == 1 else pc.binary_join_element_wise(*joined, "")
+    return _with_nulls(column, text)
+
+
+def _with_nulls(column: pa.Array, text: pa.StringArray) -> pa.StringArray:
     return pc.if_else(column.is_valid(), text, pa.scalar(None, pa.string())) if column.null_count else text
 
 

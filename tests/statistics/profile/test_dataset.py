@@ -193,7 +193,7 @@ def test_lists_of_several_values():
     found = counts.profile("train")
     assert (found.features["n"].present, found.features["n"].values) == (3, 5)
     assert found.features["n"].length == Lengths(1, pytest.approx(5 / 3), 2)
-    # An empty list is not a missing one, and the order of the values matters.
+    # A row with an empty list differs from one without a list, and the order of the values matters.
     assert found.duplicates == Duplicates(0)
 
 
