@@ -227,7 +227,7 @@ UNUSABLE = {
     "interval": (pa.month_day_nano_interval(), "of type month_day_nano_interval has no place in a tf.Example"),
     "struct": (
         pa.struct([("x", pa.int64())]),
-        "of type struct<x: int64> has no place in a tf.Example: make columns of its",
+        "of type struct<x: int64> has no place in a tf.Example; --flatten makes columns of its",
     ),
 }
 
