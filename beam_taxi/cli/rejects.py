@@ -80,7 +80,7 @@ def _rows(
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: line {number}: not a reject of this run: {error!r}") from error
         if reject["file"] in of_json:
-            told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` makes JSON Lines of such rejects"
+            told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` turns such rejects into JSON Lines"
             raise DataError(f"{path}: line {number}: {told}")
         if "text" not in reject:
             what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"

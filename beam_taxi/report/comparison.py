@@ -18,7 +18,7 @@ _OTHER_TYPE = 1e9
 """The strength of a change of the type."""
 
 _NOTABLE = 0.05
-"""Share of the interquartile range by which a percentile must move to be the one that is told."""
+"""Share of the interquartile range by which a percentile must move to be the one that is reported."""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def _pairs(columns: int) -> float:
 
 
 def _linear(columns: Sequence[Encoded], copied: set[int], of: int) -> list[Relation]:
-    """Return the linear relations of columns that are no copies."""
+    """Return the linear relations of columns that are not copies."""
     numbers = [
         i for i, one in enumerate(columns) if one.numbers is not None and i not in copied and not one.is_constant
     ]

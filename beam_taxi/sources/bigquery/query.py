@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import QueryJob
 
 _POLL_SECONDS = 1.0
-_ONE_SELECT = "must be one SELECT statement, which has rows to read"
+_ONE_SELECT = "must be one SELECT statement"
 _MOST_TABLES = 50
 """A dry run lists no more tables than these."""
 

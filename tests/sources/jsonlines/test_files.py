@@ -141,11 +141,11 @@ DAMAGED = {
     "truncated gzip": (gzip.compress(b'{"a": 1}\n' * 99_999)[:-40], "is damaged"),
     "a JSON array": (
         b'[{"a": 1}]',
-        "is a JSON array, not a table; make JSON Lines of it, one object a line: jq -c '.[]'",
+        "is a JSON array, not a table; convert it to JSON Lines, one object per line: jq -c '.[]'",
     ),
     "a document": (
         b'{\n "a": 1}',
-        "is a JSON document, not a table; make JSON Lines of it, one object a line: jq -c .",
+        "is a JSON document, not a table; convert it to JSON Lines, one object per line: jq -c .",
     ),
     "a line beyond the limit": (
         b'{"a": 1}\n' + b" " * 99 + b'{"a": 1}',

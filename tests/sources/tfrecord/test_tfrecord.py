@@ -212,7 +212,7 @@ def test_shards_without_records_are_passed_over(tmp_path: Path):
         write(tmp_path / f"x.tfrecord-{number:05}-of-00003.gz", records, "GZIP")
     plan = plan_input(settings_for(tmp_path), {})
     assert [source.info.uri for source in plan.sources] == [f"{tmp_path}/x.tfrecord-00001-of-00003.gz"]
-    assert plan.notes == (f"passed over 2 files without rows: {tmp_path}/x.tfrecord-00000-of-00003.gz: has no records",)
+    assert plan.notes == (f"skipped 2 files without rows: {tmp_path}/x.tfrecord-00000-of-00003.gz: has no records",)
     with pytest.raises(DataError, match="00000-of-00003.gz: has no records"):
         plan_input(settings_for(tmp_path / "*-00000-of-*"), {})
 
