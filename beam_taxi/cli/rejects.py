@@ -1,7 +1,7 @@
 """Corrected rejects to a CSV file: `beam-taxi rejects replay FILE --manifest RUN/manifest.json --out CSV`.
 
 A run that skips bad rows writes them as JSON lines to its folder `rejects/`. Copy them, correct `text` in each line,
-delete the lines that shall stay out, and replay them; the file is then an input of a next run with the same options.
+delete the lines to leave out, and replay them; the file is then an input for another run with the same options.
 """
 
 from __future__ import annotations

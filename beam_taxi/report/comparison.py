@@ -1,4 +1,4 @@
-"""How two samples of a column differ: the distance, what chance explains of it, and the change in words."""
+"""How two samples of a column differ: the distance, how much of it chance explains, and the change in words."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class Relation:
     """What some rows show about several columns.
 
     `copy`: the two columns are equal in `share` of the sampled rows in which one has a value. `linear`: `share` is the
-    absolute Pearson correlation. `label`: the first column predicts the second, the label, correctly in `share` of the
+    absolute Pearson correlation. `label`: the first column predicts the second, the label, rightly in `share` of the
     sampled rows, where the most frequent label alone is right in `chance` of them. `missing together`: the columns are
     missing in the same rows, which are `share` of the sampled ones. `rows` is the number of rows that were looked at.
     """
@@ -176,7 +176,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows: `cells` has the values of each, None where one is missing. Lists have only their first value."""
+    """Some rows: `cells` has the values of each, None where one is missing. Lists have their first value alone."""
 
     columns: tuple[str, ...]
     cells: tuple[tuple[Value | None, ...], ...]

@@ -24,8 +24,8 @@ _LOOKED_AT = 256
 class Spelling(Generic[Where]):
     """The cells of a column by how they are written, and where the first one that is not a plain number is.
 
-    `marked` are numbers with something around them, such as `$3.00` and `1,000`. `is_text` means that most cells are no
-    numbers at all, and that not all of them were looked at.
+    `marked` are numbers with something around them, such as `$3.00` and `1,000`. `is_text` means that most cells are
+    not numbers at all, and that not all of them were looked at.
     """
 
     plain: int = 0

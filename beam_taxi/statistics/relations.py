@@ -1,4 +1,4 @@
-"""Relations of columns in a sample of the rows: copies, linear functions, what predicts the label, what lacks together.
+"""Relations of columns in sampled rows: copies, linear functions, what predicts the label, what is missing together.
 
 A relation is reported only if it could not be chance, given the number of pairs of columns. A column has at most one
 relation to a column before it, so that n copies make n - 1 relations.

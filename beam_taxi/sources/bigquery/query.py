@@ -24,7 +24,7 @@ Waiting = Callable[[float], None]
 
 @dataclass(frozen=True)
 class DryRun:
-    """What is known of a query before it costs: the bytes that it would process, and its tables.
+    """What is known about a query before it costs anything: the bytes that it would process, and its tables.
 
     `tables` is None if they are not all known.
     """

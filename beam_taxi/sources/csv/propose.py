@@ -1,6 +1,6 @@
 """Propose the options of the dialect that a CSV file seems to be written in, with reasons, from its first records.
 
-Nothing is applied: what a person has not confirmed may be wrong.
+Nothing is applied: a proposal may be wrong until a person has confirmed it.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ BAD = {
     "a key twice": (b'{"a": 1, "b": 2, "a": 3}', "json", "has the key 'a' twice"),
     "Latin-1": (b'{"b": "\xe9"}', "encoding", "byte 0xe9 is not UTF-8"),
     "half of a surrogate pair": (b'{"b": "\\uD800"}', "json", "is not JSON: half of a surrogate pair"),
-    "nested too deeply": (b'{"a":' * 100_000, "json", "is not JSON that can be read: it is nested too deeply"),
+    "nested too deeply": (b'{"a":' * 100_000, "json", "is JSON that is nested too deeply"),
     "an infinity of another language": (b'{"a": Inf}', "json", "is not JSON: Expecting value"),
     "a control character": (b'{"b": "x\ty"}', "json", "is not JSON: Invalid control character"),
     "a needless zero": (b'{"a": 01}', "json", "is not JSON: Expecting ',' delimiter"),
