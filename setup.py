@@ -28,7 +28,7 @@ def read_long_description() -> str:
 setup(
     name="beam_taxi",
     version=read_version(),
-    description="CSV files to TFRecords, TFDV statistics, a schema and ML Metadata in one Apache Beam graph",
+    description="Tables to TFRecords, TFDV statistics, a schema and ML Metadata in one Apache Beam graph",
     long_description=read_long_description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["beam_taxi", "beam_taxi.*"]),

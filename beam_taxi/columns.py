@@ -48,12 +48,12 @@ class ColumnSettings:
     )
     names: Mapping[str, str] = field(
         default_factory=dict,
-        metadata=flag("new names of columns: old:new,…", Group.DATA, PAIRS, name="rename", metavar="NAMES"),
+        metadata=flag("new column names: old:new,…", Group.DATA, PAIRS, name="rename", metavar="NAMES"),
     )
     types: Mapping[str, str] = field(
         default_factory=dict,
         metadata=flag(
-            f"types of columns, {', '.join(TYPES)}, before those of --schema: fare:FLOAT,zip:STRING",
+            f"column types ({', '.join(TYPES)}), which override those of --schema: fare:FLOAT,zip:STRING",
             Group.DATA,
             PAIRS,
             metavar="TYPES",

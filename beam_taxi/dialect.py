@@ -50,7 +50,7 @@ class Dialect:
     )
     quote: str = field(default='"', metadata=flag("one ASCII character, or empty if no field is quoted", Group.CSV))
     escape: str = field(
-        default="", metadata=flag("one ASCII character that makes the next one text, such as \\", Group.CSV)
+        default="", metadata=flag("one ASCII character that makes the next one literal, such as \\", Group.CSV)
     )
     comment: str = field(
         default="", metadata=flag("one ASCII character; lines that begin with it are skipped", Group.CSV)
@@ -61,13 +61,11 @@ class Dialect:
     decimal: str = field(
         default=DECIMALS[0], metadata=flag("decimal mark of numbers", Group.CSV, choices=DECIMALS, metavar="MARK")
     )
-    thousands: str = field(
-        default="", metadata=flag("character between thousands in numbers", Group.CSV, metavar="MARK")
-    )
+    thousands: str = field(default="", metadata=flag("thousands separator of numbers", Group.CSV, metavar="MARK"))
     number_marks: tuple[str, ...] = field(
         default=(),
         metadata=flag(
-            "currencies, per cent signs and units to remove from numbers: $,%,USD,…", Group.CSV, NAMES, metavar="MARKS"
+            "currencies, percent signs and units to remove from numbers: $,%,USD,…", Group.CSV, NAMES, metavar="MARKS"
         ),
     )
     encoding: str = field(default="utf-8", metadata=flag("text encoding, as Python names it", Group.CSV))
@@ -83,16 +81,16 @@ class Dialect:
     )
     replaces_header: bool = field(
         default=False,
-        metadata=flag("--column_names take the place of a header", Group.CSV, name="replace_header", sets=True),
+        metadata=flag(
+            "the files have a header, which --column_names replaces", Group.CSV, name="replace_header", sets=True
+        ),
     )
     index_name: str | None = field(
-        default=None, metadata=flag("name of a first column without one, such as an index of pandas", Group.CSV)
+        default=None, metadata=flag("name for a first column that has none, such as a pandas index", Group.CSV)
     )
     trailing_delimiter: bool = field(
         default=False,
-        metadata=flag(
-            "drop empty columns without a name at the end, as of a delimiter at line ends", Group.CSV, sets=True
-        ),
+        metadata=flag("drop empty, unnamed columns at the end, as left by a trailing delimiter", Group.CSV, sets=True),
     )
     max_field_bytes: int = field(
         default=16 << 20,
@@ -131,7 +129,7 @@ class Dialect:
 
     @property
     def padding(self) -> bytes:
-        """The characters that may stand around a cell and are no part of it."""
+        """The characters that may surround a cell and are not part of it."""
         if not self.trim or self.is_whitespace:
             return b""
         return b" \t".replace(self.delimiter.encode(), b"")
@@ -200,7 +198,7 @@ class Dialect:
             # A bracket may mean a negative number.
             if set(mark) & set("0123456789-()") or not set(mark) - set(".,eE \t" + self.thousands):
                 yield (
-                    f"--number_marks {mark!r}: must have a character that is no part of a number, and no digit, '-' "
+                    f"--number_marks {mark!r}: must have a character that is not part of a number, and no digit, '-' "
                     "or bracket"
                 )
 

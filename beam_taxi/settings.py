@@ -91,7 +91,7 @@ class StatisticsSettings:
     features: tuple[str, ...] = field(
         default=(),
         metadata=flag(
-            "only these columns, and those that slice, weigh or label: a,b,…",
+            "only these columns, and those of --slice_features, --weight_feature and --label: a,b,…",
             Group.STATISTICS,
             NAMES,
             "stats_features",
@@ -107,7 +107,11 @@ class StatisticsSettings:
 
     label: str | None = field(
         default=None,
-        metadata=flag("column to be predicted, which the report looks at", Group.STATISTICS, metavar="COLUMN"),
+        metadata=flag(
+            "column to predict; the report looks at its balance and at what gives it away",
+            Group.STATISTICS,
+            metavar="COLUMN",
+        ),
     )
 
     def described_columns(self) -> list[str]:
@@ -253,7 +257,7 @@ class Settings:
     flatten: bool = field(
         default=False,
         metadata=flag(
-            "make columns of the fields of structs or objects, named STRUCT.FIELD (Parquet, BigQuery, JSON Lines)",
+            "turn fields of structs or objects into columns named STRUCT.FIELD (Parquet, BigQuery, JSON Lines)",
             Group.DATA,
             sets=True,
         ),

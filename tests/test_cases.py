@@ -40,10 +40,10 @@ DONE: dict[str, tuple[list[str], list[str]]] = {
     "NaN alone": (["nan_hidden/allnan.parquet"], []),
     "a folder": (
         ["hive_lost_key/d"],
-        ["column 'month' is from the paths", "passed over 1 file with the name of a marker"],
+        ["column 'month' comes from the paths", "skipped 1 file with the name of a marker"],
     ),
-    "a pattern of folders": (["hive_lost_key/d/*"], ["column 'month' is from the paths"]),
-    "a pattern of files": (["hive_lost_key/d/*/*.parquet"], ["column 'month' is from the paths"]),
+    "a pattern of folders": (["hive_lost_key/d/*"], ["column 'month' comes from the paths"]),
+    "a pattern of files": (["hive_lost_key/d/*/*.parquet"], ["column 'month' comes from the paths"]),
     "lines to skip": (["no_skip_lines/comment.csv", "--skip_lines", "2"], []),
     "comments": (["no_skip_lines/comment.csv", "--comment", "#"], []),
     "comments in the middle": (["no_skip_lines/comment_mid.csv", "--comment", "#"], []),

@@ -28,12 +28,12 @@ def print_proposals(settings: Settings) -> int:
                 columns = read_header(uri, stored, proposal.dialect, settings.columns).columns
                 print(f"  columns: {', '.join(columns)}")
             except DataError as error:
-                print(f"  this is not enough: {error}")
+                print(f"  these options are not enough: {error}")
     return 0
 
 
 def _print(uri: str, proposal: Proposal) -> None:
-    print(f"{uri}: {proposal.records:,} records were looked at")
+    print(f"{uri}: looked at the first {proposal.records:,} records")
     values = zip(fields(proposal.dialect), values_of(proposal.dialect), strict=True)
     words = {field.name: option.words(value) for field, (option, value) in values if value != option.default}
     shown = {name: shlex.join(given) for name, given in words.items()}

@@ -1,7 +1,7 @@
 """Corrected rejects to a CSV file: `beam-taxi rejects replay FILE --manifest RUN/manifest.json --out CSV`.
 
 A run that skips bad rows writes them as JSON lines to its folder `rejects/`. Copy them, correct `text` in each line,
-delete the lines that shall stay out, and replay them; the file is then an input of a next run with the same options.
+delete the lines to leave out, and replay them; the file is then an input for another run with the same options.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _rows(
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: line {number}: not a reject of this run: {error!r}") from error
         if reject["file"] in of_json:
-            told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` makes JSON Lines of such rejects"
+            told = f"a line of JSON Lines, not CSV: `jq -r .text {path}` turns such rejects into JSON Lines"
             raise DataError(f"{path}: line {number}: {told}")
         if "text" not in reject:
             what = "replace 'base64' with" if "base64" in reject else "the run has --redact_columns; add"

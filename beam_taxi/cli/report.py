@@ -33,7 +33,7 @@ def _main(argv: Sequence[str] | None, prog: str) -> int:
     parser.add_argument("source", metavar="RUN", help="folder of a run or of a split, or a file of statistics")
     parser.add_argument("--baseline", metavar="RUN", help="what to compare with: a run, a split or a file")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object, whose form docs/report_json.md has")
+    form.add_argument("--json", action="store_true", help="print one JSON object, as described in docs/report_json.md")
     form.add_argument("--out", metavar="FILE", help="write HTML to this file, which must not exist")
     args = parser.parse_args(argv)
     if args.json:

@@ -15,7 +15,7 @@ def check_temporary_files() -> None:
     try:
         tempfile.gettempdir()
     except OSError as error:
-        raise UsageError("no folder takes temporary files: set TMPDIR to one with free space") from error
+        raise UsageError("no folder for temporary files: set TMPDIR to one with free space") from error
 
 
 def check_output(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from beam_taxi.launch.runner_names import canonical_runner
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.settings import Settings
 
-DESCRIPTION = "CSV files to TFRecords of tf.Example, TFDV statistics, a schema and an ML Metadata record."
+DESCRIPTION = "Turn tables into TFRecords of tf.Example, TFDV statistics, a schema and an ML Metadata record."
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How two samples of a column differ: the distance, what chance explains of it, and the change in words."""
+"""How two samples of a column differ: the distance, how much of it chance explains, and the change in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_TYPE = 1e9
 """The strength of a change of the type."""
 
 _NOTABLE = 0.05
-"""Share of the interquartile range by which a percentile must move to be the one that is told."""
+"""Share of the interquartile range by which a percentile must move to be the one that is reported."""
 
 
 @dataclass(frozen=True)

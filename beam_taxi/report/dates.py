@@ -78,7 +78,7 @@ def are_iso_dates(feature: FeatureProfile) -> bool:
 
 
 def days_of(text: str) -> float | None:
-    """Return the days since 1970 of a date in ISO 8601, with or without a time; None if it is no date."""
+    """Return the days since 1970 of a date in ISO 8601, with or without a time; None if it is not a date."""
     if not _ISO.fullmatch(text):
         return None
     try:

@@ -66,7 +66,7 @@ def to_text(report: Mapping[str, Json]) -> str:
 
 
 def _names(profile: Profile, manifest: RunManifest | None) -> list[str]:
-    """Return the features in the order of the table, then those that are no columns of it."""
+    """Return the features in the order of the table, then those that are not columns of it."""
     found = {name: None for one in profile.datasets for name in one.features}
     if manifest is None:
         return list(found)

@@ -1,4 +1,4 @@
-"""Findings as a report tells them."""
+"""Findings as a report presents them."""
 
 from __future__ import annotations
 

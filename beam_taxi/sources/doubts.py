@@ -1,4 +1,4 @@
-"""What is told about decisions that the first pass made: the column, the first place that caused it, and how often."""
+"""Warnings about decisions of the first pass: the column, the first place that caused it, and how often."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 def doubts(
     content: TableContent, kinds: Mapping[str, Kind], at: Callable[[RowPlace], str], redacted: Collection[str] = ()
 ) -> Iterator[str]:
-    """Yield a warning for each decision about a column that its user may not expect; `at` names a place.
+    """Yield a warning for each decision about a column that users may not expect; `at` names a place.
 
     No value of a column in `redacted` is shown.
     """
@@ -47,16 +47,16 @@ def _text(name: str, spelling: Spelling[RowPlace], place: str, cell: str) -> str
 
 
 _REMEDIES = {
-    re.compile(r"\s.*|.*\s"): "--trim takes white space off",
+    re.compile(r"\s.*|.*\s"): "--trim removes white space",
     re.compile(
         r"[-+]?\d{1,3}(?:(?P<mark>[,.' \u2019\u00a0\u202f])\d{3})+(?:[.,]\d+)?"
     ): "--thousands {mark!r} reads such numbers",
     re.compile(r"[-+]?\d+,\d*"): "--decimal , reads such numbers",
     re.compile(
         r"(?P<mark>[^\d\s.,-]+)\s?-?[\d.,]+|-?[\d.,]+\s?(?P<unit>[^\d\s.,]+)"
-    ): "--number_marks {mark!r} takes it off",
+    ): "--number_marks {mark!r} removes it",
 }
-"""How a cell is written that is no plain number, and the option that reads it as one."""
+"""How a cell that is not a plain number is written, and the option that reads it as one."""
 
 
 def _remedy(name: str, cell: str) -> str:

@@ -35,7 +35,7 @@ def extend(source: AnySource, values: Mapping[str, str | None], declared: Mappin
     kinds = {name: Kind.MISSING if value is None else examine(pa.array([value])).kind for name, value in values.items()}
     for name, kind in kinds.items():
         if kind > declared.get(name, Kind.STRING):
-            told = f"{name}={values[name]} in its path is not {declared[name].name}, the given type of the column"
+            told = f"{name}={values[name]} in its path is not {declared[name].name}, the type given for the column"
             raise DataError(f"{source.info.uri}: {told}")
     info = replace(source.info, columns=(*source.info.columns, *values))
     return ExtendedSource(info, source, values, kinds)

@@ -31,10 +31,10 @@ _FORMATS = {
     rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)\b": "an HTML page; was it downloaded without a login?",
     rb"(\xef\xbb\xbf)?\s*<\?xml\b": "an XML document",
     rb"(\xef\xbb\xbf)?\s*\[\s*(\[|\{\s*[\"}])": (
-        "a JSON array, not a table; make JSON Lines of it, one object a line: jq -c '.[]'"
+        "a JSON array, not a table; convert it to JSON Lines, one object per line: jq -c '.[]'"
     ),
     rb'(\xef\xbb\xbf)?\s*\{\s*"(\\.|[^"\\])*"\s*:': (
-        "a JSON document, not a table; make JSON Lines of it, one object a line: jq -c ."
+        "a JSON document, not a table; convert it to JSON Lines, one object per line: jq -c ."
     ),
 }
 

@@ -19,7 +19,7 @@ _HEAD_BYTES = 32 << 10
 
 
 class EmptyFile(DataError):
-    """A file has no rows, and nothing that tells its columns; it is passed over if there are others."""
+    """A file has no rows, and nothing that tells its columns; it is skipped if there are others."""
 
 
 class Sample:

@@ -29,7 +29,7 @@ Keys = Mapping[str, str | None]
 class Layout:
     """The files of an input, each with the columns that are in its path; None is a missing value.
 
-    `notes` says which files were passed over.
+    `notes` says which files were skipped.
     """
 
     files: Mapping[str, tuple[storage.InputFile, Keys]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ def lay_out(pattern: str, found: Sequence[storage.InputFile]) -> Layout:
     """Return the layout of the files that match a pattern or are in a folder.
 
     A folder's name such as `month=1` is a column, as Hive and Spark write it, if it is not spelled out in the pattern.
-    Empty files, and those that mark a finished job, are passed over if there are others.
+    Empty files, and those that mark a finished job, are skipped if there are others.
     """
     if [file.uri for file in found] == [pattern]:
         return Layout({pattern: (found[0], {})})
@@ -73,7 +73,7 @@ def _notes(pattern: str, reasons: Mapping[str, str]) -> Iterable[str]:
     for reason in dict.fromkeys(filter(None, reasons.values())):
         passed = [uri for uri, why in reasons.items() if why == reason]
         count = f"{len(passed):,} file{'' if len(passed) == 1 else 's'}"
-        yield f"--input {pattern}: passed over {count} with {_WORDS[reason]}, such as {passed[0]}"
+        yield f"--input {pattern}: skipped {count} with {_WORDS[reason]}, such as {passed[0]}"
 
 
 _WORDS = {"no data": "the name of a marker", "no table": "another ending", "empty": "no content"}

@@ -1,7 +1,7 @@
 """Footers of Parquet files that this version of Arrow cannot read, because they name types that are newer than it is.
 
 A footer is a FileMetaData message of Thrift's compact protocol (https://github.com/apache/parquet-format,
-https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md). Newer types stand in two places of
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md). Newer types occur in two places of
 it, and both only say how to read values that are stored in older types: the logical types of the schema, and a copy of
 the schema that Arrow made when it wrote the file. Both are hidden by other names of the same length.
 """

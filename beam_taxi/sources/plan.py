@@ -115,7 +115,7 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
     if empty and not sources:
         raise empty[0]
     if empty:
-        notes.append(f"passed over {len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {empty[0]}")
+        notes.append(f"skipped {len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {empty[0]}")
     return Opened(sources, notes)
 
 
@@ -131,7 +131,7 @@ def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind
     n_units = wanted if settings.num_shards else min(wanted, most)
     notes = [*opened.notes, *_notes_on_keys(sources)]
     if n_units > most:
-        notes.append(f"{n_units - most} of {n_units} shards are empty: BigQuery gives the table in too few streams")
+        notes.append(f"{n_units - most} of {n_units} shards are empty: BigQuery serves the table in too few streams")
     return TablePlan(tuple(sources), declared, n_units, notes=tuple(notes))
 
 
@@ -144,7 +144,7 @@ def _notes_on_keys(sources: Iterable[AnySource]) -> Iterator[str]:
         if value is not None
     }
     for name, uri in names.items():
-        yield f"column {name!r} is from the paths, such as {uri}"
+        yield f"column {name!r} comes from the paths, such as {uri}"
 
 
 def _with_all_columns(sources: Iterable[AnySource], declared: Mapping[str, Kind]) -> list[AnySource]:

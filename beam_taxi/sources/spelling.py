@@ -1,4 +1,4 @@
-"""Text columns most of whose cells are numbers: how many, and the first cell that is none."""
+"""Text columns most of whose cells are numbers: how many, and the first cell that is not one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LOOKED_AT = 256
 
 @dataclass(frozen=True)
 class Spelling(Generic[Where]):
-    """The cells of a column by how they are written, and where the first one is that is no plain number.
+    """The cells of a column by how they are written, and where the first one that is not a plain number is.
 
-    `marked` are numbers with something around them, such as `$3.00` and `1,000`. `is_text` means that most cells are no
-    numbers at all, and that not all of them were looked at.
+    `marked` are numbers with something around them, such as `$3.00` and `1,000`. `is_text` means that most cells are
+    not numbers at all, and that not all of them were looked at.
     """
 
     plain: int = 0

@@ -22,7 +22,7 @@ _MOST_SLICES = 10_000
 
 @dataclass(frozen=True)
 class Weighing:
-    """The column of the weights, and those that slice."""
+    """The weight column, and the columns that slice."""
 
     weight: str
     slices: tuple[str, ...] = ()

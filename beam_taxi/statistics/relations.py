@@ -1,4 +1,4 @@
-"""Relations of columns in a sample of the rows: copies, linear functions, what predicts the label, what lacks together.
+"""Relations of columns in sampled rows: copies, linear functions, what predicts the label, what is missing together.
 
 A relation is reported only if it could not be chance, given the number of pairs of columns. A column has at most one
 relation to a column before it, so that n copies make n - 1 relations.
@@ -162,7 +162,7 @@ def _pairs(columns: int) -> float:
 
 
 def _linear(columns: Sequence[Encoded], copied: set[int], of: int) -> list[Relation]:
-    """Return the linear relations of columns that are no copies."""
+    """Return the linear relations of columns that are not copies."""
     numbers = [
         i for i, one in enumerate(columns) if one.numbers is not None and i not in copied and not one.is_constant
     ]

@@ -197,7 +197,9 @@ def check_columns(
         faults += [(check.line, fault) for fault in _unknown(check.columns, kinds)]
     for of_rows in (*checks.rows, *checks.unique, *checks.references, *checks.freshness):
         lists = [name for name in of_rows.columns if name in with_lists]
-        faults += [(of_rows.line, f"column {name!r} has lists, which only rules for statistics take") for name in lists]
+        faults += [
+            (of_rows.line, f"column {name!r} has lists, which only rules for statistics accept") for name in lists
+        ]
     known = {*kinds, *schema_columns}
     for severity in (*checks.anomalies, *checks.drift):
         faults += [(severity.line, fault) for fault in _unknown([severity.feature] if severity.feature else [], known)]

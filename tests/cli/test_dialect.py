@@ -18,7 +18,7 @@ def test_the_options_that_are_printed_read_the_file(tmp_path: Path, capsys: pyte
     assert main([*words, "--dialect", "auto"]) == 0
     printed = capsys.readouterr().out
     assert not (tmp_path / "out").exists()
-    assert f"{tmp_path}/x.csv: 22 records were looked at\n" in printed
+    assert f"{tmp_path}/x.csv: looked at the first 22 records\n" in printed
     assert "  --decimal ,         '1.000,50 €' in line 3\n" in printed
     assert printed.endswith("  columns: id, price\n")
     (options,) = [line.removeprefix("  read it with: ") for line in printed.splitlines() if "read it with" in line]

@@ -64,7 +64,7 @@ def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
         (
             ["--query", "INSERT d.t SELECT 1"],
             2,
-            "--query: must be one SELECT statement, which has rows to read, not INSERT",
+            "--query: must be one SELECT statement, not INSERT",
         ),
         (["--input", "bq://data.d.view"], 2, "use --query 'SELECT * FROM `data.d.view`'"),
         (

@@ -95,7 +95,7 @@ def test_a_number_of_shards_that_cannot_all_have_rows_is_told(tables: Tables):
     tables.most_streams = tables.most_splits = 1
     plan = planned(opened(num_shards=5), num_shards=5)
     assert plan.n_units == 5
-    assert plan.notes == ("3 of 5 shards are empty: BigQuery gives the table in too few streams",)
+    assert plan.notes == ("3 of 5 shards are empty: BigQuery serves the table in too few streams",)
 
 
 MIXED = {
@@ -242,7 +242,7 @@ def test_no_time_of_the_launcher_is_sent(tables: Tables):
 @pytest.mark.parametrize("statement", ["INSERT", "CREATE_TABLE_AS_SELECT", "SCRIPT", "EXPORT_DATA"])
 def test_what_is_no_select_is_refused_before_it_costs(tables: Tables, statement: str):
     tables.statement = statement
-    told = f"--query: must be one SELECT statement, which has rows to read, not {statement}"
+    told = f"--query: must be one SELECT statement, not {statement}"
     for refused in (lambda: queried("…"), lambda: dry_run("…", "payer")):
         with pytest.raises(UsageError) as error:
             refused()

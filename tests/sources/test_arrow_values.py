@@ -247,7 +247,7 @@ def test_a_column_that_cannot_be_used_stops_nothing_unless_it_is_wanted(type_: p
     for declared in ({}, {"a": STRING}):
         with pytest.raises(DataError):
             columns.chosen("x", declared)
-    with pytest.raises(DataError, match="x: has no columns that can be used"):
+    with pytest.raises(DataError, match="x: has no usable columns"):
         columns_of("x", pa.schema([("a", type_)])).chosen("x", {"id": INT})
 
 

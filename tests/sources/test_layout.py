@@ -83,7 +83,7 @@ def test_a_folder_of_partitions(folder: Path):
         {"month": 2, "x": 2.5, "y": "b"},
     ]
     notes = plan_of(folder)[0].notes
-    assert [note.partition(" is from the paths")[0] for note in notes][-1] == "column 'month'"
+    assert [note.partition(" comes from the paths")[0] for note in notes][-1] == "column 'month'"
 
 
 def test_a_key_that_is_no_number_makes_text_of_all(folder: Path):

@@ -54,10 +54,10 @@ def _is_unique(one: FeatureProfile) -> bool:
 
 
 def _unique(column: Column, part: Part) -> Seen:
-    """Return that all values are different: whole numbers of a wide range may be so without being an id."""
+    """Report that all values are different: whole numbers of a wide range may be so without being an id."""
     one = part.feature
     is_each = one.distinct.exact and one.distinct.value == one.values
-    text = f"{'each' if is_each else 'nearly each'} of the {plural(one.values, 'value')} is different"
+    text = f"{'all' if is_each else 'nearly all'} {plural(one.values, 'value')} are different"
     is_named = _ID.search(column.name.lower()) is not None
     is_id = is_named or _is_numbered(one) or _is_long(one)
     text += ", as in an id" if is_id else ""

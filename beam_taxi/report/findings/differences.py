@@ -19,7 +19,7 @@ from beam_taxi.run.profile import STRING, DatasetProfile, FeatureProfile, Profil
 from beam_taxi.validation import chance
 
 CHANCE = 1e-4
-"""Probability that any feature of two samples of one distribution is told to differ."""
+"""Probability that any feature of two samples of one distribution is reported as different."""
 
 _TESTS = 3
 """Tests of a feature: missing values, values, and values that one of the two does not have."""
@@ -86,7 +86,7 @@ def _columns(now: Mapping[str, DatasetProfile], then: Mapping[str, DatasetProfil
     found = []
     for word, names in (("new", sorted(every - known)), ("gone", sorted(known - every))):
         for name in names:
-            text = named([name]) + ("is not in the baseline" if word == "new" else "is in the baseline alone")
+            text = named([name]) + ("is not in the baseline" if word == "new" else "is only in the baseline")
             found.append(_drift(name, WARNING if word == "gone" else INFO, text, {"column": word}))
     for name in sorted(mine.keys() & theirs.keys()):
         if mine[name] != theirs[name]:
@@ -216,5 +216,5 @@ def _alone(
     if only:
         share = sum(each.count for each in only) / here.values
         words = listed([f"{shown(each.value)} ({each.count:,})" for each in only])
-        text = f"{words} {'is' if len(only) == 1 else 'are'} in {names[0]} alone"
+        text = f"{words} {'is' if len(only) == 1 else 'are'} only in {names[0]}"
         yield _Difference(max(share, _NOTABLE), text, {f"not_in_{lacks}": len(only), f"not_in_{lacks}_share": share})

@@ -1,4 +1,4 @@
-"""The kinds of findings: their titles, how much they hurt, and which of them make others superfluous."""
+"""The kinds of findings: their titles, how harmful they are, and which of them make others superfluous."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TITLES = {
     OUTLIERS: "Values far beyond the rest",
     SENTINEL: "A value that may stand for missing",
     UNIQUE: "Every value is different",
-    COPY: "Says the same as another column",
+    COPY: "Redundant with another column",
     CONSTANT: "Only one value",
     EMPTY: "No values",
     NUMBERS_AS_TEXT: "Numbers stored as text",
@@ -21,11 +21,11 @@ TITLES = {
     CASE_VARIANTS: "Spellings of the same value",
     RARE_VALUES: "Rare values",
     MANY_VALUES: "Many different values",
-    SKEWED: "Skewed",
+    SKEWED: "Skewed values",
     MANY_ZEROS: "Many zeros",
     MANY_MISSING: "Missing values",
     NAN: "NaN or infinite values",
-    IMBALANCE: "Unbalanced label",
+    IMBALANCE: "Imbalanced label",
     GIVES_AWAY_LABEL: "Gives the label away",
     DUPLICATE_ROWS: "Repeated rows",
     MISSING_TOGETHER: "Missing in the same rows",
@@ -60,7 +60,7 @@ HARM = {
     RARE_VALUES: 0.25,
     MANY_ZEROS: 0.2,
 }
-"""How much a finding of a kind hurts training, between 0 and 1: half of that if it affects hardly any row."""
+"""How harmful a finding of a kind is to training, between 0 and 1: half of that if it affects hardly any row."""
 
 SUPERFLUOUS = {
     EMPTY: {MANY_MISSING, MISSING_TOGETHER, SPLIT_DIFFERENCE},

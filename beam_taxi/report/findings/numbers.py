@@ -14,7 +14,7 @@ from beam_taxi.report.findings.times import figure
 from beam_taxi.run.profile import FLOAT, INT, Number
 
 _MOST_OUTLIERS = 0.01
-"""Maximum share of values that are surely outliers: more of them may be a part of the data."""
+"""Maximum share of outliers: more of them may be part of the data."""
 
 _FEW = 3
 _MANY_ZEROS = 0.5

@@ -1,4 +1,4 @@
-"""Findings about which values there are at all: empty columns, missing values, constants, the balance of the label."""
+"""Findings about the presence of values: empty columns, missing values, constants, the balance of the label."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNBALANCED, _VERY_UNBALANCED = 4, 10
 
 
 def find(column: Column) -> Iterator[Seen]:
-    """Yield which values there are not."""
+    """Yield what stands out in the presence of values."""
     yield from _empty(column)
     yield from _constant(column)
     for part in column.parts:

@@ -1,4 +1,4 @@
-"""Findings about several columns: copies, what gives the label away, what is missing together."""
+"""Findings about several columns: copies, those that give the label away, those missing together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _seen(
         words = {
             profile.COPY: f"is equal to the label in {share} of {rows}",
             profile.LINEAR: "is a linear function of the label (correlation over 0.9999)",
-            profile.LABEL: f"predicts the label rightly in {share} of {rows}",
+            profile.LABEL: f"predicts the label correctly in {share} of {rows}",
         }[relation.kind]
         if relation.kind == profile.LABEL and relation.chance:
             words += f", where the most frequent label is right in {percent(relation.chance)}"

@@ -25,7 +25,7 @@ def find(splits: Mapping[str, DatasetProfile]) -> Iterator[Seen]:
         text = f"{about}{plural(count, 'row')} ({percent(share)}) {'repeats' if count == 1 else 'repeat'} another row"
         severity = WARNING if count > _BY_CHANCE * max(1.0, _expected(dataset)) else INFO
         if severity == INFO:
-            text += ", which may be chance, given how few values the columns have"
+            text += ", which may be chance, given how few distinct values the columns have"
         evidence = {"duplicates": count, "rows": dataset.rows, "exact": dataset.duplicates.exact}
         yield Seen(DUPLICATE_ROWS, severity, split, text, f"{about}{count:,}", share, evidence)
 

@@ -105,7 +105,7 @@ class Seen:
 
 
 def findings(features: Sequence[str], found: Iterable[Seen], splits: Sequence[str]) -> list[Finding]:
-    """Return a finding for each thing that was seen in some of the splits, told of the split where it is worst."""
+    """Return a finding for each thing that was seen in some of the splits, as in the split where it is worst."""
     things: dict[tuple[str, str], list[Seen]] = {}
     for one in found:
         things.setdefault((one.kind, one.about), []).append(one)

@@ -1,6 +1,6 @@
 """Values that often stand for missing ones: -1, -999, 9999, 0 in coordinates, 1970-01-01, N/A.
 
-A number is one only if it is far from the rest, so that an honest 999 in a dense range is none.
+A number is one only if it is far from the rest, so that a genuine 999 in a dense range is not one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def of_numbers(column: Column, part: Part) -> tuple[list[Seen], dict[Number, int
         if severity is None:
             continue
         text = (
-            f"{each.words()}, apart from the other values, whose median is {figure(one, median)}, "
+            f"{each.words()}, far from the other values, whose median is {figure(one, median)}, "
             "and may stand for a missing value"
         )
         times = each.times if each.is_exact else 1
@@ -108,7 +108,7 @@ def _is_usual(value: Number) -> bool:
 def _severity(
     column: Column, one: FeatureProfile, value: Number, count: int, removed: Mapping[Number, int]
 ) -> str | None:
-    """Return the severity of a candidate, or None if it is as honest as the other values."""
+    """Return the severity of a candidate, or None if it is as genuine as the other values."""
     if column.is_label and value in (0, -1):
         return None
     if value == 0:
@@ -152,7 +152,7 @@ def _of_zero(column: Column, one: FeatureProfile, count: int, removed: Mapping[N
         return WARNING if is_apart or is_spike else None
     if unit_of_time(one):
         return WARNING if is_apart else None
-    # Zeros are honest where there are many, as in amounts.
+    # Zeros are genuine where there are many, as in amounts.
     return INFO if is_apart and limits is not None and limits[1] < 0 and count < one.finite / 20 else None
 
 

@@ -1,4 +1,4 @@
-"""How far from the rest an honest value can be: the tail of a column, continued beyond its last values.
+"""How far from the rest a genuine value can be: the tail of a column, continued beyond its last values.
 
 A tail is known by how many values are beyond some points. If it is exponential, these counts fall evenly with the
 distance; if it is that of a log-normal distribution, normally with the logarithm; if it is Pareto's, evenly with the
@@ -103,7 +103,7 @@ class Tail:
         return sorted(gaps, key=lambda count: (-gaps[count], count))[:_MOST_GROUPS]
 
     def limits(self, group: float = 0) -> Limits | None:
-        """Return how far honest values can be, judged without a group of the farthest values."""
+        """Return how far genuine values can be, judged without a group of the farthest values."""
         pair = _anchors(self, group)
         if pair is None:
             return None

@@ -48,7 +48,7 @@ def _numbers(part: Part) -> Iterator[Seen]:
         return
     plain = [value for value in counts if _NUMBER.fullmatch(value)]
     if any(_LEADING_ZERO.fullmatch(value) for value in plain):
-        # Codes such as 00501 are no numbers.
+        # Codes such as 00501 are not numbers.
         return
     reason = next((value for value in counts if not _NUMBER.fullmatch(value)), None)
     all_of = f"{numbers:,} of {plural(one.values, 'value')} are numbers"
@@ -72,7 +72,7 @@ def _padded(column: Column, part: Part) -> Iterator[Seen]:
     padded, share = one.text.padded, one.text.padded / one.values
     example = one.text.examples.get("padded")
     begins = f"{plural(padded, 'value')} ({percent(share)})"
-    text = f"{begins} {'has' if padded == 1 else 'have'} white space at an end, or characters that cannot be seen"
+    text = f"{begins} {'has' if padded == 1 else 'have'} leading or trailing white space, or invisible characters"
     if example is not None:
         text += f", such as {shown(example)}"
     # Where all values are padded, or none recurs, no value is split in two.

@@ -92,7 +92,7 @@ class Columns:
         left_out = {name: told for name, told in self.unusable.items() if declared and name not in declared}
         usable = self.wanted(uri, {*self.usable, *self.unusable} - left_out.keys())
         if not usable:
-            raise DataError(f"{uri}: has no columns that can be used")
+            raise DataError(f"{uri}: has no usable columns")
         return Columns(usable, left_out)
 
     @property

@@ -38,7 +38,7 @@ def weights_in(weighing: Weighing, columns: Mapping[str, Column], arrays: Mappin
     """Return what the weights in a batch of columns show."""
     weight = columns[weighing.weight]
     if not weight.is_number or weight.has_lists:
-        return Weights((0, f"is of type {weight.type}, which is no number"))
+        return Weights((0, f"is of type {weight.type}, which is not a number"))
     weights = to_kind(weight, arrays[weight.name], Kind.FLOAT)
     single = [name for name in weighing.slices if not columns[name].has_lists]
     slices = {name: to_kind(columns[name], arrays[name], Kind.STRING) for name in single}

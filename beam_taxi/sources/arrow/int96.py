@@ -1,4 +1,4 @@
-"""Timestamps of INT96, the former type of Parquet: a day, and nanoseconds of the day, of any year.
+"""INT96 timestamps, a former type of Parquet: a day, and nanoseconds of the day, of any year.
 
 Arrow gives them as int64: in ms, and in ns of which it keeps the lowest 64 bits. Both together are exact, but for one
 doubt: for times before 1970 Arrow has long written negative nanoseconds of a day, which it reads as positive ones

@@ -6,7 +6,7 @@
     timestamp  2024-01-05T04:30:00.25Z      with a time zone, whatever it is: in UTC
     duration   PT60S, -PT0.25S              seconds
 
-Years beyond 0000 to 9999 have a sign and at least 6 digits. No database of time zones is needed.
+Years outside 0000 to 9999 have a sign and at least 6 digits. No database of time zones is needed.
 """
 
 from __future__ import annotations

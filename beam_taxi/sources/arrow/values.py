@@ -30,7 +30,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Examined:
-    """What the values of a column show, beside the evidence for its kind; rows are counted in the batch.
+    """What the values of a column show, besides the evidence for its kind; rows are counted in the batch.
 
     `beyond` are numbers that are not whole or beyond int64 in a column that is declared INT, or beyond int64 in one
     that would be INT otherwise. `nulls` are nulls in lists.

@@ -36,7 +36,7 @@ def identity_of_table(name: TableName, project: str | None) -> str | None:
         client = query_client(project or name.project)
         found = client.get_table(reference, retry=patience(), timeout=CALL_SECONDS)
     except (GoogleAPIError, GoogleAuthError, OSError, KeyError):
-        # Whoever may read the rows need not be allowed to see this. What else is wrong is told when rows are read.
+        # Whoever may read the rows need not be allowed to see this. Any other fault is reported when rows are read.
         return None
     # Rows that were just streamed in are not counted yet.
     if found.table_type not in _STORED or found.streaming_buffer is not None or found.modified is None:

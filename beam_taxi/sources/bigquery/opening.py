@@ -112,13 +112,13 @@ def _kinds(uri: str, columns: Mapping[str, Column], declared: Mapping[str, Kind]
 def _check_weight(uri: str, weighing: Weighing, columns: Mapping[str, Column]) -> None:
     column = columns.get(weighing.weight)
     if column is not None and not column.is_number:
-        told = f"the --weight_feature, is of type {column.type}, which is no number"
+        told = f"the --weight_feature, is of type {column.type}, which is not a number"
         raise DataError(f"{uri}: column {weighing.weight!r}, {told}")
 
 
 @contextmanager
 def _hint(uri: str, name: TableName) -> Iterator[None]:
-    """Say how to read what is no stored table: a view, an external table, or several tables by a wildcard."""
+    """Say how to read what is not a stored table: a view, an external table, or several tables by a wildcard."""
     from google.api_core.exceptions import FailedPrecondition, InvalidArgument, MethodNotImplemented, NotFound
 
     try:

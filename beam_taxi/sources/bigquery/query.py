@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import QueryJob
 
 _POLL_SECONDS = 1.0
-_ONE_SELECT = "must be one SELECT statement, which has rows to read"
+_ONE_SELECT = "must be one SELECT statement"
 _MOST_TABLES = 50
 """A dry run lists no more tables than these."""
 
@@ -24,7 +24,7 @@ Waiting = Callable[[float], None]
 
 @dataclass(frozen=True)
 class DryRun:
-    """What is known of a query before it costs: the bytes that it would process, and its tables.
+    """What is known about a query before it costs anything: the bytes that it would process, and its tables.
 
     `tables` is None if they are not all known.
     """

@@ -139,7 +139,7 @@ class _Reader:
             if kind is Kind.FLOAT and loses and column.name not in self._table.declared:
                 raise DataError(
                     f"{at} of type {column.type} has values above {EXACT_FLOAT32:,} that lose digits as float32, the "
-                    "float of tf.Example; declare it by --types: STRING keeps all digits, FLOAT accepts the loss"
+                    "float of tf.Example; set its type with --types: STRING keeps all digits, FLOAT accepts the loss"
                 )
         # The decimals of a type are BigQuery's, not those of the table.
         return to_kind(column, array, kind, trim=True)

@@ -1,4 +1,4 @@
-"""Where a text may be cut so that the automaton can go on behind the cut without the bytes before it."""
+"""Where a text may be cut so that the automaton can go on after the cut without the bytes before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def context_bytes(dialect: Dialect) -> int:
 def first_safe_cut(data: bytes, position: int, dialect: Dialect) -> int:
     """Return the first safe cut at or after `position`, or the length of `data` if there is none.
 
-    A safe cut splits neither a run of quotes nor a CRLF, does not follow padding, and is not inside or just behind an
+    A safe cut splits neither a run of quotes nor a CRLF, does not follow padding, and is not inside or just after an
     escape sequence. If there are comments, it is the start of a line.
     """
     unsafe = {dialect.quote_byte, CR, *dialect.padding, dialect.escape_byte}

@@ -1,4 +1,4 @@
-"""Compressed files as their own tools read them: all members, and what may stand between and behind them."""
+"""Compressed files as their own tools read them: all members, and what may stand between and after them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Zstd:
 class _Members:
     """The members of a gzip file, or the streams of a bzip2 file, one after the other.
 
-    Zeros behind the last one are padding, as of a tape, which both tools ignore. Other bytes there are refused: the
+    Zeros after the last one are padding, as on a tape, which both tools ignore. Other bytes there are refused: the
     tools would lose the rest of a file that was damaged between two members.
     """
 

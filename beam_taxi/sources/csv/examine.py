@@ -58,7 +58,7 @@ def _weights(cells: pa.Table, weighing: Weighing) -> Weights[int]:
     odd = misfits(text, Kind.FLOAT)
     if len(odd):
         row = int(odd[0])
-        return Weights((row, f"is {text[row].as_py()!r}, which is no number"))
+        return Weights((row, f"is {text[row].as_py()!r}, which is not a number"))
     slices = {name: one_array(cells[name]) for name in weighing.slices}
     return weights_of(pc.cast(text, pa.float64()), slices)
 

@@ -23,7 +23,7 @@ _FIRST_READ = 32 << 10
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _OTHER_DELIMITERS = ";\t|,"
-_OTHER_START = "--skip_lines and --comment skip what is before a header"
+_OTHER_START = "--skip_lines and --comment skip what comes before a header"
 _SIGNATURE_BYTES = 1 << 10
 
 
@@ -197,11 +197,11 @@ def _check(uri: str, header: Header, dialect: Dialect, known_names: Collection[s
     empty = [number for number, name in enumerate(names, 1) if not name]
     if empty and len(names) > 1:
         if empty == [1]:
-            told = "--index_name NAME names it, as that of an index of pandas"
+            told = "--index_name NAME gives it a name, as for a pandas index"
         elif empty == list(range(empty[0], len(names) + 1)):
             told = "does every line end with a delimiter? --trailing_delimiter drops empty columns at the end"
         else:
-            told = "--column_names a,b,… with --replace_header name all columns"
+            told = "--column_names a,b,… with --replace_header gives all columns names"
         raise DataError(f"{at}: the header has no name for column {empty[0]}: {told}; {_OTHER_START}")
     if len(names) == 1:
         _check_delimiter(uri, header, dialect)

@@ -20,7 +20,7 @@ def hint(chunk: bytes, bad: Sequence[BadRecord], n_good: int, header: bytes) -> 
         return ""
     for mark in (chunk[first.start : first.start + 1], header[:1]):
         if mark and mark in _MARKS_OF_COMMENTS:
-            return f" (--comment {mark.decode()!r} skips lines that begin so)"
+            return f" (--comment {mark.decode()!r} skips lines that begin with it)"
     if len(bad) > max(n_good, _FEW):
         return f" ({_AUTO})"
     starts_at_end = len(chunk[first.start :].split(b"\n")) <= 2 * _LONGEST_FOOTER

@@ -45,7 +45,7 @@ def trimmed(table: pa.Table, dialect: Dialect) -> pa.Table:
 
 
 def with_plain_numbers(table: pa.Table, dialect: Dialect, columns: Iterable[str]) -> pa.Table:
-    """Return the table with the numbers of some columns in the plain grammar; every other cell is no number there."""
+    """Return the table with the numbers of some columns in the plain grammar; no other cell is a number there."""
     if not dialect.has_notation:
         return table
     for name in columns:
@@ -57,7 +57,7 @@ def with_plain_numbers(table: pa.Table, dialect: Dialect, columns: Iterable[str]
 def plain_numbers(cells: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
     """Return text cells with numbers in the plain grammar; the others are as they are, but never numbers of it.
 
-    `1.5` is no number if the decimal mark is a comma: it gets a dot that only looks like a full stop.
+    `1.5` is not a number if the decimal mark is a comma: it gets a dot that only looks like a full stop.
     """
     if all(not text_of(chunk).translate(None, _PLAIN[dialect.decimal]) for chunk in cells.chunks):
         return cells

@@ -1,6 +1,6 @@
 """Propose the options of the dialect that a CSV file seems to be written in, with reasons, from its first records.
 
-Nothing is applied: what a person has not confirmed may be wrong.
+Nothing is applied: a proposal may be wrong until a person has confirmed it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Reading:
 
 
 def propose(uri: str, stored: BinaryIO) -> Proposal:
-    """Return a proposal for an open file. Raises DataError if it is empty or no text."""
+    """Return a proposal for an open file. Raises DataError if it is empty or not text."""
     reasons: dict[str, str] = {}
     text, encoding, whole = _sample(uri, stored)
     if encoding != Dialect().encoding:
@@ -220,7 +220,7 @@ class _Finder:
             count += 1
         if 0 < count < len(self._records) - 1:
             record = self._records[-count]
-            self._set("skip_footer", count, f"line {record.line} is no record of the table: {_shown(record.text)}")
+            self._set("skip_footer", count, f"line {record.line} is not a record of the table: {_shown(record.text)}")
             del self._records[-count:]
 
     def _skip_to_header(self) -> _Record | None:
@@ -238,13 +238,13 @@ class _Finder:
             return first
         follows = [r for r in self._records if header and r.line > header.line and len(r.cells) == self._fields]
         if header and complete and not header.cells[-1].strip() and any(r.cells[-1].strip() for r in follows):
-            # The last column has cells, so that this is no header with a delimiter at its end.
+            # The last column has cells, so this is not a header with a delimiter at its end.
             header = complete
         if header is None:
             return None
         before = [record for record in self._records if record.line < header.line]
         if before:
-            self._set("skip_lines", header.line - 1, f"line {before[0].line} is no header: {_shown(before[0].text)}")
+            self._set("skip_lines", header.line - 1, f"line {before[0].line} is not a header: {_shown(before[0].text)}")
         return header
 
     def _full(self) -> list[_Record]:
@@ -261,7 +261,7 @@ class _Finder:
         numbers = [name for name in names if re.fullmatch(r"-?\d+(\.\d*)?", name)]
         if self._fields > 1 and not any(row.cells[-1].strip() for row in rows):
             if not names[-1] or len(names) < self._fields:
-                self._set("trailing_delimiter", True, f"all records behind line {header.line} end with a delimiter")
+                self._set("trailing_delimiter", True, f"all records after line {header.line} end with a delimiter")
             if not names[-1]:
                 names.pop()
         if numbers:
@@ -273,7 +273,7 @@ class _Finder:
 
 
 def _is_row(header: _Record, rows: Sequence[_Record]) -> bool:
-    """Return whether the first record has numbers where the others have them, and they are no years."""
+    """Return whether the first record has numbers where the others have them, and they are not years."""
 
     def numeric(cell: str) -> bool:
         return bool(re.fullmatch(r"\s*-?[\d.,]*\d\s*", cell))

@@ -9,7 +9,7 @@ therefore be scanned without the bytes before it: scan it once, then query the s
 (cf. Ge et al., "Speculative Distributed CSV Data Parsing for Big Data Analytics", SIGMOD 2019).
 
 An escaped character is text, so it is left out of the above. A line that begins with the comment character is a comment
-if it begins outside quotes; then its quotes count for nothing, and outside is the state behind it. So the quotes of
+if it begins outside quotes; then its quotes do not count, and outside is the state after it. So the quotes of
 such a line together keep or reset the state, whatever it is. A range of a file with comments must begin with a line.
 The end of such a line counts as not escaped: an escaped line break outside quotes cannot be in a line that begins with
 the comment character inside quotes.
@@ -150,7 +150,7 @@ class RecordScan:
             return positions
         moved = positions.copy()
         while True:
-            # An escaped character is no padding.
+            # An escaped character is not padding.
             steps = (moved > self.origin) & (moved > self.start) & among(self._bytes[moved - 1], padding)
             if self.escaped is not None:
                 steps &= ~self.escaped[np.maximum(moved - 1 - self.start, 0)]

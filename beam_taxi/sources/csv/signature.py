@@ -1,4 +1,4 @@
-"""What the first bytes of a file say: a compression that can be undone, or something that is no text."""
+"""What the first bytes of a file say: a compression that can be undone, or something that is not text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def compression_of(start: bytes) -> str | None:
 
 
 def refuse_other_than_text(uri: str, start: bytes, dialect: Dialect, inside: str | None = None) -> None:
-    """Raise DataError if a file that begins with these bytes is known to be no text.
+    """Raise DataError if a file that begins with these bytes is known not to be text.
 
     `inside` is the compression that was undone, if any.
     """

@@ -94,7 +94,7 @@ class TextStream:
             return self._decompressed.read(size)
         except Damaged as error:
             raise DataError(
-                f"{self._uri}: is damaged: its {self._decoding.compression} compression cannot be undone: {error}"
+                f"{self._uri}: is damaged: its {self._decoding.compression} data cannot be decompressed: {error}"
             ) from error
 
 

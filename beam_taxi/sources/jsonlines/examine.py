@@ -101,7 +101,7 @@ def _weights(weighing: Weighing, rows: Rows) -> Weights[int]:
     array = rows.column(weighing.weight)
     if pa.types.is_string(array.type) or pa.types.is_list(array.type):
         row = int(np.argmax(array.is_valid().to_numpy(zero_copy_only=False)))
-        return Weights((row, f"is {array[row].as_py()!r}, which is no number"))
+        return Weights((row, f"is {array[row].as_py()!r}, which is not a number"))
     columns = {name: rows.column(name) for name in weighing.slices}
     slices = {name: _as(Kind.STRING, column) for name, column in columns.items() if not pa.types.is_list(column.type)}
     return weights_of(_as(Kind.FLOAT, array).cast(pa.float64()), slices)

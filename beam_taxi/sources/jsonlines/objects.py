@@ -54,7 +54,7 @@ def load(line: bytes, flatten: bool) -> Object:
     except UnicodeEncodeError as error:
         raise NotARow("json", "is not JSON: half of a surrogate pair stands alone") from error
     except RecursionError as error:
-        raise NotARow("json", "is not JSON that can be read: it is nested too deeply") from error
+        raise NotARow("json", "is JSON that is nested too deeply") from error
     if not isinstance(found, dict):
         raise NotARow("json", "is not a JSON object")
     return _without_repetition(list(_flat("", found))) if flatten else found

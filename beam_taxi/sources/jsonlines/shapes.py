@@ -48,7 +48,7 @@ class Shapes:
         self.unusable = {**other.unusable, **self.unusable}
 
     def drop_null_objects(self) -> None:
-        """Leave out keys that are null wherever they are no object whose keys have become columns."""
+        """Leave out keys that are null wherever they are not an object whose keys have become columns."""
         parents = {name[:end] for name in self.names for end in range(len(name)) if name[end] == "."}
         self.names = {name: None for name in self.names if name in self.with_values or name not in parents}
 

@@ -68,7 +68,7 @@ class ExampleDecoder:
                 if before != one.type.value_type:
                     kinds = _KINDS[one.type.value_type], _KINDS[before]
                     raise NotAnExample(
-                        row, f"feature {one.name!r} has a {kinds[0]}, but a {kinds[1]} in earlier records"
+                        row, f"feature {one.name!r} has values in {kinds[0]}, but in {kinds[1]} in earlier records"
                     )
 
 

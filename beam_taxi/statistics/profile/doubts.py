@@ -1,4 +1,4 @@
-"""What is told about splits and slices that are not as their user may expect."""
+"""Warnings about splits and slices that are not as users may expect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from beam_taxi.run.profile import Profile
 from beam_taxi.settings import Settings
 
 _DEVIATIONS = 5
-"""Standard deviations beyond which the sizes of splits are no chance."""
+"""Standard deviations beyond which the sizes of splits are not due to chance."""
 
 _MANY_SLICES = 100
 

@@ -118,7 +118,7 @@ class _Looks:
         try:
             text = values.cast(pa.string())
         except pa.ArrowInvalid:
-            # Bytes that are no text.
+            # Bytes that are not text.
             return
         has_digit = pc.match_substring_regex(text, DIGIT).to_numpy(zero_copy_only=False)
         self._count("padded", pc.match_substring_regex(text, _PADDED).to_numpy(zero_copy_only=False), values, counts)

@@ -45,9 +45,9 @@ DIFFERENT: dict[str, tuple[Any, Any, str, str]] = {
     "shares": (words(0.6, 0.4), words(0.4, 0.6), "warning", "% in eval"),
     "times": (times(1_380_000_000), times(1_390_000_000), "warning", " (2013-11-"),
     "a new value": (words(0.6, 0.4), words(0.5, 0.4, 0.1), "warning", "'word 2' ("),
-    "a lost value": (words(0.5, 0.4, 0.1), words(0.6, 0.4), "warning", ") is in train alone"),
+    "a lost value": (words(0.5, 0.4, 0.1), words(0.6, 0.4), "warning", ") is only in train"),
     "missing": (words(1.0), some(words(1.0), 0.3), "warning", "x: 0% missing in train, "),
-    "constant here": ([1] * N, [2] * N, "warning", "x: 1 (3,000) is in train alone; 2 (3,000) is in eval alone"),
+    "constant here": ([1] * N, [2] * N, "warning", "x: 1 (3,000) is only in train; 2 (3,000) is only in eval"),
 }  # fmt: skip
 SAME: dict[str, tuple[Any, Any]] = {
     "numbers": (fares(), fares(n=900)),
@@ -90,9 +90,9 @@ def test_baseline():
     then = profile(train={"fare": fare, "old": fare, "code": fare, "same": company})
     assert sorted(drift(now, then)) == [
         ("code: type FLOAT in the baseline, STRING in this run", ()),
-        ("fare: 8.05 (3,000) is in the baseline alone; 9.31 (3,000) is in this run alone", ("train",)),
+        ("fare: 8.05 (3,000) is only in the baseline; 9.31 (3,000) is only in this run", ("train",)),
         ("new: is not in the baseline", ()),
-        ("old: is in the baseline alone", ()),
+        ("old: is only in the baseline", ()),
     ]
     assert drift(then, then) == []
 

@@ -137,7 +137,7 @@ def test_several_sentinels_are_told_one_by_one():
 def test_sentinel_as_text():
     (one,) = find(of_one(planted(AGE, -999, 12), name="age"))
     assert one.text == (
-        "age: -999 occurs 12 times, apart from the other values, whose median is 45, and may stand for a missing value"
+        "age: -999 occurs 12 times, far from the other values, whose median is 45, and may stand for a missing value"
     )
     (one,) = find(of_one(planted(FARE, -999, 3), name="fare"))
     assert one.text.startswith("fare: -999 occurs at least once, apart ")

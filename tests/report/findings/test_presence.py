@@ -78,7 +78,7 @@ TEXTS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     ),
     "label": ([some(FLAGS, 0.001)], {"label": True}, "x: 1 row (0.1%) has no label"),
     "imbalance": ([classes(950, 50)], {"label": True}, "x: 5.0% of the labels are 'class 1', and 95.0% are 'class 0'"),
-    "unique": ([[f"trip {i:04}" for i in range(N)]], {}, "x: each of the 1,000 values is different, as in an id"),
+    "unique": ([[f"trip {i:04}" for i in range(N)]], {}, "x: all 1,000 values are different, as in an id"),
 }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ RELATIONS: dict[str, tuple[Relation, str, str, str]] = {
         Relation(LABEL, ("fare", "tipped"), 0.999, 4000, 0.6),
         "gives_away_label",
         "warning",
-        "fare predicts the label rightly in 99.9% of 4,000 sampled rows, "
+        "fare predicts the label correctly in 99.9% of 4,000 sampled rows, "
         "where the most frequent label is right in 60.0%",
     ),
     "label of numbers": (

@@ -120,7 +120,7 @@ DAMAGED["zstd: a cut skippable frame"] = ("zstd", zstd(HEAD) + skippable(20)[:-3
 @pytest.mark.parametrize(("name", "data"), DAMAGED.values(), ids=DAMAGED)
 def test_damage_is_refused(tmp_path: Path, name: str, data: bytes):
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(DataError, match=rf"/x: is damaged: its {name} compression cannot be undone: ."):
+    with pytest.raises(DataError, match=rf"/x: is damaged: its {name} data cannot be decompressed: ."):
         run(plan_of(tmp_path / "x"))
 
 

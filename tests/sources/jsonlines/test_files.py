@@ -114,7 +114,7 @@ BAD = {
     "a key twice": (b'{"a": 1, "b": 2, "a": 3}', "json", "has the key 'a' twice"),
     "Latin-1": (b'{"b": "\xe9"}', "encoding", "byte 0xe9 is not UTF-8"),
     "half of a surrogate pair": (b'{"b": "\\uD800"}', "json", "is not JSON: half of a surrogate pair"),
-    "nested too deeply": (b'{"a":' * 100_000, "json", "is not JSON that can be read: it is nested too deeply"),
+    "nested too deeply": (b'{"a":' * 100_000, "json", "is JSON that is nested too deeply"),
     "an infinity of another language": (b'{"a": Inf}', "json", "is not JSON: Expecting value"),
     "a control character": (b'{"b": "x\ty"}', "json", "is not JSON: Invalid control character"),
     "a needless zero": (b'{"a": 01}', "json", "is not JSON: Expecting ',' delimiter"),
@@ -141,11 +141,11 @@ DAMAGED = {
     "truncated gzip": (gzip.compress(b'{"a": 1}\n' * 99_999)[:-40], "is damaged"),
     "a JSON array": (
         b'[{"a": 1}]',
-        "is a JSON array, not a table; make JSON Lines of it, one object a line: jq -c '.[]'",
+        "is a JSON array, not a table; convert it to JSON Lines, one object per line: jq -c '.[]'",
     ),
     "a document": (
         b'{\n "a": 1}',
-        "is a JSON document, not a table; make JSON Lines of it, one object a line: jq -c .",
+        "is a JSON document, not a table; convert it to JSON Lines, one object per line: jq -c .",
     ),
     "a line beyond the limit": (
         b'{"a": 1}\n' + b" " * 99 + b'{"a": 1}',

@@ -130,7 +130,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda data: flipped(data, SIZE + 9),
         f"is damaged: record 2, at byte {SIZE}: the checksum of its length is wrong",
     ),
-    "truncated gzip": (lambda data: gzip.compress(data)[:-9], "is damaged: its gzip compression cannot be undone"),
+    "truncated gzip": (lambda data: gzip.compress(data)[:-9], "is damaged: its gzip data cannot be decompressed"),
 }
 
 
@@ -147,7 +147,10 @@ ONE = example(a=(INTS, [1]))
 # Records after 50 that have one whole number in `a`; the message.
 UNLIKE = {
     "no Example": (b"\xff\xff", "is not a tf.Example"),
-    "another type": (example(a=(FLOATS, [1.5])), "feature 'a' has a float_list, but a int64_list in earlier records"),
+    "another type": (
+        example(a=(FLOATS, [1.5])),
+        "feature 'a' has values in float_list, but in int64_list in earlier records",
+    ),
     "a new feature": (example(b=(INTS, [1])), "has the feature 'b', which no record of the first"),
     "a list": (example(a=(INTS, [1, 2])), "column 'a' has a list, but no record of the first"),
     "an empty list": (example(a=(INTS, [])), "column 'a' has a list, but no record of the first"),
@@ -212,7 +215,7 @@ def test_shards_without_records_are_passed_over(tmp_path: Path):
         write(tmp_path / f"x.tfrecord-{number:05}-of-00003.gz", records, "GZIP")
     plan = plan_input(settings_for(tmp_path), {})
     assert [source.info.uri for source in plan.sources] == [f"{tmp_path}/x.tfrecord-00001-of-00003.gz"]
-    assert plan.notes == (f"passed over 2 files without rows: {tmp_path}/x.tfrecord-00000-of-00003.gz: has no records",)
+    assert plan.notes == (f"skipped 2 files without rows: {tmp_path}/x.tfrecord-00000-of-00003.gz: has no records",)
     with pytest.raises(DataError, match="00000-of-00003.gz: has no records"):
         plan_input(settings_for(tmp_path / "*-00000-of-*"), {})
 
