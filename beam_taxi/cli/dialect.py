@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import fields
+from typing import BinaryIO
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
@@ -11,25 +12,35 @@ from beam_taxi.flags import values_of
 from beam_taxi.settings import Settings
 from beam_taxi.sources.csv.header import read_header
 from beam_taxi.sources.csv.propose import Proposal, propose
-from beam_taxi.sources.registry import is_table
+from beam_taxi.sources.formats import Sample
+from beam_taxi.sources.layout import lay_out
+from beam_taxi.sources.registry import is_csv, is_table
 
 
 def print_proposals(settings: Settings) -> int:
     """Print a proposal for each CSV file of `--input`, and return 0. Raises UsageError and DataError."""
     patterns = [pattern for pattern in settings.input if not is_table(pattern)]
-    files = {file.uri: file for pattern in patterns for file in storage.match(pattern)}
+    layouts = [lay_out(storage.absolute(pattern), storage.match_below(pattern)) for pattern in patterns]
+    files = {uri: file for layout in layouts for uri, (file, _) in layout.files.items()}
     if not files:
         raise UsageError(f"--dialect auto: no file matches --input {' '.join(patterns)}")
     for uri in sorted(files):
         with storage.open_head(files[uri]) as stored:
-            proposal = propose(uri, stored)
-            _print(uri, proposal)
-            try:
-                columns = read_header(uri, stored, proposal.dialect, settings.columns).columns
-                print(f"  columns: {', '.join(columns)}")
-            except DataError as error:
-                print(f"  these options are not enough: {error}")
+            if is_csv(Sample(files[uri], stored)):
+                _propose(uri, stored, settings)
+            else:
+                print(f"{uri}: is not CSV")
     return 0
+
+
+def _propose(uri: str, stored: BinaryIO, settings: Settings) -> None:
+    proposal = propose(uri, stored)
+    _print(uri, proposal)
+    try:
+        columns = read_header(uri, stored, proposal.dialect, settings.columns).columns
+        print(f"  columns: {', '.join(columns)}")
+    except DataError as error:
+        print(f"  these options are not enough: {error}")
 
 
 def _print(uri: str, proposal: Proposal) -> None:

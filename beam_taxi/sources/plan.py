@@ -165,9 +165,10 @@ def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
             source = _with_columns(source, first.columns)
         elif sorted(info.columns) != sorted(first.columns):
             differing = sorted(set(info.columns) ^ set(first.columns))[0]
+            told = "line 1: the header differs from that" if info.format == "csv" else "the columns differ from those"
             raise DataError(
-                f"{info.uri}: line 1: the header differs from that of {first.uri}: "
-                f"column {differing!r} is in only one of them (--union by_name takes all columns)"
+                f"{info.uri}: {told} of {first.uri}: column {differing!r} is in only one of them "
+                "(--union by_name takes all columns)"
             )
         kept.append(source)
     return kept

@@ -34,8 +34,17 @@ def open_table(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> An
     return next(opener for scheme, opener in TABLES.items() if uri.startswith(scheme))(uri, settings, declared)
 
 
+def is_csv(sample: Sample) -> bool:
+    """Return whether a file is read as CSV."""
+    return isinstance(_format_of(sample), CsvFormat)
+
+
 def open_file(file: storage.InputFile, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
     """Open a file by its content. Raises DataError."""
     with storage.open_head(file) as stored:
         sample = Sample(file, stored)
-        return next(one for one in FILE_FORMATS if one.recognizes(sample)).open(sample, settings, declared)
+        return _format_of(sample).open(sample, settings, declared)
+
+
+def _format_of(sample: Sample) -> FileFormat:
+    return next(one for one in FILE_FORMATS if one.recognizes(sample))
