@@ -70,6 +70,7 @@ class ParquetFormat(FileFormat):
             tuple(chosen.usable),
             with_lists=chosen.with_lists,
             left_out=chosen.unusable,
+            redacted=settings.columns.redacted,
         )
         return ParquetFile(info, file.version, declared, weighing_of(settings), names, settings.flatten)
 

@@ -43,6 +43,7 @@ class SourceInfo:
     or `record`. `fields` has all columns of a text by the names in it, if they are not those of the features.
     `with_lists` has the columns with several values; `left_out` those that cannot be used and are not wanted, with the
     reason. `most_units` is the number of units that it can be cut into, None if that is not limited.
+    Values of the columns in `redacted` are not shown in messages.
     """
 
     uri: str
@@ -56,6 +57,11 @@ class SourceInfo:
     with_lists: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
     most_units: int | None = None
+    redacted: tuple[str, ...] = ()
+
+    def shown(self, column: str, value: str) -> str:
+        """Return a value for a message, unless values of the column must not be shown."""
+        return "a value" if column in self.redacted else value
 
     def at(self, number: int) -> str:
         """Return the location of a row, as the start of a message."""

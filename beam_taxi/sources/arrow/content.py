@@ -24,7 +24,8 @@ def add_column(
         raise DataError(f"{info.uri}: column {name!r} is {column.type}, not {declared.name} as declared")
     found = examine(column, array, declared)
     if found.beyond is not None and declared is Kind.INT:
-        value, at = found.beyond.value, info.at(row + found.beyond.row + 1)
+        at = info.at(row + found.beyond.row + 1)
+        value = info.shown(name, found.beyond.value)
         raise DataError(f"{at}: column {name!r}: {value} is not INT as declared: a whole number within int64")
     content.add_evidence(name, found.evidence)
     if found.evidence.overflow is not None:

@@ -93,6 +93,7 @@ def _open(
         with_lists=chosen.with_lists,
         left_out=chosen.unusable,
         most_units=len(streams),
+        redacted=settings.columns.redacted,
     )
     kinds = _kinds(uri, chosen.usable, declared)
     content = identity or f"bigquery-session:{session.name}"

@@ -17,7 +17,7 @@ from beam_taxi.sources.csv.parse import one_array, record_bounds, sift
 from beam_taxi.sources.csv.states import Positions
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.source import Joint
+from beam_taxi.sources.source import Joint, SourceInfo
 from beam_taxi.sources.spelling import Spelling, spelling_of
 from beam_taxi.sources.weights import Weighing, Weights, weights_of
 
@@ -25,7 +25,7 @@ from beam_taxi.sources.weights import Weighing, Weights, weights_of
 def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: Callable[[int], int]) -> None:
     """Add whole records of `file` to `content`; `lines` counts the lines of the part before an offset of the chunk."""
     declared = file.declared
-    _, cells, bad = sift(chunk, file.fields, file.dialect, declared, file.redacted)
+    _, cells, bad = sift(chunk, file.fields, file.dialect, declared, file.info.redacted)
     for record in bad:
         content.rejects[record.code] += 1
     if bad and content.first_reject is None:
@@ -40,7 +40,7 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
         return lines(int(starts()[row]))
 
     if file.weighing is not None and len(cells.table):
-        content.weights += _weights(cells.table, file.weighing).at(line_of)
+        content.weights += _weights(cells.table, file.weighing, file.info).at(line_of)
     for name, column in zip(cells.table.column_names, cells.table.columns, strict=True):
         if declared.get(name) in (Kind.STRING, Kind.INT) or _is_text(content, name):
             continue
@@ -53,12 +53,13 @@ def examine_chunk(content: Content, chunk: bytes, file: CsvText[Joint], lines: C
     _note_repeated_headers(content, chunk, file, lines)
 
 
-def _weights(cells: pa.Table, weighing: Weighing) -> Weights[int]:
+def _weights(cells: pa.Table, weighing: Weighing, info: SourceInfo) -> Weights[int]:
     text = one_array(cells[weighing.weight])
     odd = misfits(text, Kind.FLOAT)
     if len(odd):
         row = int(odd[0])
-        return Weights((row, f"is {text[row].as_py()!r}, which is not a number"))
+        cell = info.shown(weighing.weight, repr(text[row].as_py()))
+        return Weights((row, f"is {cell}, which is not a number"))
     slices = {name: one_array(cells[name]) for name in weighing.slices}
     return weights_of(pc.cast(text, pa.float64()), slices)
 

@@ -43,6 +43,7 @@ class CsvFormat(FileFormat):
             is_sequential=decoding is not None,
             row_word="line",
             fields=header.columns if header.columns != tuple(header.wanted) else (),
+            redacted=settings.columns.redacted,
         )
         if decoding is not None and decoding.encoding is not None:
             dialect = replace(dialect, encoding="utf-8")
@@ -57,7 +58,6 @@ class CsvFormat(FileFormat):
             weighing_of(settings),
             fields,
             header.text,
-            settings.columns.redacted,
         )
 
 

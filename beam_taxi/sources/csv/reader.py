@@ -66,7 +66,7 @@ class TextReader:
         for chunk in iter_chunks(self._at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes):
             clean, bad = chunk, list[BadRecord]()
             if self._has_rejects:
-                clean, _, bad = sift(chunk, file.fields, file.dialect, file.declared, file.redacted)
+                clean, _, bad = sift(chunk, file.fields, file.dialect, file.declared, file.info.redacted)
             records = _Records(chunk, at, file.dialect, bad)
             rows = parse_typed(clean, file.fields, file.dialect, self._kinds)
             rejects = [records.reject(file.info.uri, one) for one in bad]

@@ -19,7 +19,7 @@ class CsvText(StoredFile[TextPosition, Joint]):
 
     `declared` has the types of columns that are given; `batch_bytes` is how much text is parsed at a time. Without
     weights, `weighing` is None. `fields` has the names of all fields of a record, see `fields_of`. `header` has the
-    header as it is written, without its line end, or is empty. Cells of columns in `redacted` are not shown.
+    header as it is written, without its line end, or is empty.
     """
 
     info: SourceInfo
@@ -31,7 +31,6 @@ class CsvText(StoredFile[TextPosition, Joint]):
     weighing: Weighing | None
     fields: tuple[str, ...]
     header: bytes
-    redacted: tuple[str, ...]
 
 
 _UNWANTED, _UNNAMED = "\0unwanted ", "\0unnamed "

@@ -47,7 +47,7 @@ class LinesJoint:
 class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
     """A file of JSON Lines, whose text begins at `begin`. A compressed one, with a `decoding`, has one part.
 
-    `names` has the keys of the columns by the names of their features. Values of columns in `redacted` are not shown.
+    `names` has the keys of the columns by the names of their features.
     """
 
     info: SourceInfo
@@ -56,7 +56,6 @@ class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
     keys: Keys
     names: Mapping[str, str]
     declared: Mapping[str, Kind]
-    redacted: tuple[str, ...]
     batch_bytes: int
     max_line_bytes: int
     weighing: Weighing | None
@@ -66,7 +65,7 @@ class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
         """Return a parser of its blocks; numbers in the columns of `texts` keep their text."""
         wanted = {self.names[name]: name for name in self.info.columns}
         declared = {name: kind for name, kind in self.declared.items() if name in self.info.columns}
-        return BlockParser(self.keys, wanted, declared, self.redacted, texts)
+        return BlockParser(self.keys, wanted, declared, self.info.redacted, texts)
 
     def edges(self, part_bytes: int) -> Sequence[int]:
         """Return a regular grid, unless the file is compressed."""

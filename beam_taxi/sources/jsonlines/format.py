@@ -70,6 +70,7 @@ class JsonLinesFormat(FileFormat):
             row_word="line",
             with_lists=chosen.with_lists,
             left_out=chosen.unusable,
+            redacted=settings.columns.redacted,
         )
         known = frozenset(shapes.names)
         keys = Keys(known, columns.with_lists, settings.columns, LOOK_BYTES, info.row_word, settings.flatten)
@@ -80,7 +81,6 @@ class JsonLinesFormat(FileFormat):
             keys,
             names,
             declared,
-            settings.columns.redacted,
             settings.batch_bytes,
             limit,
             weighing_of(settings),

@@ -58,6 +58,7 @@ class TFRecordFormat(FileFormat):
             is_sequential=sample.decoding is not None,
             row_word="record",
             with_lists=chosen.with_lists,
+            redacted=settings.columns.redacted,
         )
         look = Look(frozenset(features.types), columns.with_lists, settings.columns, LOOK_BYTES, info.row_word)
         types = {name: type_ for name, type_ in features.types.items() if not pa.types.is_null(type_)}
