@@ -34,6 +34,7 @@ def print_proposals(settings: Settings) -> int:
 
 
 def _propose(uri: str, stored: BinaryIO, settings: Settings) -> None:
+    stored.seek(0)
     proposal = propose(uri, stored)
     _print(uri, proposal)
     try:

@@ -72,15 +72,21 @@ class CloudStorage(RemoteFileSystem):
 
     def match_below(self, pattern: str) -> list[InputFile]:
         """Return the objects that match `pattern`, and all objects below folders that match it."""
-        _, name = split(pattern)
+        bucket, name = split(pattern)
         if not _WILDCARD.search(name):
             exact = self.stat(pattern) if name and not name.endswith("/") else None
-            return [exact] if exact is not None else self.match(f"{pattern.rstrip('/')}/**")
+            return [exact] if exact is not None else self._objects_below(bucket, name, pattern)
         found = {file.uri: file for file in self.match(pattern)}
         # A pattern with a suffix names files; a second list of objects would be slow and never find more.
         if "." not in name.rpartition("/")[2]:
             found.update((file.uri, file) for file in self.match(f"{pattern.rstrip('/')}/**"))
         return [found[uri] for uri in sorted(found)]
+
+    def _objects_below(self, bucket: str, folder: str, uri: str) -> list[InputFile]:
+        prefix = f"{folder.rstrip('/')}/" if folder.strip("/") else ""
+        with translated_errors(uri):
+            listed: Iterable[Blob] = client().list_blobs(bucket_of(bucket), prefix=prefix, retry=lookup_retry())
+            return [_input_file(blob) for blob in listed if not blob.name.endswith("/")]
 
     def _refuse_folder(self, uri: str) -> None:
         """Raise UsageError if a name without wildcards is that of a bucket or a folder."""

@@ -53,7 +53,7 @@ def test_a_damaged_compressed_file_is_refused(tmp_path: Path, name: str, damage:
         damage, stored + b"garbage"
     )
     (tmp_path / "x.csv").write_bytes(stored)
-    with pytest.raises(DataError, match=rf"x\.csv: is damaged: its {name} compression"):
+    with pytest.raises(DataError, match=rf"x\.csv: is damaged: its {name} data"):
         run(plan_of(tmp_path / "x.csv"))
 
 

@@ -132,9 +132,8 @@ class _Reader:
         if column.is_number and kind is not Kind.STRING:
             found = examine(column, array, kind)
             if found.beyond is not None and kind is Kind.INT:
-                raise DataError(
-                    f"{at}: {self._table.info.shown(column.name, found.beyond.value)} is not INT as declared: a whole number within int64"
-                )
+                value = self._table.info.shown(column.name, found.beyond.value)
+                raise DataError(f"{at}: {value} is not INT as declared: a whole number within int64")
             if kind is Kind.FLOAT and found.evidence.overflow is not None:
                 raise DataError(f"{at} overflows float32, the float of tf.Example")
             loses = pa.types.is_decimal(column.type) and found.evidence.losses.changed

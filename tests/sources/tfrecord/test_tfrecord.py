@@ -172,7 +172,9 @@ def test_records_that_differ_from_the_first_are_named(
 def test_features_that_differ_within_the_first_records_are_named(tmp_path: Path):
     write(tmp_path / "x", [ONE, example(a=(BYTES, [b"x"]))])
     for batch_bytes in (1, 1 << 20):
-        with pytest.raises(DataError, match="x: record 2: feature 'a' has values in bytes_list, but in int64_list in earlier"):
+        with pytest.raises(
+            DataError, match="x: record 2: feature 'a' has values in bytes_list, but in int64_list in earlier"
+        ):
             read(tmp_path / "x", batch_bytes=batch_bytes)
 
 
