@@ -341,5 +341,7 @@ def test_weights_that_can_be_used(tables: Tables):
 
 
 def test_weights_that_are_no_numbers(tables: Tables):
-    with pytest.raises(DataError, match="column 'company', the --weight_feature, is of type string, which is no num"):
+    with pytest.raises(
+        DataError, match="column 'company', the --weight_feature, is of type string, which is not a number"
+    ):
         opened(statistics=StatisticsSettings(weight_feature="company"))
