@@ -196,7 +196,7 @@ REFUSED = {
     "text after a quote in a footer": ('a\n1\n"b"y\n', Dialect(skip_footer=1), "line 3: text after the closing quote"),
     "a quote behind comments": ('#"\na\n#"\n"1\n', Dialect(comment="#"), "line 4: the quote that opens here is never"),
     "names that are missing": (",,a\n1,2,3\n", Dialect(index_name="i"), "no name for column 2"),
-    "an index": (",a\n0,1\n", Dialect(), "line 1: the header has no name for column 1: --index_name NAME gives it a name"),
+    "an index": (",a\n0,1\n", Dialect(), "the header has no name for column 1: --index_name NAME gives it a name"),
     "a trailing delimiter": ("a,b,\n0,1,\n", Dialect(), "no name for column 3: .* --trailing_delimiter"),
     "names missing in the middle": ("a,,b\n0,1,2\n", Dialect(), "no name for column 2: .* --replace_header"),
     "runs of spaces": ("a   b  c\n1   2  3\n", Dialect(), "Try --delimiter whitespace; --skip_lines and --comment"),
