@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 EXACT_FLOAT32 = 1 << 24
 """float32 represents every whole number up to this one exactly."""
@@ -34,27 +35,36 @@ class Losses:
 NO_LOSSES = Losses()
 
 
+def are_small(values: pa.Array) -> bool:
+    """Return whether float32 keeps the decimals of all numbers."""
+    limits = pc.min_max(values)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
+    return low is None or (low > -_EXACT_DECIMALS and high < _EXACT_DECIMALS)
+
+
 def losses_of(values: pa.Array) -> Losses:
     """Return what int64 or float64 values lose. NaN and infinities lose nothing.
 
     A number loses digits if it is not the same when it is rounded to its own decimals, of which it has at most 4, or
     if it is a whole number beyond 2**24 that float32 does not have.
     """
-    exact = values.drop_null().to_numpy()
-    if not len(exact):
+    limits = pc.min_max(values)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
+    is_whole = pa.types.is_integer(values.type)
+    if low is None or (is_whole and low >= -EXACT_FLOAT32 and high <= EXACT_FLOAT32):
         return NO_LOSSES
-    magnitudes = np.abs(exact.astype(np.float64))
+    exact = values.drop_null().to_numpy()
     with np.errstate(over="ignore"):
         rounded = exact.astype(np.float32)
-    if exact.dtype == np.int64:
-        large = magnitudes > EXACT_FLOAT32
+    if is_whole:
+        large = np.abs(exact.astype(np.float64)) > EXACT_FLOAT32
         # Near 2^63 float32 rounds up to a value that int64 cannot hold.
         is_beyond = rounded[large] >= 2.0**63
         with np.errstate(invalid="ignore"):
             changed = is_beyond | (rounded[large].astype(np.int64) != exact[large])
         return _found(0, exact[large][changed])
-    vanished = int(np.count_nonzero((rounded == 0) & (exact != 0)))
-    large = (magnitudes >= _EXACT_DECIMALS) & np.isfinite(rounded) & (rounded != exact)
+    vanished = int(np.count_nonzero(exact)) - int(np.count_nonzero(rounded))
+    large = (np.abs(exact) >= _EXACT_DECIMALS) & np.isfinite(rounded) & (rounded != exact)
     candidates, stored = exact[large], rounded[large].astype(np.float64)
     return _found(vanished, candidates[_lose_digits(candidates, stored)] if len(candidates) else candidates)
 

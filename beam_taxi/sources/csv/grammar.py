@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_taxi.sources.kinds import Evidence, Kind
-from beam_taxi.sources.losses import losses_of
+from beam_taxi.sources.losses import are_small, losses_of
 
 _INT_BYTES = b"0123456789-"
 _FLOAT_BYTES = b".eE+"
@@ -25,6 +25,8 @@ FLOAT_CELL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _SURELY_FINITE = 1e38
 _EXACT_DIGITS = 7
 """Whole numbers with at most this many digits are below `EXACT_FLOAT32`."""
+_LONGEST_NORMAL = 40
+"""A number that is not 0, of at most so many characters and without an exponent, is not 0 as float32."""
 
 
 def examine(cells: pa.StringArray) -> Evidence:
@@ -45,6 +47,9 @@ def examine(cells: pa.StringArray) -> Evidence:
         return Evidence(Kind.INT, losses=losses_of(values))
     if _has_int_beyond_int64(cells):
         return Evidence(Kind.STRING)
+    is_tiny = b"e" in rest or b"E" in rest or np.diff(_offsets(cells)).max() > _LONGEST_NORMAL
+    if not is_tiny and are_small(values):
+        return Evidence(Kind.FLOAT)
     return Evidence(Kind.FLOAT, _first_overflow(values), losses_of(values))
 
 
