@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -92,7 +92,7 @@ class ColumnSettings:
             for pattern in patterns:
                 known = columns if option != "--rename" else list(found.values())
                 if not any(name == pattern or (option != "--rename" and fnmatchcase(name, pattern)) for name in known):
-                    raise UsageError(f"{option}: no column {pattern!r} in {uri}{_suggestion(pattern, columns)}")
+                    raise UsageError(f"{option}: no column {pattern!r} in {uri}{suggestion(pattern, columns)}")
         if len(found) < sum(not _matches(name, self.drop) for name in wanted):
             twice = next(new for old, new in self.names.items() if new in wanted and new != old)
             raise UsageError(f"--rename: {uri} has a column {twice!r} already")
@@ -106,6 +106,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _suggestion(name: str, columns: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, columns, 1)
+def suggestion(name: str, columns: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not among the columns: the most similar one, if any."""
+    close = difflib.get_close_matches(name, list(columns), 1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
 from beam_taxi.columns import ColumnSettings as ColumnSettings
+from beam_taxi.columns import suggestion as suggestion
 from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError

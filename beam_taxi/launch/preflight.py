@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
 from beam_taxi.run.manifest import InputEntry
-from beam_taxi.settings import CHECKS_FILE, Settings
+from beam_taxi.settings import CHECKS_FILE, Settings, suggestion
 from beam_taxi.sources.bigquery.opening import FORMAT as BIGQUERY
 from beam_taxi.sources.bigquery.opening import check_query, open_query
 from beam_taxi.sources.bigquery.query import Waiting, dry_run
@@ -203,7 +202,7 @@ def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
 
 
 def _counted(names: Sequence[str], others: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) + _suggest(name, others) for name in names[:_SHOWN])
+    shown = ", ".join(repr(name) + suggestion(name, others) for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} column{'' if len(names) == 1 else 's'} ({shown}{more})"
 
@@ -221,7 +220,7 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         "--slice_features": statistics.slice_features,
     }
     faults = [
-        f"{option}: no column {name!r}{_suggest(name, plan.columns)}"
+        f"{option}: no column {name!r}{suggestion(name, plan.columns)}"
         for option, names in named.items()
         for name in names
         if name is not None and name not in plan.columns
@@ -255,11 +254,6 @@ def check_checks(settings: Settings, plan: TablePlan, path: str) -> None:
     faults += check_splits(checks, [split.name for split in settings.splits])
     if faults:
         raise UsageError("; ".join(faults))
-
-
-def _suggest(name: str, columns: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(columns), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_unrecorded(launch: Launch) -> None:

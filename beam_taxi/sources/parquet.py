@@ -61,8 +61,7 @@ class ParquetFormat(FileFormat):
         file = sample.file
         with opened(file.uri) as parquet:
             columns = parquet.columns(settings.flatten)
-        names = settings.columns.select(file.uri, columns.names)
-        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
+        names, chosen = columns.chosen_by(file.uri, settings, declared)
         info = SourceInfo(
             file.uri,
             "parquet",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from beam_taxi.errors import DataError
+from beam_taxi.settings import Settings
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.names import check_names
 
@@ -76,6 +77,16 @@ class Columns:
             {new: replace(self.usable[old], new_name=new) for new, old in names.items() if old in self.usable},
             {new: self.unusable[old] for new, old in names.items() if old in self.unusable},
         )
+
+    def chosen_by(
+        self, uri: str, settings: Settings, declared: Mapping[str, Kind]
+    ) -> tuple[Mapping[str, str], Columns]:
+        """Return the names in the table of the columns that the settings want, by new name, and the ones to use.
+
+        Raises UsageError if an option names none of the columns, and DataError like `chosen`.
+        """
+        names = settings.columns.select(uri, self.names)
+        return names, self.selected(names).chosen(uri, declared if settings.schema is not None else {})
 
     def wanted(self, uri: str, names: Collection[str] | None = None) -> dict[str, Column]:
         """Return the columns with these names, or all. Raises DataError if one of them cannot be used."""

@@ -71,8 +71,7 @@ def _open(
         sessions = Sessions(name, settings)
         session = sessions.open()
         found = columns_of(uri, schema_of(session), settings.flatten)
-        names = settings.columns.select(uri, found.names)
-        chosen = found.selected(names).chosen(uri, declared if settings.schema is not None else {})
+        _, chosen = found.chosen_by(uri, settings, declared)
         some = [".".join(column.path) for column in chosen.usable.values()]
         is_narrower = len(some) < len(found.names)
         wanted = sessions.wanted(session)

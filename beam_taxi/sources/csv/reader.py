@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from beam_taxi import storage
 from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.cursor import Cursor
 from beam_taxi.sources.csv.parse import (
     BadRecord,
     BadRecords,
-    Readable,
     TooLong,
     iter_chunks,
     parse_typed,
@@ -25,7 +23,7 @@ from beam_taxi.sources.csv.parse import (
 from beam_taxi.sources.csv.positions import TextPosition
 from beam_taxi.sources.csv.records import RecordScan
 from beam_taxi.sources.csv.states import Positions
-from beam_taxi.sources.csv.stream import Decoding, TextStream
+from beam_taxi.sources.csv.stream import Decoding
 from beam_taxi.sources.csv.text import CsvText
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import NO_GROUP, Batch, Joint, Place, Reject, RowNumbers
@@ -46,14 +44,11 @@ class TextReader:
         self._kinds = kinds
         self._has_rejects = has_rejects
         self._with_places = with_places
-        self._decoding = decoding
-        self._stack = ExitStack()
-        self._stream: TextStream | None = None
+        self._cursor = Cursor(file.info.uri, decoding)
 
     def close(self) -> None:
         """Close what is open."""
-        self._stack.close()
-        self._stream = None
+        self._cursor.close()
 
     def read(self, start: TextPosition, end: TextPosition) -> Iterator[Batch]:
         """Yield the rows between two positions. Raises DataError if the file differs from what the first pass read."""
@@ -63,29 +58,19 @@ class TextReader:
 
     def _read(self, start: TextPosition, end: TextPosition) -> Iterator[Batch]:
         file, at = self._file, start
-        for chunk in iter_chunks(self._at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes):
+        for chunk in iter_chunks(
+            self._cursor.at(start.offset), end.offset - start.offset, file.dialect, file.batch_bytes
+        ):
             clean, bad = chunk, list[BadRecord]()
             if self._has_rejects:
                 clean, _, bad = sift(chunk, file.fields, file.dialect, file.declared, file.info.redacted)
             records = _Records(chunk, at, file.dialect, bad)
             rows = parse_typed(clean, file.fields, file.dialect, self._kinds)
             rejects = [records.reject(file.info.uri, one) for one in bad]
-            stored_bytes = len(chunk) if self._stream is None else self._stream.take_stored()
+            stored_bytes = self._cursor.take_stored(len(chunk))
             yield Batch(rows, rejects, stored_bytes, records if self._with_places else None)
             if self._has_rejects or self._with_places:
                 at = TextPosition(at.offset + len(chunk), at.line + _count_lines(chunk))
-
-    def _at(self, offset: int) -> Readable:
-        """Return a stream positioned at an offset of the text."""
-        if self._decoding is None or self._stream is None:
-            self.close()
-            stored = self._stack.enter_context(storage.open_input(self._file.info.uri))
-            if self._decoding is None:
-                stored.seek(offset)
-                return stored
-            self._stream = TextStream(self._file.info.uri, stored, self._decoding)
-        self._stream.skip_to(offset)
-        return self._stream
 
 
 @dataclass(frozen=True)

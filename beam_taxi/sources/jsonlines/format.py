@@ -58,8 +58,7 @@ class JsonLinesFormat(FileFormat):
         if not is_whole:
             shapes.add((name, None) for name in named_columns(settings, declared) if name not in shapes.names)
         columns = _columns(file.uri, shapes)
-        names = settings.columns.select(file.uri, columns.names)
-        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
+        names, chosen = columns.chosen_by(file.uri, settings, declared)
         info = SourceInfo(
             file.uri,
             "jsonlines",

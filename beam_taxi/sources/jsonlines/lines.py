@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 
+from beam_taxi.sources.csv.parse import Readable as Readable
 from beam_taxi.sources.cuts import Numbers
 
 _LF, _CR = 10, 13
@@ -23,13 +24,6 @@ class TooLong(Exception):
 def too_long(limit: int) -> str:
     """Return the end of a message about a line beyond the limit."""
     return f"exceeds the limit of {limit:,} bytes, 4 times --max_field_bytes"
-
-
-class Readable(Protocol):
-    """A stream that returns fewer bytes than requested only at the end."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
 
 
 def line_starts(block: bytes) -> Numbers:

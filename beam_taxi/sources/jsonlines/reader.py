@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from beam_taxi import storage
 from beam_taxi.sources.arrow.columns import Column
 from beam_taxi.sources.arrow.values import to_kind
-from beam_taxi.sources.csv.stream import TextStream
+from beam_taxi.sources.csv.cursor import Cursor
 from beam_taxi.sources.cuts import RecordPosition
-from beam_taxi.sources.jsonlines.lines import Readable, TooLong, blocks_of
+from beam_taxi.sources.jsonlines.lines import TooLong, blocks_of
 from beam_taxi.sources.jsonlines.parse import Rows
 from beam_taxi.sources.kinds import ARROW_TYPES, Kind
 from beam_taxi.sources.source import NO_GROUP, Batch, Place, Reject, RowNumbers
@@ -32,13 +30,11 @@ class JsonLinesReader:
         self._kinds = kinds
         self._with_places = with_places
         self._parser = file.parser([name for name, kind in kinds.items() if kind is Kind.STRING])
-        self._stack = ExitStack()
-        self._stream: TextStream | None = None
+        self._cursor = Cursor(file.info.uri, file.decoding)
 
     def close(self) -> None:
         """Close what is open."""
-        self._stack.close()
-        self._stream = None
+        self._cursor.close()
 
     def read(self, start: RecordPosition, end: RecordPosition) -> Iterator[Batch]:
         """Yield the rows between two positions. Raises DataError if the file differs from what the first pass read."""
@@ -47,7 +43,7 @@ class JsonLinesReader:
 
     def _read(self, start: RecordPosition, end: RecordPosition) -> Iterator[Batch]:
         file, at = self._file, start
-        stream, size = self._at(start.offset), end.offset - start.offset
+        stream, size = self._cursor.at(start.offset), end.offset - start.offset
         for block in blocks_of(stream, size, file.batch_bytes, file.max_line_bytes):
             rows = self._parser.parse(block)
             columns = [self._column(rows, name, kind) for name, kind in self._kinds.items()]
@@ -63,7 +59,7 @@ class JsonLinesReader:
                 )
                 for bad in rows.bad
             ]
-            stored_bytes = len(block) if self._stream is None else self._stream.take_stored()
+            stored_bytes = self._cursor.take_stored(len(block))
             yield Batch(batch, rejects, stored_bytes, _Places(block, at, rows) if self._with_places else None)
             at = RecordPosition(at.offset + len(block), at.number + block.count(b"\n"))
 
@@ -74,18 +70,6 @@ class JsonLinesReader:
             type_ = ARROW_TYPES[kind]
             return pa.nulls(len(rows.lines), pa.list_(type_) if has_lists else type_)
         return to_kind(Column((name,), array.type, kind, has_lists), array, kind)
-
-    def _at(self, offset: int) -> Readable:
-        """Return a stream positioned at an offset of the text."""
-        if self._file.decoding is None or self._stream is None:
-            self.close()
-            stored = self._stack.enter_context(storage.open_input(self._file.info.uri))
-            if self._file.decoding is None:
-                stored.seek(offset)
-                return stored
-            self._stream = TextStream(self._file.info.uri, stored, self._file.decoding)
-        self._stream.skip_to(offset)
-        return self._stream
 
 
 @dataclass(frozen=True)

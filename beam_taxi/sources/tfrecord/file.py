@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import add
@@ -17,6 +17,7 @@ from beam_taxi.sources.arrow.columns import Column
 from beam_taxi.sources.arrow.content import add_column, weights_in
 from beam_taxi.sources.arrow.values import to_kind
 from beam_taxi.sources.content import Content
+from beam_taxi.sources.csv.cursor import Cursor
 from beam_taxi.sources.csv.stream import Decoding, TextStream
 from beam_taxi.sources.cuts import Marks, RecordPosition
 from beam_taxi.sources.kinds import ARROW_TYPES, Kind
@@ -36,7 +37,7 @@ from beam_taxi.sources.source import (
 from beam_taxi.sources.stored_file import StoredFile
 from beam_taxi.sources.tfrecord.examples import ExampleColumns, ExampleDecoder, NotAnExample
 from beam_taxi.sources.weights import Weighing
-from beam_taxi.tfexample.frames import DamagedFrame, Frames, Readable, read_frames
+from beam_taxi.tfexample.frames import DamagedFrame, Frames, read_frames
 
 
 @contextmanager
@@ -130,21 +131,19 @@ class _Reader:
         self._with_places = with_places
         self._columns = file.columns
         self._decoder = ExampleDecoder(file.types)
-        self._stack = ExitStack()
-        self._stream: TextStream | None = None
+        self._cursor = Cursor(file.info.uri, file.decoding)
 
     def close(self) -> None:
         """Close what is open."""
-        self._stack.close()
-        self._stream = None
+        self._cursor.close()
 
     def read(self, start: RecordPosition, end: RecordPosition) -> Iterator[Batch]:
         """Yield the rows between two positions. Raises DataError if the file differs from what the first pass read."""
         file, number = self._file, start.number
         with file.read_again(DamagedFrame, NotAnExample, EOFError, pa.ArrowInvalid):
-            stream, size = self._at(start.offset), end.offset - start.offset
+            stream, size = self._cursor.at(start.offset), end.offset - start.offset
             for frames in read_frames(stream, size, file.batch_bytes, start.offset, number - 1):
-                stored_bytes = frames.size if self._stream is None else self._stream.take_stored()
+                stored_bytes = self._cursor.take_stored(frames.size)
                 places = _Places(number) if self._with_places else None
                 yield Batch(self._rows(frames), stored_bytes=stored_bytes, places=places)
                 number += len(frames.records)
@@ -166,18 +165,6 @@ class _Reader:
                 has_lists = name in self._file.info.with_lists
                 columns.append(pa.nulls(len(frames.records), pa.list_(type_) if has_lists else type_))
         return pa.RecordBatch.from_arrays(columns, names=list(self._kinds))
-
-    def _at(self, offset: int) -> Readable:
-        """Return a stream positioned at an offset of what is compressed, or of the file."""
-        if self._file.decoding is None or self._stream is None:
-            self.close()
-            stored = self._stack.enter_context(storage.open_input(self._file.info.uri))
-            if self._file.decoding is None:
-                stored.seek(offset)
-                return stored
-            self._stream = TextStream(self._file.info.uri, stored, self._file.decoding)
-        self._stream.skip_to(offset)
-        return self._stream
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,7 @@ class TFRecordFormat(FileFormat):
         if not features.rows:
             raise EmptyFile(f"{file.uri}: has no records")
         columns = features.columns(file.uri)
-        names = settings.columns.select(file.uri, columns.names)
-        chosen = columns.selected(names).chosen(file.uri, declared if settings.schema is not None else {})
+        names, chosen = columns.chosen_by(file.uri, settings, declared)
         info = SourceInfo(
             file.uri,
             "tfrecord",

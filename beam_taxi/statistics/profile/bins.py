@@ -10,7 +10,6 @@ the order in which the data arrive.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,11 +111,3 @@ def _reduced(bins: Bins) -> Bins:
         np.minimum.reduceat(bins.lows, starts),
         np.maximum.reduceat(bins.highs, starts),
     )
-
-
-def merge_all(parts: Sequence[Bins], limit: int) -> Bins:
-    """Return the bins of all parts, at most `limit` of them."""
-    merged = EMPTY
-    for part in parts:
-        merged = part.limited(limit) if not len(merged.keys) else merged.merged(part, limit)
-    return merged

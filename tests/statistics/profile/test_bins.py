@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_taxi.run.profile import Tail
-from beam_taxi.statistics.profile.bins import EMPTY, Bins, merge_all
+from beam_taxi.statistics.profile.bins import EMPTY, Bins
 from beam_taxi.statistics.profile.shape import MOST_BARS, histogram, percentiles
 
 LIMIT = 64
@@ -35,6 +37,10 @@ COLUMNS = {
     "far from zero": 1_388_534_400 + random.integers(0, 86_400, 4000),
     "coordinates": -87.6 + np.round(random.normal(0, 0.1, 4000), 6),
 }
+
+
+def merge_all(parts: Sequence[Bins], limit: int) -> Bins:
+    return reduce(lambda merged, part: merged.merged(part, limit), parts, EMPTY)
 
 
 def bins_of(values: np.ndarray, limit: int = LIMIT, parts: int = 4) -> Bins:
