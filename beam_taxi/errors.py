@@ -12,9 +12,13 @@ def one_line(text: object) -> str:
 
 
 class BeamTaxiError(Exception):
-    """A failure with a one-line message; can be pickled, since workers may raise it."""
+    """A failure with a one-line message; can be pickled, since workers may raise it.
+
+    `step` is the step of the graph that raised it, such as `ComputeStatistics`; empty if that is not known.
+    """
 
     exit_status = 1
+    step = ""
 
 
 class UsageError(BeamTaxiError):

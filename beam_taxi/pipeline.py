@@ -9,6 +9,7 @@ table --> Examples (sharded TFRecords, by split) ------------------------+
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -42,6 +43,7 @@ def build(
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
     profiled = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)
+    planned = replace(planned, statistics_options=statistics.options)
     summary = None
     if settings.is_validated:
         validate = ValidateStatistics(plan, planned, table.data, examples)

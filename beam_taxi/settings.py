@@ -405,3 +405,22 @@ def command_line(settings: Settings) -> list[str]:
         if value != default:
             words += option.words(value)
     return words
+
+
+_SAID_ELSEWHERE = (*NO_INFLUENCE, "input", "output", "query", "pipeline_name", "splits", "schema", "checks")
+
+
+def given_options(settings: Settings) -> dict[str, object]:
+    """Return the options that shape the data and are not at their defaults, by name, as JSON values.
+
+    Inputs, splits and the texts of files are left out.
+
+        given_options(settings)  # {"delimiter": ";", "max_rejects": 5, "drop_columns": ["a"], "flatten": True}
+    """
+    found = {
+        option.name: True if option.is_switch else value
+        for option, value in values_of(settings)
+        if option.name not in _SAID_ELSEWHERE and value != option.default
+    }
+    values: dict[str, object] = json.loads(json.dumps(found))
+    return values

@@ -32,7 +32,7 @@ class Reuse:
         if self._has_looked or not (options.cache or options.explain_cache):
             return False
         self._has_looked = True
-        self._planned = manifest_of_inputs(self._launch.settings, inputs)
+        self._planned = manifest_of_inputs(self._launch, inputs)
         with self._timings.part("cache"):
             found = self._record(self._planned).look_up(content_hashes, options.explain_cache)
         if options.explain_cache:

@@ -61,7 +61,7 @@ def _launch(argv: Sequence[str], prog: str) -> int:
             console.note(check.note)
     if launch.options.plan:
         summary.print_plan(launch, plan, runner.described(plan))
-    planned = planned_manifest(launch.settings, plan)
+    planned = planned_manifest(launch, plan)
     if reuse.look_up(planned.inputs, lambda: content_hashes(plan)):
         return reuse.end()
     if launch.options.plan:

@@ -12,7 +12,8 @@ from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
-from beam_taxi.run.folder import RunFolder
+from beam_taxi.metadata.hashes import hash_of_files
+from beam_taxi.run.folder import STATISTICS, STATISTICS_FILE, RunFolder
 from beam_taxi.settings import NAME, PREVIOUS
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def _accepted(launch: Launch, console: Console) -> list[Run]:
         if launch.store.may_have_runs:
             console.warn(f"cannot look up earlier runs: {error}")
         return []
+
+
+def digest_of_statistics(uri: str) -> str:
+    """Return the SHA-256 of a baseline: of a run, that of its statistics as an artifact, else of the file or split."""
+    folder = RunFolder(uri)
+    if folder.is_whole():
+        return hash_of_files(folder.read_manifest().artifacts[STATISTICS].files)
+    file = storage.join(uri, STATISTICS_FILE)
+    return storage.hash_file(file if storage.exists(file) else uri)[1].hex()
 
 
 def _resolve(wanted: str, launch: Launch) -> str:

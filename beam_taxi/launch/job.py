@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from beam_taxi import storage
+from beam_taxi.launch.baseline import digest_of_statistics
 from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
@@ -19,21 +21,24 @@ from beam_taxi.launch.runners.base import Runner
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import InputEntry, RunManifest, SplitEntry
 from beam_taxi.run.versions import versions
-from beam_taxi.settings import Settings
+from beam_taxi.settings import CHECKS_FILE, SCHEMA_FILE
 
 if TYPE_CHECKING:
     from beam_taxi.sources.plan import TablePlan
 
 
-def planned_manifest(settings: Settings, plan: TablePlan) -> RunManifest:
+def planned_manifest(launch: Launch, plan: TablePlan) -> RunManifest:
     """Return the manifest of a run that starts now, as far as it is known before the data are read."""
+    settings = launch.settings
     inputs = [input_entry(one) for one in plan.sources]
     notes = (*plan.notes, *schema_notes(plan.declared if settings.schema is not None else (), plan.columns))
-    return replace(manifest_of_inputs(settings, inputs), warnings=notes)
+    digests = [digest_of_statistics(uri) for uri in settings.validation.baseline_files]
+    return replace(manifest_of_inputs(launch, inputs), warnings=notes, baseline_sha256=next(iter(digests), None))
 
 
-def manifest_of_inputs(settings: Settings, inputs: Sequence[InputEntry]) -> RunManifest:
+def manifest_of_inputs(launch: Launch, inputs: Sequence[InputEntry]) -> RunManifest:
     """Return the manifest of a run that starts now, of which no more than the inputs is known."""
+    settings = launch.settings
     return RunManifest(
         run_id=settings.run_id,
         pipeline_name=settings.pipeline_name,
@@ -44,7 +49,20 @@ def manifest_of_inputs(settings: Settings, inputs: Sequence[InputEntry]) -> RunM
         inputs=tuple(inputs),
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        given=_given(launch.sources),
     )
+
+
+def _given(sources: Mapping[str, str]) -> dict[str, str]:
+    """Return the URIs of the given schema and checks by option, from their paths by the names that results use."""
+    found = {}
+    if SCHEMA_FILE in sources:
+        from beam_taxi.schemas.read import schema_uri
+
+        found["schema"] = storage.absolute(schema_uri(sources[SCHEMA_FILE]))
+    if CHECKS_FILE in sources:
+        found["checks"] = storage.absolute(sources[CHECKS_FILE])
+    return found
 
 
 def run_job(

@@ -63,12 +63,16 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Consequence:
-    """What follows from an outcome: the state to record, whether to remove the folder, exit status and message."""
+    """What follows from an outcome: the state to record, whether to remove the folder, exit status and message.
+
+    `step` is the step of the graph that failed, if that is known.
+    """
 
     state: State | None
     removes_folder: bool
     exit_status: int
     message: str
+    step: str = ""
 
 
 class Waiting(Protocol):
@@ -134,7 +138,8 @@ def consequence(outcome: Outcome) -> Consequence:
         status = 0 if outcome.manifest.validation.accepted else NOT_ACCEPTED
         return Consequence(State.COMPLETE, False, status, "")
     if isinstance(outcome, Failed):
-        return Consequence(State.FAILED, True, outcome.error.exit_status, str(outcome.error))
+        error = outcome.error
+        return Consequence(State.FAILED, True, error.exit_status, str(error), error.step)
     if isinstance(outcome, Cancelled):
         return Consequence(State.CANCELED, True, 1, outcome.reason)
     return Consequence(None, False, 0 if outcome.is_expected else 1, outcome.reason)

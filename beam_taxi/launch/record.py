@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
-from beam_taxi.launch.outcome import Done, Outcome, State, consequence
+from beam_taxi.launch.outcome import Consequence, Done, Outcome, consequence
 from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.run.folder import MANIFEST
 from beam_taxi.run.manifest import RunManifest
@@ -101,8 +101,8 @@ class RunRecord:
         if isinstance(outcome, Done):
             return self._complete(outcome.manifest, self._store, on_worker)
         follows = consequence(outcome)
-        if self._may_be_started and follows.state is not None:
-            self._abandon(follows.state, follows.message, self._store)
+        if self._may_be_started:
+            self._abandon(follows, self._store)
         return {}
 
     def _complete(self, manifest: RunManifest, store: StoreAddress, on_worker: bool) -> Mapping[str, int]:
@@ -119,11 +119,15 @@ class RunRecord:
             message = f"the run is complete but was not recorded: {error}; record it later: {later}"
             raise BeamTaxiError(message) from error
 
-    def _abandon(self, state: State, reason: str, store: StoreAddress) -> None:
+    def _abandon(self, follows: Consequence, store: StoreAddress) -> None:
         from beam_taxi.metadata import recorder
 
+        if follows.state is None:
+            return
         try:
-            recorder.fail(self._planned.run_id, store, reason, state.value, self._attempt)
+            recorder.fail(
+                self._planned.run_id, store, follows.message, follows.state.value, self._attempt, follows.step
+            )
         except BeamTaxiError as error:
             if self._attempt is None:
                 return

@@ -15,8 +15,8 @@ _CLASSES: dict[str, type[BeamTaxiError]] = {
 }
 _IN_TRACE = re.compile(rf"^(?:[\w.]*\.)?({'|'.join(_CLASSES)}): (.+)$", re.M)
 _PLACE = re.compile(r"(.*?): (?:line|row) (\d+): ")
-# Beam appends the step to the message of an exception.
-_STEP = re.compile(r" \[while running '.*?'\]")
+# Beam appends the step to the message of an exception, and on some runners a number to the step.
+_STEP = re.compile(r" \[while running '([^/\n]*?)(?:-ptransform-\d+)?(?:/.*?)?'\]")
 _PYTHON_TRACE = re.compile(r'^ *File "([^"]+)", line (\d+), in .*\n(?:[ \t]+(?![ \t]|File ").*\n)*(\S.*)', re.M)
 _JAVA_CAUSE = re.compile(
     r"^(?:Caused by: |Pipeline \S+ failed in state \w+: )?((?:\w+\.)+\w*(?:Exception|Error)\b.*)", re.M
@@ -37,9 +37,21 @@ def find_error(text: str) -> BeamTaxiError | None:
     Several workers may have failed: bad data comes first, by file and line. Otherwise it is the last one, which the
     others may have caused.
     """
-    found = [_CLASSES[name](message) for name, message in _IN_TRACE.findall(_STEP.sub("", text))]
+    found = [_own(_CLASSES[name], message) for name, message in _IN_TRACE.findall(text)]
     data = [one for one in found if isinstance(one, DataError)]
     return min(data, key=_place) if data else found[-1] if found else None
+
+
+def _own(kind: type[BeamTaxiError], message: str) -> BeamTaxiError:
+    error = kind(_STEP.sub("", message))
+    error.step = _step_in(message)
+    return error
+
+
+def _step_in(text: str) -> str:
+    """Return the outermost step of the graph in which the last exception of a text was raised, empty if unknown."""
+    steps = _STEP.findall(text)
+    return steps[-1] if steps else ""
 
 
 def _place(error: DataError) -> tuple[str, int, str]:
@@ -73,6 +85,9 @@ def explain(error: Exception) -> BeamTaxiError:
         explained = BeamTaxiError(
             f"the run failed: {_named(error, with_type=isinstance(error, LookupError))}{_kept(trace)}"
         )
+        explained.step = _step_in(text)
+    if isinstance(error, BeamTaxiError):
+        explained.step = explained.step or error.step
     explained.__cause__ = error
     return explained
 

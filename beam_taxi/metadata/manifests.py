@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from beam_taxi import storage
-from beam_taxi.metadata.nodes import hash_of_files
+from beam_taxi.metadata.hashes import hash_of_files
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.settings import NO_INFLUENCE

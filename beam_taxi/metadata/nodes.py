@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from beam_taxi.metadata import parameters
+from beam_taxi.metadata.hashes import fingerprint, hash_of_files
 from beam_taxi.metadata.mlmd import Execution, Value
+from beam_taxi.metadata.parameters import ALL_SPLITS, TFX_VERSION, left_out
 from beam_taxi.metadata.texts import shorten, storable, text_of_first
 from beam_taxi.metadata.types import example_gen, input_type
-from beam_taxi.run.folder import MANIFEST, RunFolder
-from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest
-
-TFX_VERSION = "1.16.0"
-"""Tells readers the layout of the artifacts; below 0.29 they look for another one."""
+from beam_taxi.run.folder import MANIFEST, STATISTICS, RunFolder
+from beam_taxi.run.manifest import Artifact, InputEntry, RunManifest
 
 INPUT = "input"
 """The event key of the inputs of a run; as artifacts their keys are input/0, input/1, …"""
@@ -22,9 +21,11 @@ INPUT = "input"
 BASELINE = "baseline_statistics"
 """The event key of the statistics that those of a run are compared with: an artifact of an earlier run."""
 
+GIVEN_SCHEMA = "given_schema"
+"""The event key of the schema that ImportSchemaGen imports, if it is an artifact of an earlier run."""
+
 _INT32 = 2**31
 """ML Metadata's MySQL columns for integers have 32 bits."""
-_PATTERN_CHARACTERS = 4_000
 
 
 class Struct(dict[str, float]):
@@ -93,64 +94,43 @@ def event_key(key: str) -> str:
 
 
 def steps(manifest: RunManifest) -> list[Step]:
-    """Return the steps of a run; before the run, some parameters and outputs are missing."""
-    settings, ingest = manifest.settings, _ingest_parameters(manifest)
+    """Return the steps of a run; before the run, some parameters and outputs are missing.
+
+    A given schema is an input of every step that uses it: it sets the types of the columns, says which integers are
+    categories, and is what the data are validated against.
+
+    Without Examples, StatisticsGen has read the inputs of the run itself. They are its inputs, under their own key and
+    with their own types, and so readers of a lineage find them. Readers take what is under TFX's key `examples` for an
+    artifact of type Examples, with splits and TFRecords, and there is none.
+    """
+    settings, ingest = manifest.settings, parameters.of_ingest(manifest)
     rejects = ("rejects",) if "rejects" in manifest.artifacts else ()
     # Older versions inferred the schema of a run even if one was given, and did not validate.
     is_given = settings.schema is not None and _may_have(manifest, "inferred_schema")
     given = ("schema",) if is_given else ()
-    all_splits = {"exclude_splits": "[]"}
+    statistics = parameters.of_statistics(manifest)
     if settings.examples:
         node = example_gen(entry.format for entry in manifest.inputs)
         found = [
-            Step(node, (INPUT,), ("examples", *rejects), ingest),
-            Step("StatisticsGen", ("examples", *given), ("statistics",), all_splits),
+            Step(node, (INPUT, *given), ("examples", *rejects), ingest),
+            Step("StatisticsGen", ("examples", *given), ("statistics",), statistics),
         ]
     else:
-        found = [Step("StatisticsGen", (INPUT, *given), ("statistics", *rejects), {**ingest, **all_splits})]
+        found = [Step("StatisticsGen", (INPUT, *given), ("statistics", *rejects), {**ingest, **statistics})]
     inferred = ("inferred_schema",) if given else ("schema",)
-    found.append(Step("SchemaGen", ("statistics",), inferred, {**all_splits, "infer_feature_shape": 1}))
+    found.append(Step("SchemaGen", ("statistics",), inferred, {**ALL_SPLITS, "infer_feature_shape": 1}))
     if given:
-        found.append(Step("ImportSchemaGen", (), given, {}))
+        found.append(Step("ImportSchemaGen", (GIVEN_SCHEMA,), given, parameters.of_given_schema(manifest)))
     if settings.is_validated and (not manifest.artifacts or manifest.validation_file is not None):
         anomalies = ("anomalies",) if given else ()
-        found.append(Step("ExampleValidator", ("statistics", *given, BASELINE), anomalies, all_splits))
+        judged_by = parameters.of_validation(manifest)
+        found.append(Step("ExampleValidator", ("statistics", *given, BASELINE), anomalies, judged_by))
     return found
 
 
 def _may_have(manifest: RunManifest, key: str) -> bool:
     """Return whether a run has an artifact, or will have it."""
     return not manifest.artifacts or key in manifest.artifacts
-
-
-def _ingest_parameters(manifest: RunManifest) -> dict[str, int | str]:
-    settings = manifest.settings
-    patterns = [shorten(one, _PATTERN_CHARACTERS) for one in (*settings.input, *filter(None, [settings.query]))]
-    splits = [{"name": split.name, "hash_buckets": split.weight} for split in manifest.splits]
-    input_base, _ = text_of_first([shorten(one, _PATTERN_CHARACTERS) for one in settings.input], ",".join)
-    input_config, patterns_left_out = text_of_first(
-        patterns, lambda some: json.dumps({"splits": [{"name": "single_split", "pattern": one} for one in some]})
-    )
-    output_config, splits_left_out = text_of_first(
-        splits, lambda some: json.dumps({"split_config": {"splits": list(some)}})
-    )
-    parameters: dict[str, int | str] = {
-        "input_base": input_base,
-        "input_config": input_config,
-        "output_config": output_config,
-        "output_data_format": 6,
-        "output_file_format": 5,
-        "span": 0,
-        **_left_out(patterns=patterns_left_out, splits=splits_left_out),
-    }
-    if all(entry.content_hash is not None for entry in manifest.inputs):
-        parameters["input_fingerprint"] = fingerprint(manifest.inputs)
-    return parameters
-
-
-def _left_out(**counts: int) -> dict[str, int]:
-    """Return the properties that say how many values did not fit into another property; the manifest has them all."""
-    return {f"{name}_left_out": count for name, count in counts.items() if count}
 
 
 def run_properties(manifest: RunManifest) -> Properties:
@@ -162,6 +142,7 @@ def run_properties(manifest: RunManifest) -> Properties:
         "run_id": manifest.run_id,
         "manifest": RunFolder(manifest.run_uri).uri_of(MANIFEST),
         "settings_sha256": manifest.settings_sha256,
+        **parameters.of_run(manifest),
         **verdict,
     }
 
@@ -188,7 +169,7 @@ def outputs(manifest: RunManifest) -> list[Node]:
 
 def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     key, splits = artifact.key, [split.name for split in manifest.splits]
-    split_names, left_out = text_of_first(splits, lambda some: json.dumps(list(some)))
+    split_names, missing = text_of_first(splits, lambda some: json.dumps(list(some)))
     properties: dict[str, int | str] = {}
     custom: dict[str, int | str | Mapping[str, float]] = {
         "is_external": 0,
@@ -199,7 +180,7 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     }
     if key in ("examples", "statistics", "anomalies"):
         properties = {"split_names": split_names, "span": 0}
-        custom |= {"span": 0, **_left_out(splits=left_out)}
+        custom |= {"span": 0, **left_out(splits=missing)}
     if key == "examples":
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
@@ -210,6 +191,14 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     if key == "statistics":
         custom |= {"stats_dashboard_link": "", "sample_rate_by_split": dict.fromkeys(splits, 1.0)}
     return Node(key, artifact.type, RunFolder(manifest.run_uri).uri_of(key), properties, custom)
+
+
+def used_of_other_runs(manifest: RunManifest) -> Iterator[tuple[str, str, str]]:
+    """Yield event key, type and URI of what a run used that may be an artifact of another run."""
+    for uri in manifest.settings.validation.baseline_files:
+        yield BASELINE, "ExampleStatistics", RunFolder(uri).uri_of(STATISTICS)
+    if "schema" in manifest.given:
+        yield GIVEN_SCHEMA, "Schema", manifest.given["schema"].rpartition("/")[0]
 
 
 def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
@@ -225,17 +214,3 @@ def set_properties(properties: Mapping[str, Value], values: Properties) -> None:
             properties[key].int_value = value
         else:
             properties[key].double_value = value
-
-
-def hash_of_files(files: Iterable[ArtifactFile]) -> str:
-    """Return one hash for the files of an artifact: SHA-256 of their sorted paths and hashes."""
-    return _hash_lines(f"{file.path} {file.sha256}\n" for file in files)
-
-
-def fingerprint(entries: Iterable[InputEntry]) -> str:
-    """Return one hash for the inputs: SHA-256 of their sorted URIs and content hashes."""
-    return _hash_lines(f"{entry.uri} {entry.content_hash}\n" for entry in entries)
-
-
-def _hash_lines(lines: Iterable[str]) -> str:
-    return hashlib.sha256(storable("".join(sorted(lines))).encode()).hexdigest()

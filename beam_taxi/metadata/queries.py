@@ -16,6 +16,7 @@ from beam_taxi.metadata import mlmd
 from beam_taxi.metadata.mlmd import EventType, Execution, MetadataStore, Value
 from beam_taxi.metadata.names import context_named
 from beam_taxi.metadata.nodes import INPUT, attempt_of, event_key, key_of, run_id_of
+from beam_taxi.metadata.run_state import failure_of, state_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
 
@@ -24,7 +25,8 @@ from beam_taxi.metadata.types import RUN_END
 class Run:
     """A run: the latest attempt under its id, with times in ISO 8601, UTC.
 
-    `state` is that of its executions. `properties` are those of the first execution; of a job outside the process that
+    `state` is that of its executions, FAILED if one of them is. `properties` are those of the first execution, with the
+    `error` and the `failed_node` of one that failed; of a job outside the process that
     launched it they have `job_runner`, `job_id`, `job_service`, `job_page` and `job_cancel`.
     """
 
@@ -208,12 +210,12 @@ def _runs(executions: Iterable[Execution]) -> list[Run]:
         attempt = max(map(attempt_of, of_all_attempts))
         its = sorted((one for one in of_all_attempts if attempt_of(one) == attempt), key=lambda one: one.id)
         first = its[0]
-        properties = _properties(first.custom_properties)
+        properties = {**_properties(first.custom_properties), **failure_of(its)}
         runs.append(
             Run(
                 run_id=run_id,
                 pipeline=str(properties["pipeline_name"]),
-                state=_state(first),
+                state=state_of(its),
                 attempt=attempt,
                 started=_time(first.create_time_since_epoch),
                 updated=_time(max(one.last_update_time_since_epoch for one in its)),

@@ -84,9 +84,12 @@ def record(manifest: RunManifest, store: Store, attempt: int | None = None) -> d
         return run.ids()
 
 
-def fail(run_id: str, store: Store, error: str, state: str = "FAILED", attempt: int | None = None) -> None:
+def fail(
+    run_id: str, store: Store, error: str, state: str = "FAILED", attempt: int | None = None, step: str = ""
+) -> None:
     """Record that an attempt at a run FAILED, or was CANCELED, and why.
 
+    `step` is the step of the graph that failed; unless it is known, the first execution is the one that failed.
     `attempt` is what `start` returned; the default is the latest, which may be that of another launch. Raises
     StoreError, and BeamTaxiError if the run was not started or has already ended in another state.
     """
@@ -94,7 +97,7 @@ def fail(run_id: str, store: Store, error: str, state: str = "FAILED", attempt: 
         run = _started(connection, run_id, attempt)
         with run.ending(state) as first:
             if first:
-                run.abandon(state, error)
+                run.abandon(state, error, step)
 
 
 def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> dict[str, int]:
@@ -108,6 +111,7 @@ def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> 
         run_id=manifest.run_id,
         pipeline_name=manifest.pipeline_name,
         settings=manifest.settings,
+        given=manifest.given,
         settings_sha256=manifest.settings_sha256,
     )
     with open_store(store, write=True) as connection:

@@ -15,9 +15,9 @@ from beam_taxi.metadata import nodes
 from beam_taxi.metadata.mlmd import Artifact, Context, Edge, Event, EventType, Execution, MetadataStore, State
 from beam_taxi.metadata.names import artifact_named, context_named, own_context
 from beam_taxi.metadata.queries import Run
+from beam_taxi.metadata.run_state import end_without_result, node_that_failed
 from beam_taxi.metadata.texts import storable
 from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
-from beam_taxi.run.folder import STATISTICS, RunFolder
 from beam_taxi.run.manifest import RunManifest
 
 
@@ -65,7 +65,7 @@ class StoredRun:
     def stage(
         self, manifest: RunManifest, start: nodes.Properties, with_outputs: bool = True, is_start: bool = False
     ) -> bool:
-        """Create what does not exist yet: RUNNING executions and PENDING artifacts, in the contexts of their nodes.
+        """Create what does not exist yet, in the contexts of their nodes: RUNNING executions, inputs, PENDING outputs.
 
         `start` has the execution properties that only a start sets. Return False, without a change, if `is_start` is
         set and another process has created the attempt. Raises UsageError if the store takes the name of the run, or
@@ -87,7 +87,7 @@ class StoredRun:
                 self._put(
                     pipeline,
                     [self._execution(manifest, step, pb.Execution.RUNNING, None, start) for step in new_steps],
-                    [self._artifact(pipeline, node, pb.Artifact.PENDING, None) for node in new_nodes],
+                    [self._artifact(pipeline, node, self._first_state(node), None) for node in new_nodes],
                     self._input_edges(new_steps, new_nodes),
                 )
                 break
@@ -95,6 +95,10 @@ class StoredRun:
                 continue
         self._join_nodes(pipeline, steps)
         return True
+
+    def _first_state(self, node: nodes.Node) -> State:
+        """Return the state of a new artifact: an input exists already."""
+        return self._pb.Artifact.LIVE if node.event_key == nodes.INPUT else self._pb.Artifact.PENDING
 
     def add_properties(self, properties: nodes.Properties) -> None:
         """Add properties to the executions that are RUNNING, and change nothing else of them, in one transaction."""
@@ -108,7 +112,7 @@ class StoredRun:
 
     def _input_edges(self, new_steps: list[nodes.Step], new_nodes: list[nodes.Node]) -> list[Edge]:
         """Return the events of the inputs, if the step that reads them is new."""
-        if not new_steps or new_steps[0].inputs != (nodes.INPUT,):
+        if not new_steps or nodes.INPUT not in new_steps[0].inputs:
             return []
         read = [number for number, node in enumerate(new_nodes) if node.event_key == nodes.INPUT]
         return [(0, number, self._event(self._pb.Event.INPUT, nodes.INPUT, i)) for i, number in enumerate(read)]
@@ -144,17 +148,17 @@ class StoredRun:
                 found[key] = artifact_named(self._store, artifact.type, name)
                 if found[key] is None:
                     raise BeamTaxiError(f"run {reused.run_id}: the store has no {key} to reuse")
-        baseline = self._baseline(manifest)
-        return found if baseline is None else {**found, nodes.BASELINE: baseline}
+        return found | self._of_other_runs(manifest)
 
-    def _baseline(self, manifest: RunManifest) -> Artifact | None:
-        """Return the statistics of the run that this one is compared with, if the store has them."""
-        uri = manifest.settings.validation.baseline
-        if uri is None:
-            return None
-        recorded = self._store.get_artifacts_by_uri(RunFolder(uri).uri_of(STATISTICS))
-        live = [one for one in recorded if one.state == self._pb.Artifact.LIVE]
-        return max(live, key=lambda one: one.id, default=None)
+    def _of_other_runs(self, manifest: RunManifest) -> dict[str, Artifact]:
+        """Return the artifacts of other runs that this one used, if the store has them, by the keys of their events."""
+        found = {}
+        for key, type_name, uri in nodes.used_of_other_runs(manifest):
+            type_id, recorded = self._types.artifacts[type_name], self._store.get_artifacts_by_uri(storable(uri))
+            live = [one for one in recorded if one.type_id == type_id and one.state == self._pb.Artifact.LIVE]
+            if live:
+                found[key] = max(live, key=lambda one: one.id)
+        return found
 
     def _paths(self, step: nodes.Step, keys: list[str]) -> Iterator[tuple[str, int, str, EventType]]:
         """Yield key and index of an event's path, the key of its artifact, and its type."""
@@ -164,17 +168,24 @@ class StoredRun:
         for name in step.outputs:
             yield name, 0, name, self._pb.Event.OUTPUT
 
-    def abandon(self, state: str, error: str) -> None:
-        """End the attempt without outputs, in one transaction. Raises BeamTaxiError if it was not started."""
-        executions = list(self._executions().values())
+    def abandon(self, state: str, error: str, step: str = "") -> None:
+        """End the attempt without outputs, in one transaction. Raises BeamTaxiError if it was not started.
+
+        If it FAILED, so did the execution of a step of the graph, and the others are CANCELED; see `run_state`.
+        """
+        executions = sorted(self._executions().values(), key=lambda one: one.id)
         if not executions:
             raise BeamTaxiError(f"run {self._run_id} was not started in this store")
+        failed = node_that_failed(step, [nodes.key_of(one.name) for one in executions])
         for one in executions:
-            one.last_known_state = self._pb.Execution.State.Value(state)
-            nodes.set_properties(one.custom_properties, {"error": error})
+            own, properties = end_without_result(nodes.key_of(one.name), state, error, failed)
+            one.last_known_state = self._pb.Execution.State.Value(own)
+            nodes.set_properties(one.custom_properties, properties)
         pending = [one for one in self._artifacts().values() if one.state == self._pb.Artifact.PENDING]
         for one in pending:
-            one.state = self._pb.Artifact.ABANDONED
+            # Older versions of this package started runs with PENDING inputs.
+            is_input = nodes.event_key(nodes.key_of(one.name)) == nodes.INPUT
+            one.state = self._pb.Artifact.LIVE if is_input else self._pb.Artifact.ABANDONED
         pipeline = executions[0].custom_properties["pipeline_name"].string_value
         self._put(pipeline, executions, [*pending, self._end(state)], [])
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from beam_taxi import storage
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import recorder
+from beam_taxi.metadata.hashes import hash_of_files
 from beam_taxi.metadata.manifests import verify_files
-from beam_taxi.metadata.nodes import hash_of_files
 from beam_taxi.metadata.process import Identity, is_gone
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run, list_runs
 from beam_taxi.metadata.store import Store

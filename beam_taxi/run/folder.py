@@ -49,9 +49,13 @@ def rejects_path(index: int, count: int) -> str:
     return f"rejects-{index:05d}-of-{count:05d}.jsonl"
 
 
+STATISTICS_FILE = "FeatureStats.pb"
+"""The name of the one file in the folder of a split's statistics."""
+
+
 def statistics_path(split: str) -> str:
     """Return the path of a split's statistics below the folder of the ExampleStatistics."""
-    return f"Split-{split}/FeatureStats.pb"
+    return f"Split-{split}/{STATISTICS_FILE}"
 
 
 def anomalies_path(split: str) -> str:

@@ -108,6 +108,11 @@ class RunManifest:
     `versions` has everything that determines the content of the artifacts; `code` is a hash of this package's source.
     `validation` is the summary of the judgement, whose file is `validation_file`, if there is one.
     `profile_file` is that of the profile, which earlier releases did not write.
+
+    `given` has the URIs of the given schema and checks, by the names of their options; their texts are in `settings`.
+    `baseline_sha256` is the hash of the statistics that the data are compared with: of a run, as the content of its
+    artifact has it, else of the file. `statistics_options` is JSON that TFDV's `StatsOptions.from_json` reads: the
+    options of the statistics, without the given schema.
     """
 
     run_id: str
@@ -126,6 +131,9 @@ class RunManifest:
     validation: Summary = field(default_factory=Summary)
     validation_file: ArtifactFile | None = None
     profile_file: ArtifactFile | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    baseline_sha256: str | None = None
+    statistics_options: str | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.public.proto import slicing_spec_pb2
 
-from beam_taxi.settings import StatisticsSettings
+from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.statistics.merge import RANKED_VALUES
 
 
@@ -22,3 +23,18 @@ def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tf
         num_histogram_buckets=settings.histogram_buckets,
         num_quantiles_histogram_buckets=settings.quantile_buckets,
     )
+
+
+def options_json(settings: Settings) -> str:
+    """Return TFDV's options for these settings as JSON that `tfdv.StatsOptions.from_json` reads.
+
+    Columns and slices are chosen before TFDV sees the rows; here they are options, so that TFDV computes the same from
+    the Examples. The given schema is left out: TFX's StatisticsGen has it as an input, and refuses it in both places.
+    """
+    chosen = settings.statistics
+    options = stats_options(chosen)
+    options.feature_allowlist = chosen.described_columns() or None
+    if chosen.slice_features:
+        specs = [slicing_spec_pb2.SlicingSpec(feature_keys=[name]) for name in chosen.slice_features]
+        options.slicing_config = slicing_spec_pb2.SlicingConfig(slicing_specs=specs)
+    return str(options.to_json())

@@ -11,10 +11,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.run.folder import MANIFEST, STATISTICS, RunFolder, read_manifest, statistics_path
+from beam_taxi.run.folder import MANIFEST, STATISTICS, STATISTICS_FILE, RunFolder, read_manifest, statistics_path
 from beam_taxi.run.manifest import RunManifest
-
-_FILE = "FeatureStats.pb"
 
 AnyStatistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 """The statistics of a split: of all rows, and of each slice."""
@@ -30,14 +28,14 @@ def read_statistics(uri: str) -> dict[str, AnyStatistics]:
     uri = storage.absolute(uri)
     if RunFolder(uri).is_whole():
         return statistics_of_run(uri, read_manifest(uri))
-    if storage.exists(storage.join(uri, _FILE)):
-        return {_split(uri): _read(storage.join(uri, _FILE))}
+    if storage.exists(storage.join(uri, STATISTICS_FILE)):
+        return {_split(uri): _read(storage.join(uri, STATISTICS_FILE))}
     if not storage.is_remote(uri) and os.path.isdir(uri):
-        raise UsageError(f"{uri}: has neither {MANIFEST} nor {_FILE}: not a finished run or a split")
+        raise UsageError(f"{uri}: has neither {MANIFEST} nor {STATISTICS_FILE}: not a finished run or a split")
     folder, name = os.path.split(uri)
     if name == MANIFEST:
         return statistics_of_run(folder, read_manifest(uri))
-    return {_split(folder) if name == _FILE else name: _read(uri)}
+    return {_split(folder) if name == STATISTICS_FILE else name: _read(uri)}
 
 
 def statistics_of_run(uri: str, manifest: RunManifest) -> dict[str, AnyStatistics]:

@@ -16,7 +16,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from beam_taxi.run.folder import STATISTICS, RunFolder, statistics_path
 from beam_taxi.run.manifest import Artifact
 from beam_taxi.settings import Settings
-from beam_taxi.statistics.options import stats_options
+from beam_taxi.statistics.options import options_json, stats_options
 from beam_taxi.statistics.redact import redact_statistics
 from beam_taxi.statistics.splits import SEPARATOR, by_split, overall
 from beam_taxi.transforms.write_examples import SplitBatch
@@ -27,12 +27,13 @@ StatisticsBySplit = Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
 class ComputedStatistics(NamedTuple):
     """The output of `ComputeStatistics`: parts of its artifact, and one mapping from splits to their statistics.
 
-    `batches` are the rows that they are of, by split, and by split and slice.
+    `batches` are the rows that they are of, by split, and by split and slice. `options` are TFDV's, as JSON.
     """
 
     artifacts: PCollection[Artifact]
     statistics: PCollection[StatisticsBySplit]
     batches: PCollection[SplitBatch]
+    options: str
 
 
 class ComputeStatistics(beam.PTransform):
@@ -60,7 +61,7 @@ class ComputeStatistics(beam.PTransform):
             | "Generate" >> GenerateSlicedStatisticsImpl(options, is_slicing_enabled=True)
             | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
-        return ComputedStatistics(outputs.artifacts, outputs.statistics, batches)
+        return ComputedStatistics(outputs.artifacts, outputs.statistics, batches, options_json(settings))
 
 
 def _slices(keyed: SplitBatch, slicers: Iterable[Any]) -> Iterator[SplitBatch]:
