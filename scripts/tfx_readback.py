@@ -1,8 +1,8 @@
 """Read runs of this package by TFX's own code, and let TFX's components go on from them; a line for each check.
 
 Usage: scripts/tfx_readback.sh, which makes the runs `first`, `second` and `cached` of the pipeline `taxi` from a CSV
-file, `columns` of `other` from a Parquet file, and `judged` and `refused` of `judged`, in FOLDER and starts this with a
-Python that has TFX 1.16: tfx_readback.py FOLDER
+file, `columns` of `other` from a Parquet file, `judged` and `refused` of `judged`, and `shaped`, `bare` and `bad` of
+`shaped`, in FOLDER and starts this with a Python that has TFX 1.16: tfx_readback.py FOLDER
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import shutil
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
 from tfx.utils import io_utils
 from tfx_bsl.tfxio import dataset_options
+from tfx_shape import SHAPE_CHECKS
 
 PIPELINE = "taxi"
 ENDS = {"first": "COMPLETE", "second": "COMPLETE", "cached": "CACHED"}
@@ -264,16 +266,18 @@ def main(folder: Path) -> int:
     logging.disable(logging.WARNING)
     with metadata.Metadata(metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))) as handle:
         record = Record(folder, handle)
-        for check in CHECKS:
-            name = check.__name__.replace("_", " ")
+        checks = {check.__name__: partial(check, record) for check in CHECKS}
+        checks |= {check.__name__: partial(check, folder, handle) for check in SHAPE_CHECKS}
+        for function, check in checks.items():
+            name = function.replace("_", " ")
             try:
-                print(f"ok      {name}: {check(record)}", flush=True)
+                print(f"ok      {name}: {check()}", flush=True)
             # Whatever TFX raises, it is one failed check.
             except Exception:
                 traceback.print_exc()
                 print(f"FAILED  {name}", flush=True)
                 failed += 1
-    print(f"{len(CHECKS) - failed} of {len(CHECKS)} checks, with ml-metadata {ml_metadata.__version__}")
+    print(f"{len(checks) - failed} of {len(checks)} checks, with ml-metadata {ml_metadata.__version__}")
     return int(failed > 0)
 
 

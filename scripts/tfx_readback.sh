@@ -26,4 +26,9 @@ run columns parquet other
 run judged csv judged --schema "$folder/first" --baseline "$folder/first"
 sed -i 's/Cash/Coins/' "$folder/trips.csv"
 run refused csv judged --schema "$folder/first" || test "$?" = 4
+run shaped csv shaped --schema "$folder/first" --baseline "$folder/first" --fail_on none --splits train:3,eval:1 \
+    --split_key payment_type --max_rejects 3 --null_values NA,n/a --drop_columns dropoff_census_tract --trim \
+    --slice_features payment_type --weight_feature trip_miles --label tips --stats_features fare,company --top_k 7
+run bare csv shaped --no_examples --schema "$folder/first" --fail_on none
+run bad csv shaped --max_rejects 0 || test "$?" = 3
 TF_CPP_MIN_LOG_LEVEL=3 "$python" -W ignore scripts/tfx_readback.py "$folder"

@@ -184,7 +184,8 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     if key == "examples":
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
-    if key == "anomalies":
+    # Manifests of older releases have no blessing, and ML Metadata aborts the process on a value that is not set.
+    if key == "anomalies" and manifest.validation.blessed:
         custom["blessed"] = Struct(manifest.validation.blessed)
     if key == "rejects":
         custom |= {f"rejects_{code}": count for code, count in manifest.count_rejects().items()}
