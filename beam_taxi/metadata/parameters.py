@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -103,8 +104,13 @@ def of_validation(manifest: RunManifest) -> Parameters:
 
 def of_run(manifest: RunManifest) -> Parameters:
     """Return what every execution of a run has: the options that are not at their defaults, and the versions."""
-    versions = {**manifest.versions, "ml-metadata": version("ml-metadata"), "tfx_layout": TFX_VERSION}
+    versions = {**manifest.versions, "ml-metadata": _ml_metadata(), "tfx_layout": TFX_VERSION}
     return {"options": "{}"} | _mapping("options", given_options(manifest.settings)) | _mapping("versions", versions)
+
+
+@cache
+def _ml_metadata() -> str:
+    return version("ml-metadata")
 
 
 def left_out(**counts: int) -> Parameters:

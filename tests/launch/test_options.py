@@ -25,6 +25,7 @@ from beam_taxi.settings import (
     StatisticsSettings,
     ValidationSettings,
     command_line,
+    given_options,
 )
 
 # argparse drops a word `--`, wherever it stands; null characters are in no command line.
@@ -91,6 +92,36 @@ def test_the_command_line_of_settings_gives_them_again(settings: Settings):
         del words[place : place + 2]
     again = parse([*words, "--run_id", settings.run_id, "--metadata_store", "none"]).settings
     assert again == replace(settings, schema=None)
+
+
+_NOT_OPTIONS_OF_THE_DATA = {
+    *("input", "output", "run_id", "pipeline_name", "query", "project", "batch_bytes", "splits", "schema", "checks")
+}
+
+
+@given(settings())
+def test_the_given_options_are_those_of_the_command_line(settings: Settings):
+    flags = {word.partition("=")[0][2:] for word in command_line(settings) if word.startswith("--")}
+    assert given_options(settings).keys() == flags - _NOT_OPTIONS_OF_THE_DATA
+
+
+def test_given_options_are_json_values():
+    settings = Settings(
+        ("a.csv",),
+        "/out/r",
+        "r",
+        examples=False,
+        split_key="id",
+        max_reject_ratio=0.5,
+        columns=ColumnSettings(drop=("b*",), names={"a": "x"}),
+    )
+    assert given_options(settings) == {
+        "no_examples": True,
+        "split_key": "id",
+        "max_reject_ratio": 0.5,
+        "drop_columns": ["b*"],
+        "rename": {"a": "x"},
+    }
 
 
 def test_defaults_need_no_flags():

@@ -6,8 +6,10 @@ import tempfile
 from itertools import permutations
 from pathlib import Path
 
+import apache_beam as beam
 import grpc
 import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_taxi.errors import BeamTaxiError, DataError, StorageError
 from beam_taxi.launch.traces import as_fault, cause_of, explain, find_error
@@ -82,3 +84,56 @@ def test_an_error_of_grpc_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_error_of_ours_is_its_own_fault():
     error = BeamTaxiError("x")
     assert as_fault(error) is error
+
+
+STEPS = {
+    "of a worker": (LATER, "ReadTable"),
+    "with a number": (
+        "beam_taxi.errors.StorageError: away [while running 'WriteManifest-ptransform-3']",
+        "WriteManifest",
+    ),
+    "of an error that is not ours": (TRACE.format(file="a", error="ValueError: x [while running 'A/B/C']"), "A"),
+    "the last, of several": (
+        TRACE.format(file="a", error="ValueError: x [while running 'A/B']")
+        + TRACE.format(file="b", error="ValueError: y [while running 'C/D']"),
+        "C",
+    ),
+    "unknown": ("java.lang.RuntimeException: lost", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "step"), STEPS.values(), ids=STEPS)
+def test_the_step_that_failed(text: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    explained = explain(RuntimeError(text))
+    assert explained.step == step
+    assert explain(explained).step == step
+
+
+def test_the_step_is_that_of_the_error_that_explains():
+    found = find_error(
+        TRACE.format(file="a", error="beam_taxi.errors.DataError: a.csv: line 1: bad [while running 'ReadTable/B']")
+        + TRACE.format(file="b", error="beam_taxi.errors.StorageError: away [while running 'InferSchema/C']")
+    )
+    assert (str(found), found.step if found else None) == ("a.csv: line 1: bad", "ReadTable")
+
+
+def refuse(_: int) -> None:
+    raise DataError("a.csv: line 1: bad")
+
+
+class ValidateStatistics(beam.PTransform):
+    def expand(self, numbers: beam.PCollection[int]) -> beam.PCollection[None]:
+        return numbers | "Judge" >> beam.Map(refuse)
+
+
+def test_beam_names_the_step():
+    def job() -> None:
+        with TestPipeline(runner="FnApiRunner") as pipeline:
+            _ = pipeline | beam.Create([1]) | "ValidateStatistics" >> ValidateStatistics()
+
+    # The runner wraps the exception of a worker in its own.
+    with pytest.raises(Exception, match="line 1: bad") as raised:
+        job()
+    explained = explain(raised.value)
+    assert (type(explained), str(explained), explained.step) == (DataError, "a.csv: line 1: bad", "ValidateStatistics")

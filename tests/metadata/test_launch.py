@@ -16,6 +16,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from beam_taxi.metadata.on_worker import RecordOnWorker
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
 from beam_taxi.metadata.verify import verify
+from beam_taxi.run.folder import RunFolder
 from beam_taxi.samples import taxi
 from tests.metadata import runs
 from tests.metadata.chaos import BAD, kill_runs, launch
@@ -84,6 +85,22 @@ def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
     assert "schema.pbtxt: has 0 bytes" in out
 
 
+def test_what_was_given_is_recorded(sample: Path, tmp_path: Path):
+    store, checks = f"sqlite:///{tmp_path}/m.sqlite", tmp_path / "checks.yaml"
+    checks.write_text("version: 1\nrows:\n- rule: fare >= 0\n")
+    args = ["--input", sample, "--output", tmp_path, "--metadata_store", store, "--no_examples"]
+    run(*args, "--run_id", "first")
+    given = ["--schema", tmp_path / "first", "--checks", checks, "--baseline", tmp_path / "first", "--fail_on", "none"]
+    run(*args, "--run_id", "second", *given, "--weight_feature", "fare")
+    first, second = (artifacts_of(store, get_run(store, run_id)) for run_id in ("first", "second"))
+    assert second["given_schema"] == first["schema"]
+    assert second["baseline_statistics"] == first["statistics"]
+    manifest = RunFolder(f"{tmp_path}/second").read_manifest()
+    assert manifest.given == {"schema": f"{tmp_path}/first/schema/schema.pbtxt", "checks": str(checks)}
+    assert manifest.baseline_sha256 == first["statistics"].properties["content_sha256"]
+    assert json.loads(manifest.statistics_options or "")["weight_feature"] == "fare"
+
+
 def test_the_command_that_asks(sample: Path, tmp_path: Path):
     out, store = tmp_path / "out", f"sqlite:///{tmp_path}/m.sqlite"
     for run_id, more in (("a", []), ("b", ["--splits", "train:1"])):
@@ -133,7 +150,7 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     store = f"sqlite:///{tmp_path}/out/metadata.sqlite"
     _, err = run("--input", tmp_path / "x.csv", "--output", tmp_path / "out", status=3)
     (failed,) = list_runs(store)
-    assert failed.state == "FAILED"
+    assert (failed.state, failed.properties["failed_node"]) == ("FAILED", "CsvExampleGen")
     assert str(failed.properties["error"]) in err
     assert "x.csv: line 3: has 1 field" in str(failed.properties["error"])
     words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]

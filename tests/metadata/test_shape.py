@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -429,3 +430,31 @@ def test_types_of_tfx_have_no_properties_of_ours(tmp_path: Path):
         "ExampleStatistics": {"span", "split_names"},
         "ExampleAnomalies": {"span", "split_names"},
     }
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metadata.md"
+
+
+def test_the_documentation_has_every_type_and_property(tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/m.sqlite"
+    whole = run_with(
+        changes={"schema": SCHEMA, "validation": dataclasses.replace(CHECKED, baseline="/out/old")},
+        given={"schema": "/out/old/schema/schema.pbtxt", "checks": "/in/checks.yaml"},
+        statistics_options="{}",
+        baseline_sha256="ab",
+    )
+    record_run(store, "old")
+    start(before(whole), store, "FnApiRunner", claim="c")
+    record(whole, store)
+    for run_id, state in (("failed", "FAILED"), ("canceled", "CANCELED")):
+        start(planned(run_id), store, "FnApiRunner")
+        fail(run_id, store, "x", state)
+    record_cached(dataclasses.replace(before(whole), run_id="cached"), whole, store)
+    with open_store(store) as connection:
+        types = [*connection.get_artifact_types(), *connection.get_execution_types(), *connection.get_context_types()]
+        stored = [*connection.get_artifacts(), *connection.get_executions()]
+        events = connection.get_events_by_execution_ids([one.id for one in connection.get_executions()])
+    names = {one.name for one in types} | {one.path.steps[0].key for one in events}
+    names |= {name for one in stored for name in (*one.properties, *one.custom_properties)}
+    documented = set(re.findall(r"`([^`]+)`", DOCUMENT.read_text()))
+    assert {name for name in names if not name.startswith("rejects_")} <= documented
