@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
+from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
@@ -19,6 +19,7 @@ from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
 from beam_taxi.metadata.recorder import init
 from beam_taxi.metadata.verify import manifest_of, reap, verify
+from beam_taxi.metadata.waiting import shown_by
 
 _WIDTH = 60
 Answer = tuple[object, Sequence[Sequence[object]], int]
@@ -36,7 +37,9 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
     if store is None:
         raise UsageError("--metadata_store none: there are no runs")
     answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
-    value, rows, status = answer(store, args)
+    console = TerminalConsole(args.json)
+    with shown_by(lambda: waiting_for_store(console)):
+        value, rows, status = answer(store, args)
     with closed_pipe_ignored():
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))

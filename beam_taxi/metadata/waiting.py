@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import ClassVar, TypeVar
 
 from beam_taxi.metadata.stores.base import StoreStalled
 
 T = TypeVar("T")
-Show = Callable[[float], None]
+Tick = Callable[[float], None]
 """Called in another thread, every two seconds, with the seconds that a store has been waited for."""
+Shown = Callable[[], AbstractContextManager[Tick]]
+"""Entered while an operation of a store goes on."""
 
 CALL_SECONDS = 30.0
 """The limit of a call."""
@@ -25,11 +27,15 @@ class OutOfTimeError(Exception):
     """Something took longer than it was given."""
 
 
-class _Process:
-    """What this process knows: which stores did not answer, by their URIs, and what shows that one is waited for."""
+def _ignore(seconds: float) -> None:
+    pass
 
-    stalled: set[str] = set()
-    show: Show | None = None
+
+class _Process:
+    """What this process knows: which stores did not answer, by their URIs, and who tells the user."""
+
+    stalled: ClassVar[set[str]] = set()
+    shown: ClassVar[Shown] = staticmethod(lambda: nullcontext(_ignore))
 
 
 def limit_of(uri: str) -> float:
@@ -43,46 +49,53 @@ def has_stalled(uri: str) -> bool:
 
 
 @contextmanager
-def shown_by(show: Show) -> Iterator[None]:
-    """Let `show` be called while a store is waited for in the block."""
-    before, _Process.show = _Process.show, show
+def shown_by(shown: Shown) -> Iterator[None]:
+    """Let `shown` tell the user that a store is waited for, until the block ends."""
+    before, _Process.shown = _Process.shown, shown
     try:
         yield
     finally:
-        _Process.show = before
+        _Process.shown = before
 
 
 @contextmanager
 def waiting_for(uri: str) -> Iterator[None]:
     """Show that a store is waited for while the block runs.
 
-    StoreStalled, or an interrupt by a user who has seen that, means that the store has stalled.
+    StoreStalled, or an interrupt by a user who has been told, means that the store has stalled.
     """
-    done, ticks = threading.Event(), [0.0]
-    ticker = None if _Process.show is None else threading.Thread(target=_tick, args=(_Process.show, done, ticks))
-    if ticker is not None:
-        ticker.daemon = True
-        ticker.start()
-    try:
-        yield
-        _Process.stalled.discard(uri)
-    except StoreStalled:
-        _Process.stalled.add(uri)
-        raise
-    except KeyboardInterrupt:
-        if ticks[0]:
+    with _Process.shown() as tick, _ticking(tick) as is_told:
+        try:
+            yield
+            _Process.stalled.discard(uri)
+        except StoreStalled:
             _Process.stalled.add(uri)
-        raise
+            raise
+        except KeyboardInterrupt:
+            if is_told():
+                _Process.stalled.add(uri)
+            raise
+
+
+@contextmanager
+def _ticking(tick: Tick) -> Iterator[Callable[[], bool]]:
+    """Call `tick` until the block ends; yield a function that returns whether it has been called."""
+    done, told = threading.Event(), threading.Event()
+
+    def run() -> None:
+        seconds = 0.0
+        while not done.wait(_TICK_SECONDS):
+            seconds += _TICK_SECONDS
+            tick(seconds)
+            told.set()
+
+    ticker = threading.Thread(target=run, daemon=True)
+    ticker.start()
+    try:
+        yield told.is_set
     finally:
         done.set()
-        if ticker is not None:
-            ticker.join()
-
-
-def _tick(show: Show, done: threading.Event, ticks: list[float]) -> None:
-    while not done.wait(_TICK_SECONDS):
-        ticks[0] += _TICK_SECONDS
-        show(ticks[0])
+        ticker.join()
 
 
 def in_time(work: Callable[[], T], seconds: float, undo: Callable[[T], object] = lambda _: None) -> T:
