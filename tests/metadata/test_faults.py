@@ -84,7 +84,7 @@ def test_a_run_goes_on_without_locks(faulty: str, tmp_path: Path, monkeypatch: p
         process = launch("--input", data, "--output", tmp_path / "out", "--metadata_store", store, "--run_id", "r")
         _, error = process.communicate()
     warning, last = error.splitlines()
-    assert process.returncode == 1
+    assert process.returncode == 0
     assert "the start was not recorded: " in warning
     assert "the run is complete but was not recorded: " in last
     assert warning.count("No locks available") == last.count("No locks available") == 1
