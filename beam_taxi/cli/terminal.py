@@ -154,8 +154,8 @@ def waiting_for_store(console: TerminalConsole) -> Iterator[Callable[[float], No
     with interrupts.releasable() as release:
 
         def show(seconds: float) -> None:
-            console.status(f"waiting for the metadata store: {seconds:.0f} s")
             release()
+            console.status(f"waiting for the metadata store: {seconds:.0f} s")
 
         try:
             yield show
