@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from beam_taxi.cli.terminal import exit_status_of
+from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.recorder import record
+from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.run.folder import read_manifest
 
 
@@ -27,7 +28,10 @@ def _record(argv: Sequence[str] | None, prog: str) -> int:
     store = parse_address(args.metadata_store, args.metadata_password_file)
     if store is None:
         raise UsageError("--metadata_store none: nothing would be recorded")
-    for name, id_ in record(read_manifest(args.manifest), store).items():
+    console = TerminalConsole(as_json=False)
+    with shown_by(lambda: waiting_for_store(console)):
+        ids = record(read_manifest(args.manifest), store)
+    for name, id_ in ids.items():
         print(f"{name:<14} {id_}")
     return 0
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from beam_taxi.cli import summary
 from beam_taxi.cli.dialect import print_proposals
 from beam_taxi.cli.reuse import Reuse
-from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error
+from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts, preflight
 from beam_taxi.launch.baseline import with_baseline
@@ -19,6 +19,7 @@ from beam_taxi.launch.quiet import Timings, quieten, set_log_levels
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.registry import choose
+from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.sources.fingerprint import content_hashes
 
 
@@ -29,12 +30,17 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
     """
     words = sys.argv[1:] if argv is None else argv
     with interrupts.raised():
-        return exit_status_of(lambda: _launch(words, prog), argv, wants_json(words))
+        return exit_status_of(lambda: _main(words, prog), argv, wants_json(words))
 
 
-def _launch(argv: Sequence[str], prog: str) -> int:
+def _main(argv: Sequence[str], prog: str) -> int:
     quieten()
     console = TerminalConsole(wants_json(argv))
+    with shown_by(lambda: waiting_for_store(console)):
+        return _launch(argv, prog, console)
+
+
+def _launch(argv: Sequence[str], prog: str, console: TerminalConsole) -> int:
     launch = parse(argv, prog)
     if launch.options.dialect is not None:
         return print_proposals(launch.settings)

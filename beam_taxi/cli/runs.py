@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from beam_taxi.cli.terminal import closed_pipe_ignored, exit_status_of
+from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
@@ -18,9 +18,11 @@ from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
 from beam_taxi.metadata.recorder import init
-from beam_taxi.metadata.verify import manifest_of, reap, verify
+from beam_taxi.metadata.verify import is_stale, manifest_of, reap, verify
+from beam_taxi.metadata.waiting import shown_by
 
 _WIDTH = 60
+_STALE = "its process is gone; end its record with `runs reap`"
 Answer = tuple[object, Sequence[Sequence[object]], int]
 """A value for JSON, the rows of a table with its header first, and the exit status."""
 
@@ -36,7 +38,9 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
     if store is None:
         raise UsageError("--metadata_store none: there are no runs")
     answer: Callable[[StoreAddress, argparse.Namespace], Answer] = args.answer
-    value, rows, status = answer(store, args)
+    console = TerminalConsole(args.json)
+    with shown_by(lambda: waiting_for_store(console)):
+        value, rows, status = answer(store, args)
     with closed_pipe_ignored():
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
@@ -61,7 +65,7 @@ def _parser(prog: str) -> Parser:
         (
             "reap",
             _reap,
-            "end the records of runs whose process is gone; of the named runs, also those on other hosts",
+            "end the records of runs whose process is gone, and remove the parts that they left",
             "*",
         ),
         (
@@ -75,6 +79,9 @@ def _parser(prog: str) -> Parser:
         command.set_defaults(answer=answer)
         if runs is not None:
             command.add_argument("runs", nargs=runs, metavar="RUN")
+        if answer is _reap:
+            help_ = "end the named runs also if nobody can tell from here whether their processes are gone"
+            command.add_argument("--force", action="store_true", help=help_)
     return parser
 
 
@@ -82,21 +89,23 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
     runs = queries.list_runs(store)
     rows = [(run.run_id, run.pipeline, run.state, run.started, _note(run)) for run in runs]
     table = [("run", "pipeline", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
-    return [asdict(run) for run in runs], table, 0
+    return [{**asdict(run), "stale": is_stale(run)} for run in runs], table, 0
 
 
 def _note(run: queries.Run) -> str:
     cached_from = run.properties.get("cached_from")
     notes = [f"reuses the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))]
     notes += [] if queries.is_accepted(run.properties) else [f"not accepted: {run.properties['verdict']}"]
+    notes += [_STALE] if is_stale(run) else []
     return "; ".join(filter(None, notes))
 
 
 def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
     run = queries.get_run(store, args.runs[0])
     artifacts = queries.artifacts_of(store, run)
-    value = {**asdict(run), "artifacts": {key: asdict(one) for key, one in artifacts.items()}}
+    value = {**asdict(run), "stale": is_stale(run), "artifacts": {key: asdict(one) for key, one in artifacts.items()}}
     rows = [("run", run.run_id), ("pipeline", run.pipeline), ("state", run.state)]
+    rows += [("stale", _STALE)] if is_stale(run) else []
     rows += [("attempt", str(run.attempt))] if run.attempt > 1 else []
     rows += [("started", run.started), ("updated", run.updated)]
     shown = [
@@ -147,7 +156,7 @@ def _verify(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 
 def _reap(store: StoreAddress, args: argparse.Namespace) -> Answer:
-    found = [asdict(one) for one in reap(store, args.runs, _end_of)]
+    found = [asdict(one) for one in reap(store, args.runs, _end_of, args.force)]
     rows = [tuple(one.values()) for one in found]
     return found, [("run", "state", "reason"), *rows] if rows else [("no run is RUNNING",)], 0
 

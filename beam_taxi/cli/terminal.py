@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from beam_taxi.cli import streams
 from beam_taxi.cli.progress import bars
 from beam_taxi.errors import BeamTaxiError
+from beam_taxi.launch import interrupts
 from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.stderr import VERBOSE, captured, show, terminal
@@ -142,3 +143,21 @@ class TerminalConsole:
     def progress(self, total: int) -> AbstractContextManager[None]:
         """Show progress bars over `total` bytes while the block runs, if standard error is a terminal."""
         return nullcontext() if self._as_json or not terminal().isatty() else bars(total)
+
+
+@contextmanager
+def waiting_for_store(console: TerminalConsole) -> Iterator[Callable[[float], None]]:
+    """Yield a function that shows for how many seconds a metadata store has been waited for.
+
+    From then on until the block ends, a signal ends the wait at once, even at the end of a run.
+    """
+    with interrupts.releasable() as release:
+
+        def show(seconds: float) -> None:
+            release()
+            console.status(f"waiting for the metadata store: {seconds:.0f} s")
+
+        try:
+            yield show
+        finally:
+            console.end_status()

@@ -122,3 +122,17 @@ def leave(status: int) -> NoReturn:
 def hold() -> None:
     """Ignore further signals, so that the end of a run is cleaned up and recorded."""
     _signals.is_held = True
+
+
+@contextmanager
+def releasable() -> Iterator[Callable[[], None]]:
+    """Yield a function that lets signals through until the block ends, since what it waits for may never come."""
+    signals, held = _signals, _signals.is_held
+
+    def release() -> None:
+        signals.is_held = False
+
+    try:
+        yield release
+    finally:
+        signals.is_held = held

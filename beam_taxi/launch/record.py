@@ -1,4 +1,4 @@
-"""The record of a launch in ML Metadata: an unreachable store never stops a run, and never loses one."""
+"""The record of a launch in ML Metadata: an unreachable store never stops or fails a run, and never loses one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Consequence, Done, Outcome, consequence
+from beam_taxi.metadata import waiting
 from beam_taxi.metadata.address import StoreAddress, StoreError
+from beam_taxi.metadata.stores.base import StoreFailure
 from beam_taxi.run.folder import MANIFEST
 from beam_taxi.run.manifest import RunManifest
 
@@ -47,6 +49,10 @@ class RunRecord:
         self._may_be_started = True
         try:
             self._attempt = recorder.start(self._planned, self._store, runner, in_process, claim)
+        except KeyboardInterrupt:
+            # Who did not want to wait for the store does not want to wait for it again.
+            self._may_be_started = not waiting.has_stalled(self._store.uri)
+            raise
         except BeamTaxiError as error:
             self._may_be_started = False
             if error.exit_status == 2 and not isinstance(error, StoreError):
@@ -72,7 +78,7 @@ class RunRecord:
 
         The input is read only if a run had the same settings, or if the explanation needs it.
         """
-        from beam_taxi.metadata.cache import look_up
+        from beam_taxi.metadata.cache import Lookup, look_up
 
         if self._store is None:
             raise UsageError("--cache and --explain_cache require a --metadata_store")
@@ -81,7 +87,10 @@ class RunRecord:
             entries = zip(self._planned.inputs, content_hashes(), strict=True)
             return replace(self._planned, inputs=tuple(replace(entry, content_hash=text) for entry, text in entries))
 
-        return look_up(self._planned, self._store, with_hashes, explain)
+        try:
+            return look_up(self._planned, self._store, with_hashes, explain)
+        except (StoreError, StoreFailure) as error:
+            return Lookup(None, (str(error),))
 
     def cached(self, earlier: RunManifest) -> Mapping[str, int]:
         """Record the run as CACHED, with the artifacts of an earlier run; return the ids. Raises BeamTaxiError."""
@@ -93,8 +102,9 @@ class RunRecord:
     def end(self, outcome: Outcome, on_worker: bool) -> Mapping[str, int]:
         """Record the end that an outcome is; return the ids of a complete run.
 
-        Raises BeamTaxiError, with the command that records it later, if a complete run cannot be recorded. If a worker
-        has recorded it, the ids are those of that record, and an unreachable store is only a warning.
+        If the store cannot be used, or the user does not want to wait for it, that is a warning with the command that
+        records the run later, and there are no ids. Raises BeamTaxiError if the store refuses a complete run, since its
+        id is that of another. If a worker has recorded the run, the ids are those of that record.
         """
         if self._store is None:
             return {}
@@ -110,14 +120,17 @@ class RunRecord:
 
         try:
             return recorder.record(manifest, store, self._attempt)
-        except BeamTaxiError as error:
+        except (BeamTaxiError, KeyboardInterrupt) as error:
             if on_worker:
                 self._console.warn(f"cannot read here what the worker recorded: {error}")
                 return {}
+            message = f"the run is complete but was not recorded: {error}"
+            if isinstance(error, BeamTaxiError) and not isinstance(error, (StoreError, StoreFailure)):
+                raise type(error)(message) from error
             place = f"{manifest.run_uri}/{MANIFEST}"
             later = f"python -m beam_taxi record --manifest {place} --metadata_store '{store.uri}'"
-            message = f"the run is complete but was not recorded: {error}; record it later: {later}"
-            raise BeamTaxiError(message) from error
+            self._console.warn(f"{message}; record it later: {later}")
+            return {}
 
     def _abandon(self, follows: Consequence, store: StoreAddress) -> None:
         from beam_taxi.metadata import recorder
@@ -128,7 +141,7 @@ class RunRecord:
             recorder.fail(
                 self._planned.run_id, store, follows.message, follows.state.value, self._attempt, follows.step
             )
-        except BeamTaxiError as error:
+        except (BeamTaxiError, KeyboardInterrupt) as error:
             if self._attempt is None:
                 return
             self._console.warn(f"the end was not recorded: {error}; record it later: {store.reap_command}")

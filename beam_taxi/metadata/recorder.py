@@ -180,7 +180,7 @@ def _refusal(run: Run, store: Store) -> UsageError:
     advice = {
         True: f"that process is dead: {end}",
         False: "wait for it, or choose another --run_id",
-        None: f"choose another --run_id, or if that launch is dead, {end}",
+        None: f"choose another --run_id, or if that launch is dead, {end} --force",
     }
     return UsageError(f"{taken}, launched by {_launch(run)}; {advice[is_gone(run.properties)]}")
 

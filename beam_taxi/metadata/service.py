@@ -74,16 +74,27 @@ class _Calls:
             response = response_type()
             try:
                 with self._lock, self._store.lock(write=True):
-                    self._connection = self._connection or connect(self._store, write=True)
-                    self._connection._call_method(method.name, request, response)
+                    self._call(method.name, request, response)
             except BeamTaxiError as error:
                 context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            except errors.DeadlineExceededError as error:
+                context.abort(grpc.StatusCode.UNAVAILABLE, f"{self._store.uri}: {error}")
             except (errors.InternalError, errors.FailedPreconditionError) as error:
-                # The next call on this connection could crash the process.
-                self._connection = None
                 context.abort(grpc.StatusCode.INTERNAL, str(error))
             except errors.StatusError as error:
                 context.abort(codes[error.error_code], str(error))
             return response
 
         return grpc.unary_unary_rpc_method_handler(call, request_type.FromString, response_type.SerializeToString)
+
+    def _call(self, name: str, request: Message, response: Message) -> None:
+        """Make a call. After an error that may have broken the connection, the next call opens another."""
+        from ml_metadata import errors
+
+        self._connection = self._connection or connect(self._store, write=True)
+        try:
+            self._connection._call_method(name, request, response)
+        except (errors.InternalError, errors.FailedPreconditionError, errors.DeadlineExceededError):
+            self._store.close(self._connection)
+            self._connection = None
+            raise

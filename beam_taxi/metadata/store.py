@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.metadata import waiting
 from beam_taxi.metadata.address import StoreAddress, StoreError, parse_address
 from beam_taxi.metadata.mlmd import MetadataStore
-from beam_taxi.metadata.stores.base import OTHER_VERSION, one_line
+from beam_taxi.metadata.stores.base import OTHER_VERSION, StoreFailure, StoreStalled, one_line
 
 Store = StoreAddress | str
 """The address of a store, or its URI, for which the password comes from the environment."""
@@ -30,24 +31,28 @@ _OVERTAKEN_SECONDS = 6.0
 def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
     """Yield a MetadataStore for one operation. It is never reused after an error, since it may then crash.
 
-    Raises StoreError if the store cannot be used, UsageError if a name is too long for it, and BeamTaxiError if it
-    fails during the operation.
+    Each call has a time limit. Raises StoreError if the store cannot be used or does not answer, UsageError if a name
+    is too long for it, and StoreFailure if it fails during the operation.
     """
     address = parse_address(store) if isinstance(store, str) else store
     if address is None:
         raise UsageError("--metadata_store none: nothing is recorded")
     from ml_metadata import errors
 
-    with address.lock(write):
+    with waiting.waiting_for(address.uri), address.lock(write):
         connection = connect(address, write)
         try:
             yield connection
+        except errors.DeadlineExceededError as error:
+            raise _stalled(address) from error
         except (RuntimeError, errors.StatusError) as error:
             raise _failure(address, one_line(error)) from error
+        finally:
+            address.close(connection)
 
 
 def connect(address: StoreAddress, write: bool) -> MetadataStore:
-    """Return a MetadataStore. Raises StoreError, within 10 seconds."""
+    """Return a MetadataStore, which `address` must close. Raises StoreError."""
     from ml_metadata import errors
 
     address.probe(write)
@@ -56,6 +61,8 @@ def connect(address: StoreAddress, write: bool) -> MetadataStore:
     while True:
         try:
             return _Restarting(_quietly(address, write))
+        except errors.DeadlineExceededError as error:
+            raise _stalled(address) from error
         except (RuntimeError, errors.StatusError) as error:
             text = one_line(error)
             half_made = any(sign in text for sign in _HALF_MADE)
@@ -70,7 +77,7 @@ def _quietly(address: StoreAddress, write: bool) -> MetadataStore:
     level = absl.level
     absl.setLevel(logging.ERROR)
     try:
-        return address.open(write)
+        return address.open(write, waiting.limit_of(address.uri))
     finally:
         absl.setLevel(level)
 
@@ -102,6 +109,11 @@ class _Restarting:
         return call
 
 
+def _stalled(address: StoreAddress) -> StoreStalled:
+    seconds = waiting.limit_of(address.uri)
+    return StoreStalled(f"{address.uri}: no answer within {seconds:.0f} s: is {address.suspect} stuck?")
+
+
 def _refusal(address: StoreAddress, text: str, half_made: bool) -> StoreError:
     advice = f"ML Metadata cannot use it: {text}; inspect it, or choose another store"
     if half_made:
@@ -126,4 +138,4 @@ def _failure(address: StoreAddress, text: str) -> BeamTaxiError:
             f"{address.uri}: its names have at most 255 characters, which --pipeline_name and --run_id exceed together"
         )
     is_gone = "; is it still up?" if any(sign in text for sign in _GONE) else ""
-    return BeamTaxiError(f"{address.uri}: the store failed: {text}{is_gone}")
+    return StoreFailure(f"{address.uri}: the store failed: {text}{is_gone}")

@@ -58,49 +58,80 @@ def _no_end(properties: Identity) -> None:
     return None
 
 
-def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end) -> list[Reaped]:
-    """End the RUNNING entries whose process is gone: COMPLETE if the manifest exists after all, else CANCELED.
+def is_stale(run: Run) -> bool:
+    """Return whether a run is RUNNING although its process is certainly gone."""
+    return run.state == "RUNNING" and is_gone(run.properties) is True
 
-    A job outside its launcher has ended, or is running, as `end_of` says. A process on another host cannot be seen, so
-    its run is left RUNNING, unless it is named in `run_ids`. The entry of a live process or job is never ended. Raises
-    StoreError, and UsageError for an unknown id.
+
+def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end, force: bool = False) -> list[Reaped]:
+    """End the RUNNING entries, all or those named, whose process is gone, and remove what they left in their folders.
+
+    They become COMPLETE if the manifest exists after all, else CANCELED. A job outside its launcher has ended, or is
+    running, as `end_of` says. What cannot be told from here, such as the end of a process in another container or on
+    another host, is left RUNNING, unless the user knows better: with `force`, the named runs are ended too. The entry
+    of a process or job that is known to be alive is never ended. Raises StoreError, and UsageError for an unknown id.
     """
+    if force and not run_ids:
+        raise UsageError("--force ends only runs that are named")
     for run_id in run_ids:
         get_run(store, run_id)
     running = [run for run in list_runs(store) if run.state == "RUNNING" and (not run_ids or run.run_id in run_ids)]
-    return [_reap(store, run, run.run_id in run_ids, end_of) for run in running]
+    return [_reap(store, run, end_of, force) for run in running]
 
 
-def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
+def _reap(store: Store, run: Run, end_of: EndOf, force: bool) -> Reaped:
     gone = is_gone(run.properties)
     try:
-        if gone is not False and storage.exists(run.manifest):
-            recorder.record(read_manifest(run.manifest), store, run.attempt)
-            return Reaped(run.run_id, "COMPLETE", f"the run is complete: {run.manifest}")
         if gone is False:
             return Reaped(run.run_id, "RUNNING", f"its process {run.properties['process_pid']} is alive")
+        if (manifest := _manifest_if_whole(run)) is not None:
+            recorder.record(manifest, store, run.attempt)
+            return Reaped(run.run_id, "COMPLETE", f"the run is complete: {run.manifest}")
         ended = ("CANCELED", f"process {run.properties['process_pid']} is gone") if gone else end_of(run.properties)
         if ended is not None and ended[0] == "RUNNING":
             return Reaped(run.run_id, *ended)
         # A job may complete between the two looks.
-        if ended is not None and storage.exists(run.manifest):
-            return _reap(store, run, named, end_of)
-        if ended is None and not named:
-            place = run.properties.get("process_host", run.properties.get("job_page") or run.properties.get("runner"))
-            reason = f"runs on {place or 'another host'}; if it does not, name the run to cancel it"
-            return Reaped(run.run_id, "RUNNING", reason)
+        if ended is not None and _manifest_if_whole(run) is not None:
+            return _reap(store, run, end_of, force)
+        if ended is None and not force:
+            uri = store if isinstance(store, str) else store.uri
+            end = f"python -m beam_taxi runs reap {run.run_id} --force --metadata_store '{uri}'"
+            return Reaped(run.run_id, "RUNNING", f"runs on {_place(run)}; if it does not, end it with: {end}")
         state, reason = ended or ("CANCELED", "canceled by hand")
+        # First, so that a reaper that is killed leaves the rest to the next one.
+        rest = _remove_parts(run, gone)
         recorder.fail(run.run_id, store, reason, state, run.attempt)
-        return Reaped(run.run_id, state, reason + (_remove_parts(run) if ended else ""))
+        return Reaped(run.run_id, state, reason + rest)
     except BeamTaxiError as error:
         return Reaped(run.run_id, get_run(store, run.run_id).state, str(error))
 
 
-def _remove_parts(run: Run) -> str:
-    """Remove what a run that has ended without a manifest left in its folder; return what remains, if anything does."""
-    folder = RunFolder(run.manifest.rpartition("/")[0])
+def _place(run: Run) -> str:
+    """Return where a run is, as far as that is known."""
+    known = run.properties
+    host = str(known.get("process_host", "")).partition(" ")[0]
+    named = f"{host} or in another container" if host else known.get("job_page") or known.get("runner")
+    return str(named or "another host")
+
+
+def _manifest_if_whole(run: Run) -> RunManifest | None:
+    """Return the manifest of a run that is complete, None if there is none, or only that of another run."""
+    if not storage.exists(run.manifest):
+        return None
+    found = read_manifest(run.manifest)
+    is_its = (found.run_id, found.settings_sha256) == (run.run_id, run.properties["settings_sha256"])
+    return found if is_its else None
+
+
+def _remove_parts(run: Run, gone: bool | None) -> str:
+    """Remove what a run left in its folder if the folder has the claim of the run; return what is left to the user."""
+    folder, claim = RunFolder(run.manifest.rpartition("/")[0]), str(run.properties.get("claim", ""))
     try:
-        folder.remove_claimed(str(run.properties.get("claim", "")))
+        if storage.exists(folder.uri):
+            if claim:
+                folder.remove_claimed(claim)
+            return f"; {folder.uri} does not have its claim, and remains" if storage.exists(folder.uri) else ""
     except OSError as error:
         return f"; parts of it remain in {folder.uri}: {error}"
-    return ""
+    is_elsewhere = gone is None and "process_host" in run.properties and not storage.is_remote(folder.uri)
+    return f"; its files, if any, remain there in {folder.uri}" if is_elsewhere else ""

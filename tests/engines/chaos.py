@@ -139,7 +139,7 @@ class _Trial:
 
     def _reap(self) -> None:
         reap = [sys.executable, "-m", "beam_taxi", "runs", "reap", "--metadata_store", self._store, "--json"]
-        for named in ([], [self._folder.name]):
+        for named in ([], [self._folder.name, "--force"]):
             if self._state() == "RUNNING":
                 subprocess.run(self._cluster.command(*reap, *named), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
 

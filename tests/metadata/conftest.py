@@ -67,6 +67,19 @@ class MariaDB:
         finally:
             self._server.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let every write wait for the end of the block; reads and logins go on."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "--unbuffered"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write("FLUSH TABLES WITH READ LOCK; SELECT 'locked';\n")
+            client.stdin.flush()
+            assert client.stdout.readline() == "locked\n"
+            yield
+
     def sql(self, text: str) -> str:
         """Run SQL as the administrator."""
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "-e", text]
@@ -135,3 +148,24 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     init(uri)
     yield uri
     server.sql(f"DROP DATABASE {database}")
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a library that lets system calls fail or hang."""
+    if shutil.which("gcc") is None:
+        reason = "no C compiler: apt-get install -y gcc libc6-dev"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    library = tmp_path_factory.mktemp("faulty") / "faulty.so"
+    source = Path(__file__).with_name("faulty.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return str(library)
+
+
+def fail_by(monkeypatch: pytest.MonkeyPatch, library: str, call: str, number: int = 0) -> None:
+    """Let a system call fail in the processes that are started from now on."""
+    monkeypatch.setenv("LD_PRELOAD", library)
+    monkeypatch.setenv("FAULTY_CALL", call)
+    monkeypatch.setenv("FAULTY_ERRNO", str(number))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -27,30 +26,8 @@ from beam_taxi.run.folder import read_manifest
 from beam_taxi.samples import taxi
 from tests.metadata import runs
 from tests.metadata.chaos import launch
-from tests.metadata.conftest import MariaDB, free_port
+from tests.metadata.conftest import MariaDB, fail_by, free_port
 from tests.metadata.test_stores import fault, served
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a library that lets system calls fail."""
-    if shutil.which("gcc") is None:
-        reason = "no C compiler: apt-get install -y gcc libc6-dev"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    library = tmp_path_factory.mktemp("faulty") / "faulty.so"
-    source = Path(__file__).with_name("faulty.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    return str(library)
-
-
-def fail_by(monkeypatch: pytest.MonkeyPatch, library: str, call: str, number: int = 0) -> None:
-    """Let a system call fail in the processes that are started from now on."""
-    monkeypatch.setenv("LD_PRELOAD", library)
-    monkeypatch.setenv("FAULTY_CALL", call)
-    monkeypatch.setenv("FAULTY_ERRNO", str(number))
-
 
 LOCKS = {
     "no locks": ("flock", errno.ENOLCK, "m.sqlite.lock: No locks available; its file system has no locks"),
@@ -64,6 +41,7 @@ LOCKS = {
     "no inode": ("open", errno.ENOSPC, "free some space, or choose a path on another disk"),
     "disk full": ("pwrite", errno.ENOSPC, "No space left on device; free some space"),
     "stuck": ("probe", 0, "cannot be read within 6 s: is its file system stuck?"),
+    "stuck lock": ("lock hangs", 0, "cannot be read within 6 s: is its file system stuck?"),
 }
 
 
@@ -84,7 +62,7 @@ def test_a_run_goes_on_without_locks(faulty: str, tmp_path: Path, monkeypatch: p
         process = launch("--input", data, "--output", tmp_path / "out", "--metadata_store", store, "--run_id", "r")
         _, error = process.communicate()
     warning, last = error.splitlines()
-    assert process.returncode == 1
+    assert process.returncode == 0
     assert "the start was not recorded: " in warning
     assert "the run is complete but was not recorded: " in last
     assert warning.count("No locks available") == last.count("No locks available") == 1

@@ -172,7 +172,7 @@ def test_a_refused_run_succeeds_under_the_same_id(tmp_path: Path):
 
 def test_a_store_that_is_away_at_the_start_and_at_the_end(sample: Path, tmp_path: Path):
     store = f"grpc://127.0.0.1:{free_port()}"
-    _, err = run("--input", sample, "--output", tmp_path, "--metadata_store", store, "--run_id", "r", status=1)
+    _, err = run("--input", sample, "--output", tmp_path, "--metadata_store", store, "--run_id", "r")
     first, last = err.splitlines()
     assert first.startswith("beam_taxi: warning: the start was not recorded: grpc://")
     assert "the run is complete but was not recorded" in last
@@ -204,7 +204,7 @@ def test_a_store_that_vanishes_while_the_job_runs(sample: Path, tmp_path: Path, 
     mariadb.stop()
     out, error = process.communicate()
     mariadb.start()
-    assert process.returncode == 1
+    assert process.returncode == 0
     (told,) = error.splitlines()
     assert "the run is complete but was not recorded" in told
     assert MariaDB.password not in out + error

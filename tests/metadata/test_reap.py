@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from beam_taxi.errors import UsageError
+from beam_taxi.metadata.queries import get_run
 from beam_taxi.metadata.recorder import start
 from beam_taxi.metadata.verify import Reaped, reap
 from beam_taxi.run.folder import RunFolder
@@ -27,21 +29,43 @@ ENDS = {
     "running": (("RUNNING", "the job is running"), Reaped("r", "RUNNING", "the job is running"), True),
     "failed": (("FAILED", "no slots"), Reaped("r", "FAILED", "no slots"), False),
     "cancelled": (("CANCELED", "from its page"), Reaped("r", "CANCELED", "from its page"), False),
-    "not known": (None, Reaped("r", "CANCELED", "canceled by hand"), True),
+    "not known": (None, Reaped("r", "CANCELED", "canceled by hand"), False),
 }
 
 
 @pytest.mark.parametrize(("end", "reaped", "is_kept"), ENDS.values(), ids=ENDS)
-def test_a_named_run_ends_as_its_job(tmp_path: Path, end: tuple[str, str] | None, reaped: Reaped, is_kept: bool):
+def test_a_run_ends_as_its_job_or_by_force(tmp_path: Path, end: tuple[str, str] | None, reaped: Reaped, is_kept: bool):
     store, folder = started(tmp_path)
-    assert reap(store, ["r"], lambda _: end) == [reaped]
+    assert reap(store, ["r"], lambda _: end, force=True) == [reaped]
     assert Path(folder.uri).exists() == is_kept
+
+
+def test_what_is_not_known_is_left_running_even_if_it_is_named(tmp_path: Path):
+    store, folder = started(tmp_path)
+    for names in ([], ["r"]):
+        (found,) = reap(store, names)
+        assert found.state == get_run(store, "r").state == "RUNNING"
+        command = f"python -m beam_taxi runs reap r --force --metadata_store '{store}'"
+        assert found.reason == f"runs on FlinkRunner; if it does not, end it with: {command}"
+    with pytest.raises(UsageError, match="--force ends only runs that are named"):
+        reap(store, force=True)
+    assert Path(folder.uri).exists()
 
 
 def test_the_folder_of_another_launch_is_not_removed(tmp_path: Path):
     store, folder = started(tmp_path, "that of a launch before")
-    assert reap(store, [], lambda _: ("FAILED", "x")) == [Reaped("r", "FAILED", "x")]
+    (found,) = reap(store, [], lambda _: ("FAILED", "x"))
+    assert found == Reaped("r", "FAILED", f"x; {folder.uri} does not have its claim, and remains")
     assert Path(folder.uri, "schema", "schema.pbtxt").exists()
+
+
+def test_the_manifest_of_another_run_completes_nothing(tmp_path: Path):
+    store, folder = started(tmp_path)
+    other = dataclasses.replace(runs.manifest("r"), run_uri=folder.uri, settings_sha256="other", artifacts={})
+    folder.write_manifest(other)
+    (found,) = reap(store, [], lambda _: ("FAILED", "x"))
+    assert (found.state, found.reason) == ("FAILED", f"x; {folder.uri} does not have its claim, and remains")
+    assert folder.is_whole()
 
 
 def test_a_job_that_completes_while_it_is_asked_for_is_complete(tmp_path: Path):

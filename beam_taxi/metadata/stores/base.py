@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import SplitResult
 
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.mlmd import ConnectionConfig, MetadataStore
 from beam_taxi.metadata.texts import shorten
 
@@ -30,6 +30,14 @@ class StoreError(UsageError):
     """The store cannot be used: it is unreachable, denies access, or is not a store. The message says what to do."""
 
 
+class StoreStalled(StoreError):
+    """The store did not answer in time. Whether it has stored what the last call sent is not known."""
+
+
+class StoreFailure(BeamTaxiError):
+    """The store failed during an operation."""
+
+
 @dataclass(frozen=True)
 class StoreAddress(ABC):
     """The address of a store, and what depends on its kind.
@@ -43,6 +51,8 @@ class StoreAddress(ABC):
     """Whether the store is a file or a socket on this machine, which workers elsewhere cannot reach."""
     can_be_served: ClassVar[bool] = True
     """Whether `beam_taxi.metadata.server` can serve it over gRPC."""
+    suspect: ClassVar[str] = "the server, or a lock in its database,"
+    """What may be stuck if the store does not answer."""
 
     uri: str
     host: str = field(default="", kw_only=True)
@@ -72,11 +82,21 @@ class StoreAddress(ABC):
     def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection for ml_metadata.MetadataStore."""
 
-    def open(self, write: bool) -> MetadataStore:
-        """Return an ml_metadata.MetadataStore, which may raise whatever ML Metadata raises."""
-        from ml_metadata import MetadataStore as Client
+    def open(self, write: bool, seconds: float) -> MetadataStore:
+        """Return an ml_metadata.MetadataStore whose calls take at most so many seconds; see `Database`.
 
-        return Client(self.config(write))
+        Raises StoreError, and whatever ML Metadata raises.
+        """
+        from beam_taxi.metadata.stores.database import Database
+
+        try:
+            return Database(self.config(write), seconds)
+        except OSError as error:
+            raise StoreError(f"{self.uri}: cannot start a process for its calls: {error.strerror}") from error
+
+    def close(self, connection: MetadataStore) -> None:
+        """Close what `open` has returned, even in the middle of a call."""
+        connection.close()
 
     @property
     def may_have_runs(self) -> bool:

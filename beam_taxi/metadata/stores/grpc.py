@@ -18,7 +18,6 @@ _NO_PROXY = "no_grpc_proxy"
 """Hosts that gRPC reaches without a proxy; if it is not set, gRPC reads `no_proxy`."""
 
 _PROBE_SECONDS = 4.0
-_CALL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class GrpcStore(StoreAddress):
                 "ML Metadata running there?"
             ) from error
         try:
-            self._client(_PROBE_SECONDS).get_context_type("pipeline")
+            self.open(write, _PROBE_SECONDS).get_context_type("pipeline")
         except errors.NotFoundError:
             return
         except errors.StatusError as error:
@@ -64,27 +63,26 @@ class GrpcStore(StoreAddress):
             ) from error
 
     def config(self, write: bool) -> ConnectionConfig:
-        """Return the configuration of the client; calls have a time limit, messages have no size limit."""
-        return self._config(_CALL_SECONDS)
-
-    def open(self, write: bool) -> MetadataStore:
-        """Return a client, which goes through a proxy of the environment only to another machine."""
-        return self._client(_CALL_SECONDS)
-
-    def _client(self, seconds: float) -> MetadataStore:
-        from ml_metadata import MetadataStore as Client
-
-        with _no_proxy_for(self.host) if _is_loopback(self.host) else nullcontext():
-            return Client(self._config(seconds))
-
-    def _config(self, seconds: float) -> ConnectionConfig:
+        """Return the configuration of the client; messages have no size limit."""
         from ml_metadata.proto import metadata_store_pb2
 
         pb: Any = metadata_store_pb2
         config = pb.MetadataStoreClientConfig()
-        config.host, config.port, config.client_timeout_sec = self.host, self.port, seconds
+        config.host, config.port = self.host, self.port
         config.channel_arguments.max_receive_message_length = -1
         return config
+
+    def open(self, write: bool, seconds: float) -> MetadataStore:
+        """Return a client, which goes through a proxy of the environment only to another machine."""
+        from ml_metadata import MetadataStore as Client
+
+        config = self.config(write)
+        config.client_timeout_sec = seconds
+        with _no_proxy_for(self.host) if _is_loopback(self.host) else nullcontext():
+            return Client(config)
+
+    def close(self, connection: MetadataStore) -> None:
+        """Do nothing: gRPC closes a channel that nobody uses."""
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,16 +8,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult
 
+from beam_taxi.metadata import waiting
 from beam_taxi.metadata.mlmd import ConnectionConfig
 from beam_taxi.metadata.stores import sqlite_probe
 from beam_taxi.metadata.stores.base import OTHER_VERSION, StoreAddress, StoreError
 from beam_taxi.metadata.texts import storable
+
+T = TypeVar("T")
 
 _FOLDER = "the folder must be writable for the file and its lock"
 _NO_LOCKS = "its file system has no locks, which SQLite needs; choose a path on another one, or a mysql:// store"
@@ -34,7 +37,8 @@ _NOT_UTF8 = "the path is not UTF-8, as ML Metadata requires; choose another path
 _PREFIX = "sqlite:///"
 _LOCK_SECONDS = 6.0
 _PROBE_SECONDS = 3.0
-_PROBE_LIMIT = 6.0
+_SYSTEM_SECONDS = 6.0
+"""For what takes no time, unless the file system hangs."""
 _FAULTS = {
     "missing": "the file does not exist; a run with this --metadata_store, or `python -m beam_taxi runs init`, "
     "creates it",
@@ -53,6 +57,7 @@ class SqliteStore(StoreAddress):
 
     form = "sqlite:///PATH"
     is_local = True
+    suspect = "its file system"
 
     path: str
 
@@ -69,23 +74,32 @@ class SqliteStore(StoreAddress):
 
     @property
     def may_have_runs(self) -> bool:
-        """Whether the file exists."""
-        return os.path.lexists(self.path)
+        """Whether the file exists, or may exist in a file system that hangs."""
+        try:
+            return self._in_time(lambda: os.path.lexists(self.path))
+        except StoreError:
+            return True
 
     def fault(self) -> str:
         """Return why the file cannot be written or created; empty if it can."""
         if storable(self.path) != self.path:
             return f"--metadata_store {storable(self.uri)}: {_NOT_UTF8}"
+        try:
+            folder = self._in_time(self._read_only_folder)
+        except StoreError as error:
+            return f"--metadata_store {error}"
+        return f"--metadata_store {self.uri}: {folder} cannot be written; choose another path" if folder else ""
+
+    def _read_only_folder(self) -> str:
+        """Return the nearest folder above the file that exists, or nothing if it can be written."""
         folder = os.path.dirname(self.path)
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
-        if os.access(folder, os.W_OK | os.X_OK):
-            return ""
-        return f"--metadata_store {self.uri}: {folder} cannot be written; choose another path"
+        return "" if os.access(folder, os.W_OK | os.X_OK) else folder
 
     def probe(self, write: bool) -> None:
         """Inspect the file in a separate process. Raises StoreError."""
-        if os.path.isdir(self.path):
+        if self._in_time(lambda: os.path.isdir(self.path)):
             raise StoreError(f"{self.uri}: is a folder; a file is needed")
         mode = "write" if write else "read"
         fault = self._inspect([sys.executable, "-I", "-S", sqlite_probe.__file__, self.path, mode, str(_PROBE_SECONDS)])
@@ -108,14 +122,22 @@ class SqliteStore(StoreAddress):
         except OSError as error:
             raise StoreError(f"{self.uri}: cannot start a process to inspect it: {error.strerror}") from error
         try:
-            out, _ = process.communicate(timeout=_PROBE_LIMIT)
+            out, _ = process.communicate(timeout=_SYSTEM_SECONDS)
         except subprocess.TimeoutExpired as error:
             # Without waiting for its end: a process that waits for a file system cannot be killed.
             process.kill()
-            raise StoreError(
-                f"{self.uri}: cannot be read within {_PROBE_LIMIT:.0f} s: is its file system stuck?"
-            ) from error
+            raise self._stuck() from error
         return out.decode(errors="replace").strip()
+
+    def _in_time(self, work: Callable[[], T], undo: Callable[[T], object] = lambda _: None) -> T:
+        """Return what system calls return. Raises StoreError if the file system hangs, and OSError."""
+        try:
+            return waiting.in_time(work, _SYSTEM_SECONDS, undo)
+        except waiting.OutOfTimeError as error:
+            raise self._stuck() from error
+
+    def _stuck(self) -> StoreError:
+        return StoreError(f"{self.uri}: cannot be read within {_SYSTEM_SECONDS:.0f} s: is {self.suspect} stuck?")
 
     def config(self, write: bool) -> ConnectionConfig:
         """Return the configuration of the connection; a reader never creates the file."""
@@ -133,10 +155,7 @@ class SqliteStore(StoreAddress):
         if storable(self.path) != self.path:
             raise StoreError(f"{storable(self.uri)}: {_NOT_UTF8}")
         try:
-            if write:
-                os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            # A reader may lack write permission, so it does not create the lock file if no writer has.
-            lock = os.open(self.path + ".lock", os.O_CREAT | os.O_RDWR if write else os.O_RDONLY, 0o666)
+            lock = self._in_time(lambda: self._open_lock(write), os.close)
         except OSError as error:
             if not write:
                 yield
@@ -148,6 +167,13 @@ class SqliteStore(StoreAddress):
             yield
         finally:
             os.close(lock)
+
+    def _open_lock(self, write: bool) -> int:
+        """Return a descriptor of the lock file. Raises OSError."""
+        if write:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        # A reader may lack write permission, so it does not create the lock file if no writer has.
+        return os.open(self.path + ".lock", os.O_CREAT | os.O_RDWR if write else os.O_RDONLY, 0o666)
 
     def _acquire(self, lock: int, operation: int) -> None:
         """Acquire the lock. A writer leaves a mark in the lock file, so that waiting processes see the queue move."""
