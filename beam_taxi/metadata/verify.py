@@ -65,10 +65,8 @@ def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end) -
     its run is left RUNNING, unless it is named in `run_ids`. The entry of a live process or job is never ended. Raises
     StoreError, and UsageError for an unknown id.
     """
-    for run_id in run_ids:
-        get_run(store, run_id)
-    running = [run for run in list_runs(store) if run.state == "RUNNING" and (not run_ids or run.run_id in run_ids)]
-    return [_reap(store, run, run.run_id in run_ids, end_of) for run in running]
+    runs = [get_run(store, run_id) for run_id in dict.fromkeys(run_ids)] if run_ids else list_runs(store)
+    return [_reap(store, run, bool(run_ids), end_of) for run in runs if run.state == "RUNNING"]
 
 
 def _reap(store: Store, run: Run, named: bool, end_of: EndOf) -> Reaped:
