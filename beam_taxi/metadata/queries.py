@@ -109,11 +109,11 @@ def accepted_runs(store: Store, pipeline: str, limit: int = 100) -> list[Run]:
     """
     found: list[Execution] = []
     with open_store(store) as connection:
-        for number, execution in enumerate(_newest_complete(connection, pipeline)):
-            if number >= limit and found:
-                break
+        for number, execution in enumerate(_newest_complete(connection, pipeline), 1):
             if is_accepted(_properties(execution.custom_properties)):
                 found.append(execution)
+            if found and number >= limit:
+                break
         return _oldest_first(_runs_of(connection, found))
 
 
