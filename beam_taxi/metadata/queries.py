@@ -107,20 +107,20 @@ def accepted_runs(store: Store, pipeline: str, limit: int = 100) -> list[Run]:
 
     Only the newest `limit` complete runs are looked at, or as many as it takes to find one that was accepted.
     """
-    found: list[Execution] = []
+    found = []
     with open_store(store) as connection:
-        for number, execution in enumerate(_newest_complete(connection, pipeline), 1):
-            if is_accepted(_properties(execution.custom_properties)):
-                found.append(execution)
+        for number, run in enumerate(_complete_runs(connection, pipeline), 1):
+            if is_accepted(run.properties):
+                found.append(run)
             if found and number >= limit:
                 break
-        return _oldest_first(_runs_of(connection, found))
+    return _oldest_first(found)
 
 
 def latest_complete_run(store: Store, pipeline: str) -> Run | None:
     """Return the newest complete run of a pipeline, accepted or not, or None. Raises StoreError."""
     with open_store(store) as connection:
-        return next(_runs_of(connection, _newest_complete(connection, pipeline)), None)
+        return next(_complete_runs(connection, pipeline), None)
 
 
 def readers(store: Store, uri: str) -> list[Reader]:
@@ -195,12 +195,13 @@ def content_of(artifact: mlmd.Artifact) -> str:
     return str(artifact.custom_properties["content_hash"].string_value)
 
 
-def _newest_complete(connection: MetadataStore, pipeline: str) -> Iterator[Execution]:
-    """Yield an execution of each complete run of a pipeline, newest first."""
-    # Every run has this node, and a complete one is in its context.
+def _complete_runs(connection: MetadataStore, pipeline: str) -> Iterator[Run]:
+    """Yield the complete runs of a pipeline, newest first."""
+    # Every run has this node, and a complete one is in its context, which is smaller than that of the pipeline.
     context = context_named(connection, "node", f"{pipeline}.StatisticsGen")
     found = newest(partial(connection.get_executions_by_context, context.id)) if context else ()
-    return (one for one in found if _is_ours(one) and state_of(one) == "COMPLETE")
+    ended = (one for one in found if state_of(one) == "COMPLETE")
+    return (run for run in _runs_of(connection, ended) if run.state == "COMPLETE")
 
 
 def _runs_of(connection: MetadataStore, executions: Iterable[Execution]) -> Iterator[Run]:

@@ -2,7 +2,8 @@
 
 Usage: .venv/bin/python scripts/benchmarks/metadata.py [--runs 100,1000,10000] [--stores sqlite,mariadb] [--repeat 5]
 After scripts/setup.sh --dev; needs mariadb-server. Each figure is the seconds of a command at its fastest, in a
-process that has imported the libraries; each time it opens the store anew. Filling MariaDB with 10,000 runs takes minutes.
+process that has imported the libraries; each time it opens the store anew. Filling MariaDB with 10,000 runs takes
+minutes.
 """
 
 from __future__ import annotations
