@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, waiting_for_store
+from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, print_note, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
 from beam_taxi.launch.launched import LaunchedJob
@@ -16,6 +17,7 @@ from beam_taxi.launch.outcome import Unknown, consequence
 from beam_taxi.launch.runners.registry import runner_class
 from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
+from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
 from beam_taxi.metadata.recorder import init
 from beam_taxi.metadata.verify import is_stale, manifest_of, reap, verify
@@ -23,6 +25,8 @@ from beam_taxi.metadata.waiting import shown_by
 
 _WIDTH = 60
 _STALE = "its process is gone; end its record with `runs reap`"
+_LIMIT = 20
+_ALL = "--limit 0 shows all"
 Answer = tuple[object, Sequence[Sequence[object]], int]
 """A value for JSON, the rows of a table with its header first, and the exit status."""
 
@@ -57,7 +61,7 @@ def _parser(prog: str) -> Parser:
     parser = Parser(prog=prog, description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, answer, help_, runs in (
-        ("list", _list, "all runs", None),
+        ("list", _list, "runs, oldest first", None),
         ("show", _show, "a run and its artifacts", 1),
         ("lineage", _lineage, "the executions and artifacts before and after those of a run", 1),
         ("diff", _diff, "differences between two runs: settings, inputs, versions, results", 2),
@@ -77,6 +81,11 @@ def _parser(prog: str) -> Parser:
     ):
         command = commands.add_parser(name, parents=[common], help=help_, description=help_, allow_abbrev=False)
         command.set_defaults(answer=answer)
+        if name == "list":
+            command.add_argument("--pipeline", metavar="NAME", help="runs of this pipeline")
+            _add_limit(command, "runs to show, the newest")
+        if name == "lineage":
+            _add_limit(command, "runs to show that read the same files, and executions before and after the run")
         if runs is not None:
             command.add_argument("runs", nargs=runs, metavar="RUN")
         if answer is _reap:
@@ -85,8 +94,23 @@ def _parser(prog: str) -> Parser:
     return parser
 
 
+def _add_limit(command: argparse.ArgumentParser, of_what: str) -> None:
+    help_ = f"maximum number of {of_what}; 0 shows all (default: {_LIMIT})"
+    command.add_argument("--limit", type=_limit, default=_LIMIT, metavar="N", help=help_)
+
+
+def _limit(text: str) -> int | None:
+    """Return a limit, None if there is none."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 0 or more")
+    return int(text) or None
+
+
 def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
-    runs = queries.list_runs(store)
+    runs = queries.list_runs(store, None if args.limit is None else args.limit + 1, args.pipeline)
+    if args.limit is not None and len(runs) > args.limit:
+        runs = runs[1:]
+        print_note(f"older runs are not shown; {_ALL}")
     rows = [(run.run_id, run.pipeline, run.state, run.started, _note(run)) for run in runs]
     table = [("run", "pipeline", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
     return [{**asdict(run), "stale": is_stale(run)} for run in runs], table, 0
@@ -128,8 +152,18 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
 
 def _lineage(store: StoreAddress, args: argparse.Namespace) -> Answer:
     run = queries.get_run(store, args.runs[0])
-    found = queries.lineage(store, [one.id for one in queries.artifacts_of(store, run).values()])
-    value = {"artifacts": [asdict(one) for one in found.artifacts.values()], "edges": [asdict(e) for e in found.edges]}
+    artifacts = [one.id for one in queries.artifacts_of(store, run).values()]
+    found = lineage(store, artifacts, args.limit, run.executions.values())
+    value = {
+        "artifacts": [asdict(one) for one in found.artifacts.values()],
+        "edges": [asdict(one) for one in found.edges],
+        "readers_left_out": found.readers_left_out,
+        "is_cut": found.is_cut,
+    }
+    if found.readers_left_out:
+        print_note(f"{found.readers_left_out:,} more runs that read the same files are not shown; {_ALL}")
+    if found.is_cut:
+        print_note(f"more executions before or after the run are not shown; {_ALL}")
 
     def described(id_: int) -> str:
         return f"{id_} {found.artifacts[id_].type} {found.artifacts[id_].uri}"

@@ -82,6 +82,11 @@ def print_warning(text: str) -> None:
     _print_line(f"beam_taxi: warning: {text}")
 
 
+def print_note(text: str) -> None:
+    """Print a note in one line on standard error."""
+    _print_line(f"beam_taxi: note: {text}")
+
+
 def _print_line(text: str) -> None:
     """Print one line on standard error. Line breaks become spaces, and other control characters escapes."""
     line = " ".join(part.strip() for part in text.splitlines() if part.strip())
@@ -115,7 +120,7 @@ class TerminalConsole:
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""
-        _print_line(f"beam_taxi: note: {text}")
+        print_note(text)
 
     def status(self, line: str) -> None:
         """Print a status on standard error: over the last one on a terminal, else in a line of its own if it is new."""

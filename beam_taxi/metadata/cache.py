@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.metadata.manifests import differences, what_decides
-from beam_taxi.metadata.queries import Run, list_runs
+from beam_taxi.metadata.queries import Reader, Run, latest_complete_run, readers, runs_by_id
 from beam_taxi.metadata.verify import verify
 from beam_taxi.run.folder import read_manifest
 from beam_taxi.run.manifest import RunManifest
+
+_LOOKED_AT = 50
+"""Number of runs that are looked at, the newest."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,40 @@ def look_up(
 ) -> Lookup:
     """Find the newest COMPLETE run of the pipeline with the same settings, versions and input content.
 
+    Only the newest runs that read the first input are looked at, and then the newest that found the same content in it.
+
     `planned` is the manifest before the run; `with_hashes` returns it with the content hashes, which takes a pass over
     the input; without a candidate it is called only if `explain` is set. An unreachable store counts as a miss.
     """
     try:
-        runs = list_runs(store)
+        found = readers(store, planned.inputs[0].uri)
+        same_settings = _candidates(store, planned, found)
+        latest = None if same_settings or not explain else latest_complete_run(store, planned.pipeline_name)
     except StoreError as error:
         return Lookup(None, (str(error),))
-    earlier = [run for run in reversed(runs) if run.pipeline == planned.pipeline_name and run.state == "COMPLETE"]
-    if not earlier:
+    if not same_settings and not explain:
+        return Lookup(None, (f"no complete run over {planned.inputs[0].uri} had these settings",))
+    if not same_settings and latest is None:
         return Lookup(None, (f"the store has no complete run of pipeline {planned.pipeline_name}",))
-    candidates = [run for run in earlier if run.properties["settings_sha256"] == planned.settings_sha256]
-    if not candidates and not explain:
-        return Lookup(None, ("no complete run had these settings",))
     planned = with_hashes()
+    same_content = [one for one in found if one.content_hash == planned.inputs[0].content_hash]
     reasons = []
-    for run in candidates or earlier[:1]:
+    for run in _candidates(store, planned, same_content) or same_settings[:1] or filter(None, [latest]):
         manifest, faults = _compare(run, planned, store)
         if manifest is not None:
             return Lookup(manifest, ())
         reasons += faults
     return Lookup(None, tuple(reasons))
+
+
+def _candidates(store: StoreAddress, planned: RunManifest, among: Sequence[Reader]) -> list[Run]:
+    """Return the complete runs of the pipeline with the same settings among the first readers."""
+    return [
+        run
+        for run in runs_by_id(store, [one.run_id for one in among[:_LOOKED_AT]])
+        if (run.state, run.pipeline) == ("COMPLETE", planned.pipeline_name)
+        and run.properties["settings_sha256"] == planned.settings_sha256
+    ]
 
 
 def _compare(run: Run, planned: RunManifest, store: StoreAddress) -> tuple[RunManifest | None, list[str]]:

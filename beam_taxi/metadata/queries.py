@@ -1,4 +1,6 @@
-"""Queries of a store: runs, their latest artifacts, and lineage; for notebooks and for `python -m beam_taxi runs`.
+"""Queries of a store: runs and their artifacts; for notebooks and for `python -m beam_taxi runs`.
+
+They read by context and by id, and of a long answer the newest part.
 
 schema = latest_schema("sqlite:///out/metadata.sqlite", "beam_taxi")
 tfdv.load_schema_text(f"{schema.uri}/schema.pbtxt")
@@ -9,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from functools import partial
+from itertools import islice
 
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata import mlmd
-from beam_taxi.metadata.mlmd import EventType, Execution, MetadataStore, Value
+from beam_taxi.metadata.mlmd import Execution, MetadataStore, Value
 from beam_taxi.metadata.names import context_named
+from beam_taxi.metadata.newest import newest
 from beam_taxi.metadata.nodes import INPUT, attempt_of, event_key, key_of, run_id_of
-from beam_taxi.metadata.run_state import failure_of, state_of
+from beam_taxi.metadata.run_state import failure_of, name_of_state, state_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
 
@@ -59,29 +63,28 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Edge:
-    """An execution that made the artifact with id `target` from the one with id `source`."""
+class Reader:
+    """A run that read a file, and the hash of the content that it found, empty if it did not come to know it."""
 
-    source: int
-    execution: int
-    node: str
     run_id: str
-    state: str
-    target: int
+    content_hash: str
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """What artifacts came from and what was made of them; the edges are in the order of the executions."""
+def list_runs(store: Store, limit: int | None = None, pipeline: str | None = None) -> list[Run]:
+    """Return the newest `limit` runs of this package, by default all, or those of a pipeline, oldest first.
 
-    artifacts: Mapping[int, Artifact]
-    edges: tuple[Edge, ...]
-
-
-def list_runs(store: Store) -> list[Run]:
-    """Return the runs of this package, oldest first. Raises StoreError."""
+    Raises StoreError.
+    """
     with open_store(store) as connection:
-        return _runs(connection.get_executions())
+        query = connection.get_executions
+        if pipeline is not None:
+            context = context_named(connection, "pipeline", pipeline)
+            if context is None:
+                return []
+            query = partial(connection.get_executions_by_context, context.id)
+        if limit is None:
+            return _runs(query())
+        return _oldest_first(islice(_runs_of(connection, newest(query)), limit))
 
 
 def get_run(store: Store, run_id: str) -> Run:
@@ -101,12 +104,41 @@ def find_run(connection: MetadataStore, run_id: str) -> Run | None:
     return runs[0] if runs else None
 
 
-def accepted_runs(store: Store, pipeline: str) -> list[Run]:
-    """Return the complete runs of a pipeline that were accepted, oldest first. Raises StoreError."""
+def accepted_runs(store: Store, pipeline: str, limit: int = 100) -> list[Run]:
+    """Return the complete runs of a pipeline that were accepted, oldest first. Raises StoreError.
+
+    Only the newest `limit` complete runs are looked at, or as many as it takes to find one that was accepted.
+    """
+    found = []
     with open_store(store) as connection:
-        context = context_named(connection, "pipeline", pipeline)
-        runs = _runs(connection.get_executions_by_context(context.id)) if context else []
-    return [run for run in runs if run.state == "COMPLETE" and is_accepted(run.properties)]
+        for number, run in enumerate(_complete_runs(connection, pipeline), 1):
+            if is_accepted(run.properties):
+                found.append(run)
+            if found and number >= limit:
+                break
+    return _oldest_first(found)
+
+
+def latest_complete_run(store: Store, pipeline: str) -> Run | None:
+    """Return the newest complete run of a pipeline, accepted or not, or None. Raises StoreError."""
+    with open_store(store) as connection:
+        return next(_complete_runs(connection, pipeline), None)
+
+
+def readers(store: Store, uri: str) -> list[Reader]:
+    """Return the runs that read a file or table, newest first. Raises StoreError."""
+    with open_store(store) as connection:
+        found: dict[str, Reader] = {}
+        for one in inputs_of_uri(connection, uri):
+            run_id = run_id_of(one.name)
+            found.setdefault(run_id, Reader(run_id, content_of(one)))
+        return list(found.values())
+
+
+def runs_by_id(store: Store, run_ids: Iterable[str]) -> list[Run]:
+    """Return the runs with these ids that the store has, in their order. Raises StoreError."""
+    with open_store(store) as connection:
+        return [run for run_id in run_ids if (run := find_run(connection, run_id)) is not None]
 
 
 def is_accepted(properties: Mapping[str, str | int]) -> bool:
@@ -122,7 +154,7 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
         for event in events:
             key, index = event.path.steps[0].key, event.path.steps[1].index
             keys[event.artifact_id] = f"{key}/{index}" if key == INPUT else key
-        found = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(list(keys)))}
+        found = {one.id: one for one in to_artifacts(connection.get_artifacts_by_id(list(keys)))}
     # Inputs first: those of a CACHED run are newer than its outputs.
     ids = sorted(found, key=lambda id_: (event_key(keys[id_]) != INPUT, id_))
     return {keys[id_]: found[id_] for id_ in ids}
@@ -132,9 +164,10 @@ def latest_artifact(store: Store, pipeline: str, type_name: str) -> Artifact | N
     """Return the newest LIVE artifact of a type from an accepted run of a pipeline, or None. Raises StoreError."""
     with open_store(store) as connection:
         context = context_named(connection, "pipeline", pipeline)
-        found = _artifacts(connection.get_artifacts_by_context(context.id)) if context else []
-    live = [one for one in found if one.type == type_name and one.state == "LIVE" and is_accepted(one.properties)]
-    return max(live, key=lambda one: (one.created, one.id), default=None)
+        query = partial(connection.get_artifacts_by_context, context.id) if context else None
+        found = to_artifacts(newest(query) if query else ())
+        wanted = (one for one in found if (one.type, one.state) == (type_name, "LIVE") and is_accepted(one.properties))
+        return next(wanted, None)
 
 
 def latest_schema(store: Store, pipeline: str) -> Artifact | None:
@@ -147,63 +180,55 @@ def latest_statistics(store: Store, pipeline: str) -> Artifact | None:
     return latest_artifact(store, pipeline, "ExampleStatistics")
 
 
-def lineage(store: Store, artifact_ids: Iterable[int]) -> Lineage:
-    """Return what led to artifacts, back to the inputs, and what was made of them. Raises StoreError.
+def inputs_of_uri(connection: MetadataStore, uri: str) -> list[mlmd.Artifact]:
+    """Return the artifacts that stand for an input in the runs that read it, newest first."""
+    # A database may ignore case.
+    found = [one for one in connection.get_artifacts_by_uri(uri) if one.uri == uri and is_input(one)]
+    return sorted(found, key=lambda one: -one.id)
 
-    Each run has its own artifact of an input; those with the same uri and content hash count as one.
+
+def is_input(artifact: mlmd.Artifact) -> bool:
+    """Return whether an artifact is an input of a run of this package."""
+    return event_key(key_of(artifact.name)) == INPUT and bool(run_id_of(artifact.name))
+
+
+def content_of(artifact: mlmd.Artifact) -> str:
+    """Return the content hash of an input, empty if it is not known."""
+    return str(artifact.custom_properties["content_hash"].string_value)
+
+
+def _complete_runs(connection: MetadataStore, pipeline: str) -> Iterator[Run]:
+    """Yield the complete runs of a pipeline, newest first."""
+    # Every run has this node, and a complete one is in its context, which is smaller than that of the pipeline.
+    context = context_named(connection, "node", f"{pipeline}.StatisticsGen")
+    found = newest(partial(connection.get_executions_by_context, context.id)) if context else ()
+    ended = (one for one in found if name_of_state(one) == "COMPLETE")
+    return (run for run in _runs_of(connection, ended) if run.state == "COMPLETE")
+
+
+def _runs_of(connection: MetadataStore, executions: Iterable[Execution]) -> Iterator[Run]:
+    """Yield the runs of executions, each once, in their order; other executions are skipped.
+
+    Each run is read by itself: the executions may be only some of its own, read while it changed.
     """
-    from ml_metadata.proto import metadata_store_pb2
-
-    pb: Any = metadata_store_pb2
-    event = pb.Event
-    with open_store(store) as connection:
-        start = list(artifact_ids)
-        back = _walk(connection, start, event.OUTPUT, event.INPUT)
-        forward = _walk(connection, _same_files(connection, start), event.INPUT, event.OUTPUT)
-        events = connection.get_events_by_execution_ids(sorted(back | forward)) if back | forward else []
-        executions = {one.id: one for one in connection.get_executions_by_id(sorted(back | forward))}
-        ids = sorted({one.artifact_id for one in events} | set(start))
-        artifacts = {one.id: one for one in _artifacts(connection.get_artifacts_by_id(ids))}
-    edges = []
-    for id_, execution in sorted(executions.items()):
-        mine = [one for one in events if one.execution_id == id_]
-        run_id = execution.custom_properties["run_id"].string_value
-        node, state = key_of(execution.name), _state(execution)
-        for source in (one.artifact_id for one in mine if one.type == event.INPUT):
-            for target in (one.artifact_id for one in mine if one.type == event.OUTPUT):
-                edges.append(Edge(source, id_, node, run_id, state, target))
-    return Lineage(artifacts, tuple(edges))
+    ids = (one.custom_properties["run_id"].string_value for one in executions if _is_ours(one))
+    seen: set[str] = set()
+    for run_id in ids:
+        if run_id not in seen:
+            seen.add(run_id)
+            run = find_run(connection, run_id)
+            if run is not None:
+                yield run
 
 
-def _walk(connection: MetadataStore, artifact_ids: Iterable[int], into: EventType, out: EventType) -> set[int]:
-    """Return the executions reached from artifacts, by events of type `into` to executions and `out` from them."""
-    executions: set[int] = set()
-    seen, frontier = set(artifact_ids), set(artifact_ids)
-    while frontier:
-        events = connection.get_events_by_artifact_ids(sorted(frontier))
-        new = {one.execution_id for one in events if one.type == into} - executions
-        executions |= new
-        events = connection.get_events_by_execution_ids(sorted(new)) if new else []
-        frontier = {one.artifact_id for one in events if one.type == out} - seen
-        seen |= frontier
-    return executions
-
-
-def _same_files(connection: MetadataStore, artifact_ids: list[int]) -> set[int]:
-    """Return the artifacts, and for inputs also those of the same uri and content in other runs."""
-    found = set(artifact_ids)
-    for artifact in connection.get_artifacts_by_id(artifact_ids):
-        content = artifact.custom_properties["content_hash"].string_value
-        if event_key(key_of(artifact.name)) == INPUT and content:
-            others = connection.get_artifacts_by_uri(artifact.uri)
-            found |= {one.id for one in others if one.custom_properties["content_hash"].string_value == content}
-    return found
+def _is_ours(execution: Execution) -> bool:
+    return bool(execution.custom_properties["producer"].string_value == "beam_taxi")
 
 
 def _runs(executions: Iterable[Execution]) -> list[Run]:
     by_run: dict[str, list[Execution]] = {}
     for one in executions:
-        if one.custom_properties["producer"].string_value == "beam_taxi":
+        if _is_ours(one):
             by_run.setdefault(one.custom_properties["run_id"].string_value, []).append(one)
     runs = []
     for run_id, of_all_attempts in by_run.items():
@@ -223,10 +248,15 @@ def _runs(executions: Iterable[Execution]) -> list[Run]:
                 executions={key_of(one.name): one.id for one in its},
             )
         )
+    return _oldest_first(runs)
+
+
+def _oldest_first(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 
 
-def _artifacts(found: Iterable[mlmd.Artifact]) -> Iterator[Artifact]:
+def to_artifacts(found: Iterable[mlmd.Artifact]) -> Iterator[Artifact]:
+    """Yield the artifacts of a store, without the marks of ends."""
     for one in found:
         if one.type == RUN_END:
             continue
@@ -245,10 +275,6 @@ def _properties(values: Mapping[str, Value]) -> dict[str, str | int]:
             # `set_properties` stores integers of more than 32 bits so.
             found[key] = int(value.double_value)
     return found
-
-
-def _state(execution: Execution) -> str:
-    return str(type(execution).State.Name(execution.last_known_state))
 
 
 def _time(milliseconds: int) -> str:

@@ -28,7 +28,7 @@ _LONGEST_MESSAGE = 1_000
 
 def state_of(executions: Sequence[Execution]) -> str:
     """Return the state of an attempt from its executions, of which there is at least one, oldest first."""
-    return _name_of_state(_decisive(executions))
+    return name_of_state(_decisive(executions))
 
 
 def failure_of(executions: Sequence[Execution]) -> dict[str, str]:
@@ -37,10 +37,10 @@ def failure_of(executions: Sequence[Execution]) -> dict[str, str]:
     `executions` are those of the attempt, oldest first.
     """
     decisive = _decisive(executions)
-    if _name_of_state(decisive) != "FAILED":
+    if name_of_state(decisive) != "FAILED":
         return {}
     error = {"error": str(decisive.custom_properties["error"].string_value)}
-    others = {_name_of_state(one) for one in executions if one is not decisive}
+    others = {name_of_state(one) for one in executions if one is not decisive}
     return error if "FAILED" in others else {**error, "failed_node": key_of(decisive.name)}
 
 
@@ -69,8 +69,9 @@ def end_without_result(node: str, state: str, error: str, failed: str) -> tuple[
 
 
 def _decisive(executions: Sequence[Execution]) -> Execution:
-    return next((one for one in executions if _name_of_state(one) == "FAILED"), executions[0])
+    return next((one for one in executions if name_of_state(one) == "FAILED"), executions[0])
 
 
-def _name_of_state(execution: Execution) -> str:
+def name_of_state(execution: Execution) -> str:
+    """Return the name of the state of one execution."""
     return str(type(execution).State.Name(execution.last_known_state))

@@ -73,10 +73,8 @@ def reap(store: Store, run_ids: Collection[str] = (), end_of: EndOf = _no_end, f
     """
     if force and not run_ids:
         raise UsageError("--force ends only runs that are named")
-    for run_id in run_ids:
-        get_run(store, run_id)
-    running = [run for run in list_runs(store) if run.state == "RUNNING" and (not run_ids or run.run_id in run_ids)]
-    return [_reap(store, run, end_of, force) for run in running]
+    runs = [get_run(store, run_id) for run_id in dict.fromkeys(run_ids)] if run_ids else list_runs(store)
+    return [_reap(store, run, end_of, force) for run in runs if run.state == "RUNNING"]
 
 
 def _reap(store: Store, run: Run, end_of: EndOf, force: bool) -> Reaped:

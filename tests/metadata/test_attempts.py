@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from beam_taxi.errors import BeamTaxiError, UsageError
-from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, lineage, list_runs
+from beam_taxi.metadata.lineage import lineage
+from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, list_runs
 from beam_taxi.metadata.recorder import fail, note_job, record, record_cached, start
 from beam_taxi.metadata.store import open_store
 from beam_taxi.metadata.verify import reap

@@ -13,8 +13,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 
+from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.on_worker import RecordOnWorker
-from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, lineage, list_runs
+from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, latest_statistics, list_runs
 from beam_taxi.metadata.verify import verify
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.samples import taxi
