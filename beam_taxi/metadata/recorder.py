@@ -108,11 +108,13 @@ def fail(run_id: str, store: Store, error: str, state: str = "FAILED", attempt: 
                 run.abandon(state, error)
 
 
-def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> dict[str, int]:
+def record_cached(
+    manifest: RunManifest, earlier: RunManifest, store: Store, attempt: int | None = None
+) -> dict[str, int]:
     """Record a run as CACHED: its outputs are the artifacts of an earlier run. Returns ids as `record` does.
 
-    The id, pipeline and settings come from `manifest`, everything else from the earlier run. Raises StoreError,
-    UsageError as `start` does, and BeamTaxiError.
+    The id, pipeline and settings come from `manifest`, everything else from the earlier run. `attempt` is what `start`
+    returned, if the run was started. Raises StoreError, UsageError as `start` does, and BeamTaxiError.
     """
     cached = dataclasses.replace(
         earlier,
@@ -127,10 +129,10 @@ def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> 
             raise BeamTaxiError(f"run {earlier.run_id}: the store does not have it, so it cannot be reused")
         if latest is not None and latest.state == "CACHED":
             return StoredRun(connection, cached.run_id, latest.attempt).ids()
-        run = StoredRun(connection, cached.run_id, _next_attempt(latest, store), cached)
+        run = StoredRun(connection, cached.run_id, attempt or _next_attempt(latest, store), cached)
         # Until its end it has no manifest, or `runs reap` would take the earlier run's for its own.
         staged = dataclasses.replace(cached, run_uri=manifest.run_uri)
-        if not run.stage(staged, this_process(), with_outputs=False, is_start=True):
+        if not run.stage(staged, this_process(), with_outputs=False, is_start=attempt is None):
             raise _overtaken(connection, cached.run_id, store)
         with run.ending("CACHED"):
             run.complete(cached, "CACHED", reused)

@@ -85,11 +85,11 @@ class StoredRun:
         # If another process writes the same first, look again at what exists. It may do so for every entry.
         for _ in range(len(steps) + len(wanted) + 1):
             executions, artifacts = self._executions(), self._artifacts()
+            if is_start and executions:
+                return False
             self._check_folder(executions.values(), manifest)
             new_steps = [step for step in steps if self._name(pipeline, step.node) not in executions]
             new_nodes = [node for node in wanted if self._name(pipeline, node.key) not in artifacts]
-            if is_start and executions:
-                return False
             if not new_steps and not new_nodes:
                 break
             try:
