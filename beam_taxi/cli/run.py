@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from beam_taxi.cli import summary
 from beam_taxi.cli.dialect import print_proposals
@@ -12,6 +14,7 @@ from beam_taxi.cli.terminal import TerminalConsole, exit_status_of, print_error,
 from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts, preflight
 from beam_taxi.launch.baseline import with_baseline
+from beam_taxi.launch.claim import Claim
 from beam_taxi.launch.command import parse, wants_json
 from beam_taxi.launch.job import planned_manifest, run_job
 from beam_taxi.launch.outcome import Done, Outcome, Unknown, consequence
@@ -21,6 +24,9 @@ from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.registry import choose
 from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.sources.fingerprint import content_hashes
+
+if TYPE_CHECKING:
+    from beam_taxi.sources.plan import TablePlan
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi run") -> int:
@@ -47,34 +53,64 @@ def _launch(argv: Sequence[str], prog: str, console: TerminalConsole) -> int:
     launch = with_baseline(launch, console)
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
-    timings = Timings()
-    reuse = Reuse(launch, console, timings)
-    with timings.part("checks"):
-        checks, plan = preflight.look(
-            runner, lambda seconds: console.status(f"waiting for the query: {seconds:.0f} s"), reuse.look_up
-        )
-    console.end_status()
+    timings, record = Timings(), RunRecord(launch.store, launch.settings.run_id, console)
+    reuse = Reuse(runner, record, timings)
+    if launch.options.preflight or launch.options.plan:
+        return _look(runner, reuse, console)
+    claim = Claim(launch, runner.in_process)
+
+    def take() -> None:
+        claim.take()
+        reuse.claim = claim.token
+
+    with claim.until_job(record, console):
+        checks, plan = _checks(runner, reuse, console, timings, take)
+        preflight.refuse(checks)
+        _print_notes(checks, console)
+        if plan is not None:
+            planned = planned_manifest(launch, plan)
+            reuse.look_up(planned.inputs, partial(content_hashes, plan))
+        if reuse.earlier is not None:
+            status = reuse.end()
+            claim.release(console)
+            return status
+        assert plan is not None
+        outcome = run_job(runner, plan, planned, claim, record, console, timings)
+    return _end(runner, outcome, record, timings)
+
+
+def _look(runner: Runner, reuse: Reuse, console: TerminalConsole) -> int:
+    """Show what a launch would do, or whether its checks pass; nothing is claimed or written."""
+    launch = runner.launch
+    checks, plan = _checks(runner, reuse, console, Timings(), None)
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
-    if reuse.earlier is not None:
-        return reuse.end()
     if plan is None:
         summary.print_query_plan(launch, checks)
         return 0
+    _print_notes(checks, console)
+    summary.print_plan(launch, plan, runner.described(plan))
+    reuse.look_up(planned_manifest(launch, plan).inputs, partial(content_hashes, plan))
+    return 0
+
+
+def _checks(
+    runner: Runner, reuse: Reuse, console: TerminalConsole, timings: Timings, claim: Callable[[], None] | None
+) -> tuple[list[Check], TablePlan | None]:
+    def waiting(seconds: float) -> None:
+        console.status(f"waiting for the query: {seconds:.0f} s")
+
+    with timings.part("checks"):
+        found = preflight.look(runner, waiting, reuse.look_up, claim)
+    console.end_status()
+    return found
+
+
+def _print_notes(checks: Sequence[Check], console: TerminalConsole) -> None:
     for check in checks:
         if check.note:
             console.note(check.note)
-    if launch.options.plan:
-        summary.print_plan(launch, plan, runner.described(plan))
-    planned = planned_manifest(launch, plan)
-    if reuse.look_up(planned.inputs, lambda: content_hashes(plan)):
-        return reuse.end()
-    if launch.options.plan:
-        return 0
-    record = RunRecord(launch.store, planned, console)
-    outcome = run_job(runner, plan, planned, record, console, timings)
-    return _end(runner, outcome, record, timings)
 
 
 def _print_checks(checks: Sequence[Check]) -> int:

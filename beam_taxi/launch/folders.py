@@ -19,13 +19,11 @@ def check_temporary_files() -> None:
 
 
 def check_output(settings: Settings) -> None:
-    """Raises UsageError if the run exists or its folder cannot be created."""
-    if storage.exists(settings.run_uri):
-        raise UsageError(f"--run_id {settings.run_id}: {settings.run_uri} exists; choose another --run_id")
+    """Raises UsageError if the folder of the run cannot be created."""
     if storage.is_remote(settings.run_uri):
         return
     try:
-        folder = _nearest(settings.run_uri)
+        folder = nearest_folder(settings.run_uri)
     except OSError as error:
         raise UsageError(f"--output {settings.run_uri}: {error.strerror}") from error
     if not os.path.isdir(folder):
@@ -36,7 +34,7 @@ def check_output(settings: Settings) -> None:
         raise UsageError(f"--output: permission denied: cannot write to {folder}")
 
 
-def _nearest(path: str) -> str:
+def nearest_folder(path: str) -> str:
     """Return the nearest folder above an absolute path that exists. Raises OSError if the path cannot exist."""
     while True:
         folder = os.path.dirname(path)

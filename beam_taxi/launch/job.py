@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from beam_taxi import storage
 from beam_taxi.launch.baseline import digest_of_statistics
 from beam_taxi.launch.beam_flags import parse_beam_options
+from beam_taxi.launch.claim import Claim
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Outcome, consequence, outcome_of
@@ -18,7 +19,6 @@ from beam_taxi.launch.preflight import input_entry, schema_notes
 from beam_taxi.launch.quiet import Timings, silenced, without_collection
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Runner
-from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import InputEntry, RunManifest, SplitEntry
 from beam_taxi.run.versions import versions
 from beam_taxi.settings import CHECKS_FILE, SCHEMA_FILE
@@ -66,11 +66,17 @@ def _given(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_job(
-    runner: Runner, plan: TablePlan, planned: RunManifest, record: RunRecord, console: Console, timings: Timings
+    runner: Runner,
+    plan: TablePlan,
+    planned: RunManifest,
+    claim: Claim,
+    record: RunRecord,
+    console: Console,
+    timings: Timings,
 ) -> Outcome:
-    """Claim the folder, record the start, run the graph, and remove what a job that has ended leaves behind.
+    """Run the graph in the claimed folder, and remove what a job that has ended leaves behind.
 
-    Raises UsageError if the folder exists already, or if Beam refuses its options.
+    Raises UsageError if Beam refuses its options.
     """
     with timings.part("imports"), silenced(), without_collection():
         # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
@@ -82,8 +88,6 @@ def run_job(
     options = parse_beam_options(runner.beam_args(plan))
 
     def job() -> None:
-        with timings.part("record"):
-            record.start(runner.name, runner.in_process, claim)
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
             pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
@@ -91,21 +95,11 @@ def run_job(
                 _ = manifest | label >> InformReader(reader)
             runner.run(pipeline, console, record.launched)
 
-    folder = RunFolder(planned.run_uri)
-    claim = folder.claim()
     with timings.part("run"):
-        outcome = outcome_of(job, folder, runner)
+        outcome = outcome_of(job, claim.folder, runner)
     if consequence(outcome).removes_folder:
-        _remove(folder, claim, console)
+        claim.release(console)
     return outcome
-
-
-def _remove(folder: RunFolder, claim: str, console: Console) -> None:
-    """Remove the folder of a run whose job has ended without a manifest."""
-    try:
-        folder.remove_claimed(claim)
-    except OSError as error:
-        console.warn(f"{folder.uri}: parts of the run remain: {error}")
 
 
 def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:

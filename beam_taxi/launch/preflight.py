@@ -8,11 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, DataError, UsageError
+from beam_taxi.launch.claim import check_free
 from beam_taxi.launch.command import check_text
 from beam_taxi.launch.folders import check_output, check_temporary_files
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
+from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import InputEntry
 from beam_taxi.settings import CHECKS_FILE, Settings, suggestion
 from beam_taxi.sources.bigquery.opening import FORMAT as BIGQUERY
@@ -31,30 +33,47 @@ QUERY = "query"
 """The name of the check of a query; its note says what the query would process."""
 
 
-IsReused = Callable[[Sequence[InputEntry], Callable[[], list[str]]], bool]
-"""Called with the inputs, and what returns their content hashes: whether an earlier run of the same is reused."""
+IsReused = Callable[[Sequence[InputEntry], Callable[[], list[str]] | None], bool]
+"""Called with the inputs, and what returns their content hashes, before anything is done that takes time or costs.
+
+Returns whether an earlier run of the same is reused. Without hashes, that is not known yet.
+"""
 
 
 def look(
-    runner: Runner, waiting: Waiting | None = None, is_reused: IsReused | None = None
+    runner: Runner,
+    waiting: Waiting | None = None,
+    is_reused: IsReused | None = None,
+    claim: Callable[[], None] | None = None,
 ) -> tuple[list[Check], TablePlan | None]:
     """Return the results of all checks, and the plan of the input if there can be one.
 
     A query runs, which costs, only if nothing else forbids the launch and no earlier run is reused; its result is part
     of the plan. Meanwhile `waiting` is called with the seconds that it has been running.
+
+    `claim` is called before the input is opened, if nothing else forbids the launch, and what it raises ends the
+    checks. Without it, the launch is only looked at.
     """
     settings, options = runner.settings, runner.options
     inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
+
+    def output() -> None:
+        check_output(settings)
+        if claim is None:
+            check_free(RunFolder(settings.run_uri), runner.launch.store)
+
     checks = [
         *_checks_of(runner),
         _check("temporary files", check_temporary_files),
-        _check("output", lambda: check_output(settings)),
-        _check("input", inputs.open),
-        *_checks_of_validation(settings),
+        _check("output", output),
     ]
+    if claim is not None and not any(check.fault for check in checks):
+        claim()
+    checks += [_check("input", inputs.open), *_checks_of_validation(settings)]
     if settings.query is None:
         return checks, inputs.plan
-    checks.append(_check("record", lambda: check_unrecorded(runner.launch)))
+    if claim is None:
+        checks.append(_check("record", lambda: check_unrecorded(runner.launch)))
     if options.preflight or options.plan:
         return [*checks, _check(QUERY, lambda: _dry_run(settings))], None
     if not any(check.fault for check in checks):
@@ -93,9 +112,9 @@ class _Inputs:
         def content_hashes() -> list[str]:
             return [str(query.identity), *hashes_of(others)]
 
-        if is_reused is not None and query.identity is not None:
+        if is_reused is not None:
             entries = [InputEntry(query.uri, BIGQUERY, query.processed_bytes), *map(input_entry, others)]
-            if is_reused(entries, content_hashes):
+            if is_reused(entries, content_hashes if query.identity is not None else None):
                 return
         self._opened.sources.insert(0, open_query(query, self._settings, self._kinds, self._waiting))
         self._check_columns(self._make_plan())

@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 class RunRecord:
     """Records start and end of a run in a store, or nothing if `store` is None.
 
-    `planned` is the manifest as far as it is known before the run. What cannot be recorded is reported in one
-    line, with the command that records it later.
+    What cannot be recorded is reported in one line, with the command that records it later.
     """
 
-    def __init__(self, store: StoreAddress | None, planned: RunManifest, console: Console) -> None:
+    def __init__(self, store: StoreAddress | None, run_id: str, console: Console) -> None:
         self._store = store
-        self._planned = planned
+        self._run_id = run_id
         self._console = console
         self._attempt: int | None = None
         self._may_be_started = False
         self.job: LaunchedJob | None = None
         """The job outside this process, once it exists."""
 
-    def start(self, runner: str, in_process: bool, claim: str) -> None:
+    def start(self, planned: RunManifest, runner: str, in_process: bool, claim: str) -> None:
         """Record RUNNING executions. Raises UsageError if the store has a run with this id that runs or has a result.
 
-        `in_process` means that the run ends with this process; `claim` is the token of its folder.
+        `planned` is the manifest as far as it is known before the run. `in_process` means that the run ends with this
+        process; `claim` is the token of its folder.
         """
         if self._store is None:
             return
@@ -48,7 +48,7 @@ class RunRecord:
         # An interrupt may come just before or just after the transaction.
         self._may_be_started = True
         try:
-            self._attempt = recorder.start(self._planned, self._store, runner, in_process, claim)
+            self._attempt = recorder.start(planned, self._store, runner, in_process, claim)
         except KeyboardInterrupt:
             # Who did not want to wait for the store does not want to wait for it again.
             self._may_be_started = not waiting.has_stalled(self._store.uri)
@@ -69,11 +69,11 @@ class RunRecord:
         from beam_taxi.metadata import recorder
 
         try:
-            recorder.note_job(self._planned.run_id, self._store, job.to_properties(), self._attempt)
+            recorder.note_job(self._run_id, self._store, job.to_properties(), self._attempt)
         except BeamTaxiError as error:
             self._console.warn(f"the job was not recorded: {error}")
 
-    def look_up(self, content_hashes: Callable[[], list[str]], explain: bool) -> Lookup:
+    def look_up(self, planned: RunManifest, content_hashes: Callable[[], list[str]], explain: bool) -> Lookup:
         """Find an earlier run with the same content, settings and code. Raises UsageError if there is no store.
 
         The input is read only if a run had the same settings, or if the explanation needs it.
@@ -84,20 +84,20 @@ class RunRecord:
             raise UsageError("--cache and --explain_cache require a --metadata_store")
 
         def with_hashes() -> RunManifest:
-            entries = zip(self._planned.inputs, content_hashes(), strict=True)
-            return replace(self._planned, inputs=tuple(replace(entry, content_hash=text) for entry, text in entries))
+            entries = zip(planned.inputs, content_hashes(), strict=True)
+            return replace(planned, inputs=tuple(replace(entry, content_hash=text) for entry, text in entries))
 
         try:
-            return look_up(self._planned, self._store, with_hashes, explain)
+            return look_up(planned, self._store, with_hashes, explain)
         except (StoreError, StoreFailure) as error:
             return Lookup(None, (str(error),))
 
-    def cached(self, earlier: RunManifest) -> Mapping[str, int]:
+    def cached(self, planned: RunManifest, earlier: RunManifest) -> Mapping[str, int]:
         """Record the run as CACHED, with the artifacts of an earlier run; return the ids. Raises BeamTaxiError."""
         from beam_taxi.metadata import recorder
 
         assert self._store is not None
-        return recorder.record_cached(self._planned, earlier, self._store)
+        return recorder.record_cached(planned, earlier, self._store, self._attempt)
 
     def end(self, outcome: Outcome, on_worker: bool) -> Mapping[str, int]:
         """Record the end that an outcome is; return the ids of a complete run.
@@ -121,15 +121,15 @@ class RunRecord:
         try:
             return recorder.record(manifest, store, self._attempt)
         except (BeamTaxiError, KeyboardInterrupt) as error:
+            if isinstance(error, BeamTaxiError) and not isinstance(error, (StoreError, StoreFailure)):
+                # The id is that of another run, which no retry changes.
+                raise type(error)(f"{manifest.run_uri} is complete but was not recorded: {error}") from error
             if on_worker:
                 self._console.warn(f"cannot read here what the worker recorded: {error}")
                 return {}
-            message = f"the run is complete but was not recorded: {error}"
-            if isinstance(error, BeamTaxiError) and not isinstance(error, (StoreError, StoreFailure)):
-                raise type(error)(message) from error
             place = f"{manifest.run_uri}/{MANIFEST}"
             later = f"python -m beam_taxi record --manifest {place} --metadata_store '{store.uri}'"
-            self._console.warn(f"{message}; record it later: {later}")
+            self._console.warn(f"the run is complete but was not recorded: {error}; record it later: {later}")
             return {}
 
     def _abandon(self, follows: Consequence, store: StoreAddress) -> None:
@@ -138,9 +138,7 @@ class RunRecord:
         if follows.state is None:
             return
         try:
-            recorder.fail(
-                self._planned.run_id, store, follows.message, follows.state.value, self._attempt, follows.step
-            )
+            recorder.fail(self._run_id, store, follows.message, follows.state.value, self._attempt, follows.step)
         except (BeamTaxiError, KeyboardInterrupt) as error:
             if self._attempt is None:
                 return

@@ -140,11 +140,16 @@ def run_properties(manifest: RunManifest) -> Properties:
         "producer": "beam_taxi",
         "pipeline_name": manifest.pipeline_name,
         "run_id": manifest.run_id,
-        "manifest": RunFolder(manifest.run_uri).uri_of(MANIFEST),
+        "manifest": place_of(manifest),
         "settings_sha256": manifest.settings_sha256,
         **parameters.of_run(manifest),
         **verdict,
     }
+
+
+def place_of(manifest: RunManifest) -> str:
+    """Return the URI of a manifest, as it is stored."""
+    return shorten(storable(RunFolder(manifest.run_uri).uri_of(MANIFEST)))
 
 
 def _verdict(manifest: RunManifest) -> dict[str, int | str]:

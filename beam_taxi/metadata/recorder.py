@@ -14,10 +14,11 @@ from collections.abc import Mapping
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.mlmd import MetadataStore
+from beam_taxi.metadata.nodes import place_of
 from beam_taxi.metadata.process import is_gone, this_process
 from beam_taxi.metadata.queries import Run, find_run
 from beam_taxi.metadata.store import Store, open_store
-from beam_taxi.metadata.stored_run import StoredRun
+from beam_taxi.metadata.stored_run import OtherRunError, StoredRun
 from beam_taxi.metadata.types import put_types
 from beam_taxi.run.manifest import RunManifest
 
@@ -69,18 +70,28 @@ def record(manifest: RunManifest, store: Store, attempt: int | None = None) -> d
     becomes COMPLETE by another attempt, if it has the settings of the manifest. `attempt` is what `start` returned; a
     later one that is RUNNING belongs to another launch, and is not ended.
 
-    Raises StoreError, UsageError if the manifest is not that of a finished run, and BeamTaxiError if the run cannot
-    become COMPLETE.
+    A run with a result is the same as that of the manifest if its folder and the digest are (`RunManifest.digest`). A
+    copy of the folder elsewhere has the manifest of the first, and so is the same.
+
+    Raises StoreError, UsageError if the manifest is not that of a finished run or the store has another run of its id,
+    and BeamTaxiError if the run cannot become COMPLETE.
     """
     if not manifest.artifacts:
         raise UsageError(f"run {manifest.run_id}: its manifest has no artifacts, so the run has not finished")
     with open_store(store, write=True) as connection:
         latest = find_run(connection, manifest.run_id)
+        _check_same(latest, manifest)
         run = StoredRun(connection, manifest.run_id, _attempt_of_manifest(latest, manifest, attempt), manifest)
-        with run.ending("COMPLETE") as first:
-            if first:
-                run.stage(manifest, {})
-                run.complete(manifest)
+        try:
+            with run.ending("COMPLETE") as first:
+                if first:
+                    run.stage(manifest, {})
+                    run.complete(manifest)
+        except OtherRunError:
+            _check_same(find_run(connection, manifest.run_id), manifest)
+            raise
+        # Another process may have been first, with another manifest.
+        _check_same(find_run(connection, manifest.run_id), manifest)
         return run.ids()
 
 
@@ -100,11 +111,13 @@ def fail(
                 run.abandon(state, error, step)
 
 
-def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> dict[str, int]:
+def record_cached(
+    manifest: RunManifest, earlier: RunManifest, store: Store, attempt: int | None = None
+) -> dict[str, int]:
     """Record a run as CACHED: its outputs are the artifacts of an earlier run. Returns ids as `record` does.
 
-    The id, pipeline and settings come from `manifest`, everything else from the earlier run. Raises StoreError,
-    UsageError as `start` does, and BeamTaxiError.
+    The id, pipeline and settings come from `manifest`, everything else from the earlier run. `attempt` is what `start`
+    returned, if the run was started. Raises StoreError, UsageError as `start` does, and BeamTaxiError.
     """
     cached = dataclasses.replace(
         earlier,
@@ -120,10 +133,10 @@ def record_cached(manifest: RunManifest, earlier: RunManifest, store: Store) -> 
             raise BeamTaxiError(f"run {earlier.run_id}: the store does not have it, so it cannot be reused")
         if latest is not None and latest.state == "CACHED":
             return StoredRun(connection, cached.run_id, latest.attempt).ids()
-        run = StoredRun(connection, cached.run_id, _next_attempt(latest, store), cached)
+        run = StoredRun(connection, cached.run_id, attempt or _next_attempt(latest, store), cached)
         # Until its end it has no manifest, or `runs reap` would take the earlier run's for its own.
         staged = dataclasses.replace(cached, run_uri=manifest.run_uri)
-        if not run.stage(staged, this_process(), with_outputs=False, is_start=True):
+        if not run.stage(staged, this_process(), with_outputs=False, is_start=attempt is None):
             raise _overtaken(connection, cached.run_id, store)
         with run.ending("CACHED"):
             run.complete(cached, "CACHED", reused)
@@ -145,6 +158,25 @@ def _next_attempt(latest: Run | None, store: Store) -> int:
     if latest.state not in _WITHOUT_RESULT:
         raise _refusal(latest, store)
     return latest.attempt + 1
+
+
+def _check_same(run: Run | None, manifest: RunManifest) -> None:
+    """Raise UsageError if a run that is RUNNING or has a result is not that of a manifest."""
+    if run is None or run.state in _WITHOUT_RESULT:
+        return
+    # Older versions recorded no digest.
+    stored, own = run.properties.get("digest"), manifest.digest()
+    is_same_place = run.manifest == place_of(manifest)
+    if is_same_place and stored in (None, own):
+        return
+    what = f"which is {run.state} and has the digest {stored or 'unknown'} ({run.manifest})"
+    if run.state == "RUNNING":
+        what = f"which is RUNNING, launched by {_launch(run)} ({run.manifest})"
+    raise UsageError(
+        f"run {run.run_id}: the store has another run of this id, {what}; the digest of this one is {own} "
+        f"({place_of(manifest)}); run it again with another --run_id, or record it in another "
+        "--metadata_store"
+    )
 
 
 def _attempt_of_manifest(latest: Run | None, manifest: RunManifest, attempt: int | None) -> int:

@@ -6,7 +6,7 @@ itself decides which of several processes starts an attempt, and which of them e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,6 +19,10 @@ from beam_taxi.metadata.run_state import end_without_result, node_that_failed
 from beam_taxi.metadata.texts import storable
 from beam_taxi.metadata.types import NODES, RUN_END, Types, put_types
 from beam_taxi.run.manifest import RunManifest
+
+
+class OtherRunError(BeamTaxiError):
+    """The store has another run of this id; the message is the id."""
 
 
 class StoredRun:
@@ -54,9 +58,12 @@ class StoredRun:
     def ending(self, state: str) -> Iterator[bool]:
         """Yield whether the attempt has not ended yet. Raises BeamTaxiError if it has ended in another state."""
         first = artifact_named(self._store, RUN_END, self._label) is None
-        # If another process was first, the database has rejected this whole transaction.
-        with suppress(self._exists):
+        try:
             yield first
+        except self._exists:
+            # If another process was first, the database has rejected this whole transaction.
+            if artifact_named(self._store, RUN_END, self._label) is None:
+                raise
         end = artifact_named(self._store, RUN_END, self._label)
         found = end.custom_properties["state"].string_value if end else "no end"
         if found != state:
@@ -69,18 +76,20 @@ class StoredRun:
 
         `start` has the execution properties that only a start sets. Return False, without a change, if `is_start` is
         set and another process has created the attempt. Raises UsageError if the store takes the name of the run, or
-        of its pipeline, for another.
+        of its pipeline, for another, and OtherRunError if the attempt is that of a run in another folder.
         """
         steps, pb, pipeline = nodes.steps(manifest), self._pb, manifest.pipeline_name
         wanted = [*nodes.inputs(manifest), *(nodes.outputs(manifest) if with_outputs else [])]
         self._own_contexts(pipeline)
-        # If another process writes the same first, look again at what exists.
-        for _ in range(2):
+        node_ids = self._make_shared_contexts(pipeline, steps)
+        # If another process writes the same first, look again at what exists. It may do so for every entry.
+        for _ in range(len(steps) + len(wanted) + 1):
             executions, artifacts = self._executions(), self._artifacts()
-            new_steps = [step for step in steps if self._name(pipeline, step.node) not in executions]
-            new_nodes = [node for node in wanted if self._name(pipeline, node.key) not in artifacts]
             if is_start and executions:
                 return False
+            self._check_folder(executions.values(), manifest)
+            new_steps = [step for step in steps if self._name(pipeline, step.node) not in executions]
+            new_nodes = [node for node in wanted if self._name(pipeline, node.key) not in artifacts]
             if not new_steps and not new_nodes:
                 break
             try:
@@ -93,12 +102,19 @@ class StoredRun:
                 break
             except self._exists:
                 continue
-        self._join_nodes(pipeline, steps)
+        self._join_nodes(pipeline, steps, node_ids)
         return True
 
     def _first_state(self, node: nodes.Node) -> State:
         """Return the state of a new artifact: an input exists already."""
         return self._pb.Artifact.LIVE if node.event_key == nodes.INPUT else self._pb.Artifact.PENDING
+
+    def _check_folder(self, executions: Iterable[Execution], manifest: RunManifest) -> None:
+        """Raise OtherRunError if the attempt was started for a run in another folder."""
+        place = nodes.place_of(manifest)
+        for one in executions:
+            if one.custom_properties["manifest"].string_value != place:
+                raise OtherRunError(self._run_id)
 
     def add_properties(self, properties: nodes.Properties) -> None:
         """Add properties to the executions that are RUNNING, and change nothing else of them, in one transaction."""
@@ -121,7 +137,9 @@ class StoredRun:
         """End the staged attempt, in one transaction: states, artifacts, events and the mark of the end."""
         pb, steps, pipeline = self._pb, nodes.steps(manifest), manifest.pipeline_name
         stored = self._executions()
-        end: nodes.Properties = {} if reused is None else {"cached_from": reused.run_id}
+        end: nodes.Properties = {"digest": manifest.digest()}
+        if reused is not None:
+            end = {**end, "cached_from": reused.run_id}
         state_value = pb.Execution.State.Value(state)
         executions = [
             self._execution(manifest, step, state_value, stored[self._name(pipeline, step.node)], end) for step in steps
@@ -214,7 +232,17 @@ class StoredRun:
         contexts = [self._context("pipeline", pipeline), self._context("pipeline_run", self._run_id)]
         self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
 
-    def _join_nodes(self, pipeline: str, steps: Iterable[nodes.Step]) -> None:
+    def _make_shared_contexts(self, pipeline: str, steps: Iterable[nodes.Step]) -> dict[str, int]:
+        """Create the contexts that runs share, each by itself, and return the ids of those of the nodes by node.
+
+        ML Metadata aborts a lineage subgraph if another process creates one of its contexts at the same time, and then
+        waits for seconds; after several times it fails with "Duplicate entry". A context alone is found instead.
+        https://github.com/google/ml-metadata/issues/52
+        """
+        self._context_id("pipeline", pipeline)
+        return {step.node: self._context_id("node", f"{pipeline}.{step.node}") for step in steps}
+
+    def _join_nodes(self, pipeline: str, steps: Iterable[nodes.Step], node_ids: Mapping[str, int]) -> None:
         """Attach executions and artifacts to the contexts of their nodes, and the run to the pipeline. Idempotent.
 
         A separate step before the end, since a lineage subgraph attaches everything in it to all of its contexts.
@@ -233,21 +261,21 @@ class StoredRun:
         keys = {nodes.key_of(name): one.id for name, one in artifacts.items()}
         attributions, associations = [], []
         for step in steps:
-            node_id = self._node_id(f"{pipeline}.{step.node}")
-            execution_id = executions[self._name(pipeline, step.node)].id
+            node_id, execution_id = node_ids[step.node], executions[self._name(pipeline, step.node)].id
             associations.append(pb.Association(execution_id=execution_id, context_id=node_id))
             mine = [id_ for key, id_ in keys.items() if nodes.event_key(key) in (*step.inputs, *step.outputs)]
             attributions += [pb.Attribution(artifact_id=id_, context_id=node_id) for id_ in mine]
         self._store.put_attributions_and_associations(attributions, associations)
 
-    def _node_id(self, name: str) -> int:
-        node = self._store.get_context_by_type_and_name("node", name)
-        if node is None:
+    def _context_id(self, type_name: str, name: str) -> int:
+        """Return the id of a context, which is created if it does not exist."""
+        found = self._store.get_context_by_type_and_name(type_name, name)
+        if found is None:
             try:
-                return int(self._store.put_contexts([self._context("node", name)])[0])
+                return int(self._store.put_contexts([self._context(type_name, name)])[0])
             except self._exists:
-                node = self._store.get_context_by_type_and_name("node", name)
-        return int(node.id)
+                found = self._store.get_context_by_type_and_name(type_name, name)
+        return int(found.id)
 
     def _context(self, type_name: str, name: str) -> Context:
         return self._pb.Context(type_id=self._types.contexts[type_name], name=name)

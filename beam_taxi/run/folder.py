@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO, TypeVar
 
 from beam_taxi import storage
@@ -17,6 +18,9 @@ from beam_taxi.run.profile import Profile
 from beam_taxi.run.validation import Validation
 
 Parsed = TypeVar("Parsed")
+
+Holder = Mapping[str, str | int]
+"""What a launch says of itself in the claim of its folder."""
 
 MANIFEST = "manifest.json"
 """Written last: without it there is no run."""
@@ -81,11 +85,14 @@ class RunFolder:
         """Return the URI of a file by its path in the folder."""
         return storage.join(self.uri, path)
 
-    def claim(self) -> str:
-        """Create the folder for this launch alone, and return its token. Raises UsageError if it exists already."""
+    def claim(self, holder: Holder = MappingProxyType({})) -> str:
+        """Create the folder for this launch alone, and return its token. Raises UsageError if it exists already.
+
+        `holder` is what the launch says of itself to others that want the folder.
+        """
         token = secrets.token_hex(8)
         try:
-            storage.claim(self.uri, token)
+            storage.claim(self.uri, json.dumps({**holder, "token": token}))
         except FileExistsError as error:
             run_id = self.uri.rpartition("/")[2]
             raise UsageError(f"--run_id {run_id}: {self.uri} exists; choose another --run_id") from error
@@ -96,9 +103,22 @@ class RunFolder:
 
         It does not if the run is complete, was removed, or another launch has claimed the folder since.
         """
-        claim = self.uri_of(storage.CLAIM)
-        if storage.exists(claim) and storage.read_bytes(claim).decode() == token:
+        if self.holder().get("token") == token:
             storage.remove_claimed(self.uri)
+
+    def holder(self) -> Holder:
+        """Return the token of the launch that the folder belongs to, with what it says of itself; empty if none.
+
+        A run that is complete belongs to no launch.
+        """
+        claim = self.uri_of(storage.CLAIM)
+        try:
+            text = storage.read_bytes(claim).decode() if storage.exists(claim) else "{}"
+        except FileNotFoundError:
+            # It was released between the two looks.
+            return {}
+        # In older releases the claim was the token alone.
+        return json.loads(text) if text.startswith("{") else {"token": text}
 
     def publish(self, path: str, is_same: storage.IsSame | None = None) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears at `path`, complete, when the block ends without an exception.

@@ -6,6 +6,7 @@ else about a run, and its writer knows none of them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -140,6 +141,17 @@ class RunManifest:
         files = {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
         own = (self.validation_file, self.profile_file)
         return files | {file.path: file for file in own if file is not None}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what identifies the result: pipeline, settings, content of the inputs and artifacts.
+
+        Two runs have the same digest if they wrote the same records of the same inputs, wherever and whenever.
+        """
+        lines = [f"pipeline {self.pipeline_name}", f"settings {self.settings_sha256}"]
+        lines += [f"input {one.uri} {one.content_hash}" for one in self.inputs]
+        for key, artifact in sorted(self.artifacts.items()):
+            lines += [f"{key}/{one.path} {one.content_sha256 or one.sha256}" for one in artifact.files]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
     def count_rejects(self) -> Counter[str]:
         """Return the rejected rows by reason code."""

@@ -84,9 +84,9 @@ def exists(uri: str) -> bool:
     return file_system(uri).exists(uri)
 
 
-def claim(run_uri: str, token: str) -> None:
-    """Create the folder of a run for the launch with this token alone; see FileSystem.claim."""
-    file_system(run_uri).claim(run_uri, token)
+def claim(run_uri: str, content: str) -> None:
+    """Create the folder of a run for one launch alone; see FileSystem.claim."""
+    file_system(run_uri).claim(run_uri, content)
 
 
 def remove_claimed(run_uri: str) -> None:

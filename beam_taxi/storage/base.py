@@ -17,7 +17,7 @@ STAGING = "_staging"
 """Folder inside a run for files that are not complete yet; it is removed at the end of the run."""
 
 CLAIM = f"{STAGING}/claim"
-"""The file with the token of the launch that the folder of a run belongs to."""
+"""The file that says which launch the folder of a run belongs to."""
 
 IsSame = Callable[[BinaryIO], bool]
 """Returns whether an existing file will do in place of the one that is being published."""
@@ -85,8 +85,11 @@ class FileSystem(Protocol):
         """Open a file as `open` does, to look at its beginning: from afar, only 64 KiB are read ahead at first."""
         ...
 
-    def claim(self, run_uri: str, token: str) -> None:
-        """Create the folder of a run for the launch with this token alone. Raises FileExistsError if it exists."""
+    def claim(self, run_uri: str, content: str) -> None:
+        """Create the folder of a run for one launch alone, which is the only one with this `content` of the claim.
+
+        Raises FileExistsError if the folder exists. Whoever sees a claim sees all of its content.
+        """
         ...
 
     def remove_claimed(self, run_uri: str) -> None:
@@ -139,13 +142,13 @@ class RemoteFileSystem(ABC):
         """Open an object."""
         return self.open(file.uri)
 
-    def claim(self, run_uri: str, token: str) -> None:
+    def claim(self, run_uri: str, content: str) -> None:
         """Create the claim of a run, then check that nothing else is in the folder."""
         uri = f"{run_uri}/{CLAIM}"
         with suppress(FileExistsError), self.create(uri) as file:
-            file.write(token.encode())
+            file.write(content.encode())
         # If the answer to an upload is lost, the object is found to exist, and is ours all the same.
-        if self.open(uri).read() != token.encode():
+        if self.open(uri).read() != content.encode():
             raise FileExistsError(run_uri)
         if any(name != CLAIM for name in self._names(run_uri)):
             self._delete(uri)

@@ -70,13 +70,13 @@ class LocalFileSystem:
         """Open a file for reading."""
         return open(file.uri, "rb")
 
-    def claim(self, run_uri: str, token: str) -> None:
-        """Create the folder, which no other process can create too, and the file with the token in it."""
+    def claim(self, run_uri: str, content: str) -> None:
+        """Create the folder, which no other process can create too, and the claim in it."""
         os.makedirs(os.path.dirname(run_uri), exist_ok=True)
         os.mkdir(run_uri)
         os.mkdir(os.path.join(run_uri, STAGING))
-        with open(os.path.join(run_uri, CLAIM), "x", encoding="utf-8") as file:
-            file.write(token)
+        with self.create(os.path.join(run_uri, CLAIM)) as file:
+            file.write(content.encode())
 
     def remove_claimed(self, run_uri: str) -> None:
         """Remove the folder, under another name: a thread or a process that is still writing fails then."""
