@@ -183,6 +183,7 @@ def launch(size: int, files: int, folder: Path) -> Imagined:
     run_program("sample", "--rows", str(SAMPLE_ROWS), "--out", str(trips))
     run_program("run", "--input", str(trips), "--output", str(folder), "--run_id", "real", "--metadata_store", "none")
     settings = Settings((str(trips),), run_uri, "imagined")
+    RunFolder(run_uri).claim()
     small = plan_input(settings, {})
     source, scan = small.sources[0], small.sources[0].scan(next(small.parts(0)))
     assert isinstance(source, CsvFile)
