@@ -16,6 +16,7 @@ from apache_beam.pvalue import PCollection
 
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.sources.plan import TablePlan
+from beam_taxi.sources.plan_file import store_plan
 from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
 from beam_taxi.transforms.infer_schema import InferSchema
@@ -36,17 +37,18 @@ def build(
 
     `planned` is the manifest before the run, with the settings; `versions` are those that workers must have, by name.
     """
-    settings = planned.settings
+    settings, plan = planned.settings, store_plan(plan, planned.run_uri)
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
-    examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.data, settings, versions)
+    examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
-    profiled = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)
+    profile = ComputeProfile(settings, plan.n_units, statistics, examples.first)
+    profiled = statistics.batches | "ComputeProfile" >> profile
     planned = replace(planned, statistics_options=statistics.options)
     summary = None
     if settings.is_validated:
-        validate = ValidateStatistics(plan, planned, table.data, examples)
+        validate = ValidateStatistics(plan, planned, table.for_units, examples)
         anomalies, summary = statistics.statistics | "ValidateStatistics" >> validate
         artifacts += [anomalies]
     return (

@@ -287,7 +287,7 @@ class Settings:
     unit_bytes: int | None = field(
         default=None,
         metadata=flag(
-            "bytes of stored input for each shard", Group.EXAMPLES, INTEGER, default="33554432, more beyond 64 GiB"
+            "bytes of stored input for each shard", Group.EXAMPLES, INTEGER, default="33554432, more beyond 512 GiB"
         ),
     )
     batch_bytes: int = field(

@@ -74,6 +74,7 @@ def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, s
     if len(inputs) > _FILES_SHOWN:
         print(f"input      … and {len(inputs) - _FILES_SHOWN:,} more")
     print(f"total      {len(inputs)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
+    print(f"reads      {plan.bytes_read:,} bytes, {plan.bytes_read / plan.size:.1f} for each byte of the input")
     print(f"output     {settings.run_uri}")
     splits = ", ".join(f"{split.name}:{split.weight}" for split in settings.splits)
     print(f"shards     {f'{plan.n_units} for each split: ' if settings.examples else 'none, splits: '}{splits}")

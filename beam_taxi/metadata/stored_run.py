@@ -147,11 +147,11 @@ class StoredRun:
         artifacts = self._final_artifacts(manifest, reused)
         events = self._store.get_events_by_execution_ids([one.id for one in executions])
         known_events = {(event.execution_id, event.artifact_id) for event in events}
-        keys, edges = list(artifacts), []
+        positions, edges = {key: position for position, key in enumerate(artifacts)}, []
         for number, step in enumerate(steps):
-            for name, index, key, event_type in self._paths(step, keys):
+            for name, index, key, event_type in self._paths(step, list(positions)):
                 if (executions[number].id, artifacts[key].id) not in known_events:
-                    edges.append((number, keys.index(key), self._event(event_type, name, index)))
+                    edges.append((number, positions[key], self._event(event_type, name, index)))
         self._put(pipeline, executions, [*artifacts.values(), self._end(state)], edges)
 
     def _final_artifacts(self, manifest: RunManifest, reused: Run | None) -> dict[str, Artifact]:

@@ -50,6 +50,11 @@ class ExtendedSource(Source[Any, Any]):
     values: Mapping[str, str | None]
     kinds: Mapping[str, Kind]
 
+    @property
+    def times_read(self) -> int:
+        """That of the inner source."""
+        return self.inner.times_read
+
     def edges(self, part_bytes: int) -> Sequence[int]:
         """Return those of the inner source."""
         return self.inner.edges(part_bytes)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, UsageError
@@ -52,6 +52,11 @@ class TablePlan:
     def size(self) -> int:
         """The size of all sources in bytes."""
         return self.bases[-1]
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes both passes read."""
+        return sum(source.info.size * source.times_read for source in self.sources)
 
     @cached_property
     def bases(self) -> tuple[int, ...]:
@@ -157,24 +162,32 @@ def _with_all_columns(sources: Iterable[AnySource], declared: Mapping[str, Kind]
 
 
 def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
-    """Return the sources with one tuple for equal columns, since the plan is sent to every worker. Raises DataError."""
+    """Return the sources, with one object for what is equal in them, since the plan is sent to every worker.
+
+    Raises DataError if the columns differ.
+    """
     first, kept = sources[0].info, list[AnySource]()
+    first_of_type = dict[type, AnySource]()
     for source in sources:
         info = source.info
-        if info.columns == first.columns:
-            source = _with_columns(source, first.columns)
-        elif sorted(info.columns) != sorted(first.columns):
+        if info.columns != first.columns and sorted(info.columns) != sorted(first.columns):
             differing = sorted(set(info.columns) ^ set(first.columns))[0]
             told = "line 1: the header differs from that" if info.format == "csv" else "the columns differ from those"
             raise DataError(
                 f"{info.uri}: {told} of {first.uri}: column {differing!r} is in only one of them "
                 "(--union by_name takes all columns)"
             )
-        kept.append(source)
+        kept.append(_sharing(source, first_of_type.setdefault(type(source), source)))
     return kept
 
 
-def _with_columns(source: AnySource, columns: tuple[str, ...]) -> AnySource:
-    """Return a copy of a source, a frozen dataclass with a field `info`, with these columns."""
-    changed: AnySource = replace(source, info=replace(source.info, columns=columns))  # type: ignore[type-var]
-    return changed
+def _sharing(one: Any, other: Any) -> Any:
+    """Return a value with the objects of another of its type, a frozen dataclass, where it is equal."""
+    if type(one) is type(other) and one == other:
+        return other
+    if type(one) is not type(other) or not is_dataclass(one):
+        return one
+    return replace(
+        one,  # type: ignore[type-var]
+        **{field.name: _sharing(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)},
+    )

@@ -93,9 +93,8 @@ class TableReader:
     def _read(self, piece: Piece) -> Iterator[Batch]:
         if self._reader is None or self._source != piece.source:
             self.close()
-            has_rejects = bool(self._data.totals[piece.source].rejects)
             source = self._plan.sources[piece.source]
-            self._reader = source.reader(self._data.kinds, has_rejects, self._with_places)
+            self._reader = source.reader(self._data.kinds, piece.has_rejects, self._with_places)
             self._source = piece.source
         for batch in self._reader.read(piece.start, piece.end):
             self._progress(batch.stored_bytes, len(batch.rows))

@@ -194,6 +194,11 @@ class Source(ABC, Generic[Position, Joint]):
 
     info: SourceInfo
 
+    @property
+    def times_read(self) -> int:
+        """How often both passes read each stored byte."""
+        return 2
+
     def edges(self, part_bytes: int) -> Sequence[int]:
         """Return the stored offsets that separate the parts; the first is 0 and the last is the size."""
         return (0, self.info.size)

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import BinaryIO
 
 from beam_taxi import storage
-from beam_taxi.errors import DataError
+from beam_taxi.errors import DataError, StorageError
 from beam_taxi.sources.source import Joint, Position, Source
 
 PART_BYTES = 32 << 20
@@ -42,6 +43,19 @@ class StoredFile(Source[Position, Joint]):
     def check_unchanged(self) -> None:
         """Raise DataError if the file is no longer the one that was opened."""
         storage.check_unchanged(storage.InputFile(self.info.uri, self.info.size, self.version))
+
+    @contextmanager
+    def open_part(self) -> Iterator[BinaryIO]:
+        """Open the file as it was when it was opened first, to read a part of it and little more.
+
+        Raises DataError if it has changed.
+        """
+        try:
+            with storage.open_head(storage.InputFile(self.info.uri, self.info.size, self.version)) as stored:
+                yield stored
+        except StorageError:
+            self.check_unchanged()
+            raise
 
     @contextmanager
     def read_again(self, *unexpected: type[Exception]) -> Iterator[None]:

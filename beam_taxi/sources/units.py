@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -27,11 +27,12 @@ AnyJoined = Joined[Any]
 
 @dataclass(frozen=True)
 class Piece:
-    """Whole records of one source, between two of its positions."""
+    """Whole records of one source, between two of its positions; `has_rejects` is whether the source has bad ones."""
 
     source: int
     start: Any
     end: Any
+    has_rejects: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class DataPlan:
     warnings: tuple[str, ...]
     with_lists: frozenset[str] = frozenset()
 
+    def for_units(self) -> DataPlan:
+        """Return what every unit is read with; the rest grows with the number of sources."""
+        return replace(self, totals=(), warnings=())
+
 
 def plan_units(
     plan: TablePlan, settings: Settings, joined: Mapping[int, AnyJoined], content: TableContent
@@ -97,7 +102,7 @@ def plan_units(
         *told,
         *_notes(plan, joined, content, kinds),
     )
-    return DataPlan(ordered, found, warnings, plan.with_lists), _units(plan, joined)
+    return DataPlan(ordered, found, warnings, plan.with_lists), _units(plan, joined, found)
 
 
 def _left_out(plan: TablePlan) -> Iterator[str]:
@@ -174,14 +179,14 @@ def _totals(plan: TablePlan, source: int, one: SourceTotals) -> Totals:
     return Totals(content_hash, one.rows, one.blank_lines, dict(sorted(one.rejects.items())))
 
 
-def _units(plan: TablePlan, joined: Mapping[int, AnyJoined]) -> list[Unit]:
+def _units(plan: TablePlan, joined: Mapping[int, AnyJoined], totals: Sequence[Totals]) -> list[Unit]:
     """Distribute the records of all sources over the units."""
     pieces: list[list[Piece]] = [[] for _ in range(plan.n_units)]
     for source in range(len(plan.sources)):
-        first = plan.first_unit(plan.bases[source])
+        first, has_rejects = plan.first_unit(plan.bases[source]), bool(totals[source].rejects)
         for unit, (start, end) in enumerate(pairwise(joined[source].bounds), first - 1):
             if start < end:
-                pieces[unit].append(Piece(source, start, end))
+                pieces[unit].append(Piece(source, start, end, has_rejects))
     return [Unit(index, tuple(its)) for index, its in enumerate(pieces)]
 
 

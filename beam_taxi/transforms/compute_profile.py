@@ -19,6 +19,7 @@ from beam_taxi.statistics.profile.ranked import add_ranked_values
 from beam_taxi.statistics.profile.rows import sample_of
 from beam_taxi.statistics.redact import redact_profile
 from beam_taxi.statistics.splits import SEPARATOR
+from beam_taxi.transforms.combining import combine_per_key
 from beam_taxi.transforms.compute_statistics import ComputedStatistics, StatisticsBySplit
 from beam_taxi.transforms.reconcile import ProfiledFile
 from beam_taxi.transforms.write_examples import SplitBatch
@@ -32,11 +33,14 @@ class ComputeProfile(beam.PTransform):
 
     The most frequent values of columns with too many values to count are those of the statistics.
 
-        profiled = computed.batches | ComputeProfile(settings, computed, examples.first)
+        profiled = computed.batches | ComputeProfile(settings, plan.n_units, computed, examples.first)
     """
 
-    def __init__(self, settings: Settings, computed: ComputedStatistics, first: PCollection[pa.RecordBatch]) -> None:
+    def __init__(
+        self, settings: Settings, n_units: int, computed: ComputedStatistics, first: PCollection[pa.RecordBatch]
+    ) -> None:
         super().__init__()
+        self._n_units = n_units
         self._settings = settings
         self._statistics = computed.statistics
         self._first = first
@@ -46,7 +50,7 @@ class ComputeProfile(beam.PTransform):
         profiles = (
             batches
             | "MarkSlices" >> beam.Map(_mark_slice).with_output_types(_Rows)
-            | "Count" >> beam.CombinePerKey(CountRows())
+            | "Count" >> combine_per_key(CountRows(), self._n_units)
             | "Profile" >> beam.Map(_profile, label).with_output_types(DatasetProfile)
         )
         write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles), AsIter(self._first))

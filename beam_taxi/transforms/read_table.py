@@ -19,6 +19,7 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.source import Part, Scan
 from beam_taxi.sources.units import AnyJoined, DataPlan, Unit, plan_units, tasks
 from beam_taxi.storage import credentials
+from beam_taxi.transforms.combining import combine_per_key
 
 _READ_BYTES = Metrics.counter(counters.NAMESPACE, counters.READ_BYTES)
 
@@ -34,10 +35,14 @@ PartAgain = tuple[PartKey, tuple[Part, int]]
 
 
 class Table(NamedTuple):
-    """The output of `ReadTable`: tasks keyed by their first unit, spread over the workers, and the one DataPlan."""
+    """The output of `ReadTable`: tasks keyed by their first unit, spread over the workers, and the one DataPlan.
+
+    `for_units` is the DataPlan without what only the end of the run needs: every task is given it.
+    """
 
     tasks: PCollection[tuple[int, Iterable[Task]]]
     data: PCollection[DataPlan]
+    for_units: PCollection[DataPlan]
 
 
 class _Parts(beam.DoFn):
@@ -104,8 +109,8 @@ class _ScanAgain(beam.DoFn):
 class _KeepSound(beam.DoFn):
     """Drops scans that were made under a wrong assumption."""
 
-    def process(self, scan: AnyScan, joined: Mapping[int, AnyJoined]) -> Iterator[tuple[None, AnyScan]]:
-        if scan.part.index not in joined[scan.part.source].again:
+    def process(self, scan: AnyScan, again: Mapping[PartKey, object]) -> Iterator[tuple[None, AnyScan]]:
+        if (scan.part.source, scan.part.index) not in again:
             yield None, scan
 
 
@@ -139,6 +144,7 @@ class _PlanUnits(beam.DoFn):
     ) -> Iterator[tuple[int, Task] | TaggedOutput]:
         data, units = plan_units(self._plan, self._settings, joined, keyed[1])
         yield TaggedOutput("data", data)
+        yield TaggedOutput("for_units", data.for_units())
         yield from ((task[0].index, task) for task in tasks(self._plan, units))
 
 
@@ -179,18 +185,20 @@ class ReadTable(beam.PTransform):
             | "GroupJoints" >> beam.GroupByKey()
             | "JoinParts" >> join.with_outputs("again", main="joined")
         )
-        by_source = AsDict(joined.joined)
         again = (
             joined.again
             | "SpreadPartsAgain" >> beam.GroupByKey()
             | "ScanAgain" >> beam.ParDo(_ScanAgain(plan)).with_output_types(tuple[None, AnyScan])
         )
-        keep = beam.ParDo(_KeepSound(), by_source).with_output_types(tuple[None, AnyScan])
-        cut = beam.ParDo(_PlanUnits(plan, self._settings), by_source)
+        keep = beam.ParDo(_KeepSound(), AsDict(joined.again)).with_output_types(tuple[None, AnyScan])
+        cut = beam.ParDo(_PlanUnits(plan, self._settings), AsDict(joined.joined)).with_output_types(
+            tuple[int, Task], data=DataPlan, for_units=DataPlan
+        )
+        merge = combine_per_key(MergeContent(), len(plan.sources) + plan.size // plan.part_bytes)
         planned = (
             (scanned.scans | "KeepSound" >> keep, again)
             | "AllParts" >> beam.Flatten()
-            | "MergeContent" >> beam.CombinePerKey(MergeContent())
-            | "PlanUnits" >> cut.with_output_types(tuple[int, Task], data=DataPlan).with_outputs("data", main="tasks")
+            | "MergeContent" >> merge
+            | "PlanUnits" >> cut.with_outputs("data", "for_units", main="tasks")
         )
-        return Table(planned.tasks | "SpreadTasks" >> beam.GroupByKey(), planned.data)
+        return Table(planned.tasks | "SpreadTasks" >> beam.GroupByKey(), planned.data, planned.for_units)

@@ -80,7 +80,8 @@ def reconcile(
 ) -> RunManifest:
     """Return the complete manifest. Raises RowConservationError if rows were lost or counted twice.
 
-    `planned` is the manifest before the run. The time grows with the number of units plus files, not their product.
+    `planned` is the manifest before the run; its inputs are those of the plan. The time grows with the number of units
+    plus files, not their product.
     """
     total, units = UnitCounts(0), set()
     for one in counts:
@@ -90,9 +91,10 @@ def reconcile(
     _check_quarantine(plan, planned, total)
     names = [split.name for split in planned.splits]
     inputs = []
-    for number, (entry, totals) in enumerate(zip(planned.inputs, data.totals, strict=True)):
+    for number, (source, totals) in enumerate(zip(plan.sources, data.totals, strict=True)):
         by_split = total.rows.get(number, [0] * len(names))
-        info = plan.sources[number].info
+        info = source.info
+        entry = InputEntry(info.uri, info.format, info.size)
         columns = info.fields or info.columns
         inputs.append(
             replace(
@@ -165,7 +167,8 @@ def _expect(what: str, expected: int, found: int) -> None:
 class _Reconcile(beam.DoFn):
     def __init__(self, plan: TablePlan, planned: RunManifest) -> None:
         self._plan = plan
-        self._planned = planned
+        # The plan has the inputs, which may be many.
+        self._planned = replace(planned, inputs=())
 
     def process(
         self,

@@ -44,7 +44,7 @@ class ValidateStatistics(beam.PTransform):
     ) -> None:
         super().__init__()
         self._settings = planned.settings
-        self._judge = _Judge(planned.settings, [source.info.uri for source in plan.sources], planned.started)
+        self._judge = _Judge(planned.settings, plan, planned.started)
         self._data = data
         self._examples = examples
 
@@ -104,9 +104,9 @@ class _FindDuplicates(beam.DoFn):
 
 
 class _Judge(beam.DoFn):
-    def __init__(self, settings: Settings, files: Iterable[str], started: str) -> None:
+    def __init__(self, settings: Settings, plan: TablePlan, started: str) -> None:
         self._settings = settings
-        self._files = list(files)
+        self._plan = plan
         self._started = started
 
     def process(
@@ -115,7 +115,8 @@ class _Judge(beam.DoFn):
         settings, folder = self._settings, RunFolder(self._settings.run_uri)
         rules = rules_of(settings, data.kinds)
         earlier = baseline_of(settings), history_of(settings)
-        judged = judge_run(settings, Evidence(statistics, *earlier, findings, rules, self._files, self._started))
+        files = [source.info.uri for source in self._plan.sources]
+        judged = judge_run(settings, Evidence(statistics, *earlier, findings, rules, files, self._started))
         for split, found in judged.anomalies.items():
             content = found.SerializeToString(deterministic=True)
             file, _ = folder.publish_bytes(ANOMALIES, anomalies_path(split), content, split)

@@ -18,7 +18,7 @@ from beam_taxi.sources.bigquery.service import (
     read_client,
     require_credentials_to_read,
 )
-from beam_taxi.sources.unit_count import MAX_UNITS, units_for
+from beam_taxi.sources.unit_count import MOST_UNITS, units_for
 
 if TYPE_CHECKING:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
@@ -60,7 +60,7 @@ class Sessions:
 
     def wanted(self, session: ReadSession) -> int:
         """Return how many streams a session should have: one for each unit."""
-        return min(units_for(size_of(session), self._settings), MAX_UNITS)
+        return min(units_for(size_of(session), self._settings), MOST_UNITS)
 
     def split(self, session: ReadSession) -> tuple[str, ...]:
         """Return the streams of a session, split until there is one for each unit, or the service splits no more."""

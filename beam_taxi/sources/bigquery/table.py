@@ -56,6 +56,11 @@ class BigQueryTable(Source[Stream, Joined[Stream]]):
     declared: frozenset[str] = frozenset()
     weighing: Weighing | None = None
 
+    @property
+    def times_read(self) -> int:
+        """Once: the first pass reads no rows."""
+        return 1
+
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[Joined[Stream]]:
         """Return what is known without reading any rows: the kinds. Units begin at streams."""
         streams = len(self.streams)

@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from beam_taxi import storage
 from beam_taxi.errors import DataError
 from beam_taxi.sources.content import Content
 from beam_taxi.sources.csv.cuts import context_bytes, first_safe_cut, last_safe_cut
@@ -56,7 +55,7 @@ def scan_part(file: CsvText[TextJoint], part: Part, state: int | None = None) ->
 
     Raises DataError if the file has become shorter.
     """
-    with storage.open_input(file.info.uri) as stream:
+    with file.open_part() as stream:
         window = _read(stream, file, part)
         core = window.core
         if state is None:

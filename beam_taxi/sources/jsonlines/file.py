@@ -76,9 +76,10 @@ class JsonLinesFile(StoredFile[RecordPosition, LinesJoint]):
 
     def scan(self, part: Part, assumption: int | None = None, progress: Progress = no_progress) -> Scan[LinesJoint]:
         """Read the lines that begin in a part."""
-        with storage.open_input(self.info.uri) as stored:
-            if self.decoding is None:
+        if self.decoding is None:
+            with self.open_part() as stored:
                 return self._scan_part(stored, part, progress)
+        with storage.open_input(self.info.uri) as stored:
             stream = TextStream(self.info.uri, stored, self.decoding)
             stream.skip_to(self.begin)
             marks, scan = Marks(), _LineScan(self, RecordPosition(self.begin, 0))

@@ -1,0 +1,59 @@
+"""The plan of many sources as a file, since the graph of a job has a copy of the plan for each step that knows it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zlib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from threading import Lock
+
+from beam_taxi import storage
+from beam_taxi.errors import BeamTaxiError
+from beam_taxi.sources.plan import TablePlan
+
+MOST_SOURCES = 100
+"""Beyond this, a plan is written to a file. Beam takes about 5 ms for each source to put it into all steps."""
+PLAN = f"{storage.STAGING}/plan"
+"""The file in the folder of a run. It stays in an object store, where a runner may execute the last step again."""
+_LOCK = Lock()
+
+
+@dataclass(frozen=True)
+class StoredPlan(TablePlan):
+    """A plan that is pickled as the URI and the SHA-256 digest of a file; it is read again once in each process."""
+
+    uri: str = ""
+    sha256: bytes = b""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _load, (self.uri, self.sha256)
+
+
+def store_plan(plan: TablePlan, run_uri: str) -> TablePlan:
+    """Return the plan as the steps of a graph should have it: one of many sources is written to the folder of the run.
+
+    Raises OSError.
+    """
+    if len(plan.sources) <= MOST_SOURCES:
+        return plan
+    values = {field.name: getattr(plan, field.name) for field in fields(TablePlan)}
+    content = zlib.compress(pickle.dumps(values), 1)
+    with storage.publish(run_uri, PLAN) as file:
+        file.write(content)
+    return StoredPlan(**values, uri=storage.join(run_uri, PLAN), sha256=hashlib.sha256(content).digest())
+
+
+def _load(uri: str, sha256: bytes) -> TablePlan:
+    """Raises BeamTaxiError if the file is not the one that was written."""
+    with _LOCK:
+        return _read(uri, sha256)
+
+
+@lru_cache(maxsize=1)
+def _read(uri: str, sha256: bytes) -> TablePlan:
+    content = storage.read_bytes(uri)
+    if hashlib.sha256(content).digest() != sha256:
+        raise BeamTaxiError(f"{uri}: is not the plan of this run")
+    return StoredPlan(**pickle.loads(zlib.decompress(content)), uri=uri, sha256=sha256)

@@ -1,0 +1,77 @@
+"""The machine that a benchmark runs on, and how much memory processes use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("beam-taxi", "apache-beam", "tensorflow-data-validation", "pyarrow", "numpy")
+_SECONDS = 0.1
+
+
+def described() -> str:
+    """Return processor, cores, memory, kernel and versions in one line."""
+    cpus, allowed = os.cpu_count(), len(os.sched_getaffinity(0))
+    models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = next(int(line.split()[1]) << 10 for line in _lines("/proc/meminfo") if line.startswith("MemTotal:"))
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{models[0] if models else platform.machine()}, {allowed} of {cpus} cores, {memory / 1e9:.0f} GB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, {versions}"
+    )
+
+
+def first_cores(count: int) -> str:
+    """Return the first cores that this process may use, as taskset takes them."""
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))[:count]))
+
+
+class PeakMemory:
+    """The most memory that a process and those below it use together, sampled while the block runs.
+
+    It is the sum of their proportional set sizes, which counts a page that several processes share once.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self.bytes = 0
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while True:
+            self.bytes = max(self.bytes, sum(map(_proportional_size, _tree(self._pid))))
+            if self._ended.wait(_SECONDS):
+                return
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        # A process may end at any time.
+        with suppress(OSError):
+            for child in tasks.read_text().split():
+                yield from _tree(int(child))
+
+
+def _proportional_size(pid: int) -> int:
+    with suppress(OSError):
+        return next(int(line.split()[1]) << 10 for line in _lines(f"/proc/{pid}/smaps_rollup") if "Pss:" in line)
+    return 0
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
