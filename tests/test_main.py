@@ -113,10 +113,11 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     [
         ["--batch_bytes", "30000"],
         ["--direct_num_workers", "1"],
+        ["--direct_num_workers", "8"],
         ["--direct_running_mode", "multi_threading", "--direct_num_workers", "3"],
         ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"],
     ],
-    ids=["batches", "one thread", "threads", "processes"],
+    ids=["batches", "one worker", "8 workers", "threads", "processes"],
 )
 def test_the_same_bytes_again(sample: Path, sample_run: Path, tmp_path: Path, extra: list[str]):
     again = succeed(

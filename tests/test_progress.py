@@ -30,12 +30,13 @@ def stderr_on_a_terminal(command: list[str]) -> tuple[int, str]:
     return process.wait(), re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode())
 
 
-@pytest.mark.parametrize("mode", ["in_memory", "multi_threading", "multi_processing"])
-def test_bars_on_a_terminal(tmp_path: Path, mode: str):
+@pytest.mark.parametrize("mode", [None, "in_memory", "multi_threading", "multi_processing"])
+def test_bars_on_a_terminal(tmp_path: Path, mode: str | None):
     (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 5000)
     command = [
         *(sys.executable, "-m", "beam_taxi.main", "--input", str(tmp_path / "x.csv"), "--output", str(tmp_path)),
-        *("--metadata_store", "none", "--direct_running_mode", mode, "--direct_num_workers", "2"),
+        *("--metadata_store", "none", "--direct_num_workers", "2"),
+        *(() if mode is None else ("--direct_running_mode", mode)),
     ]
     status, text = stderr_on_a_terminal(command)
     assert status == 0

@@ -83,6 +83,7 @@ def run_job(
         import apache_beam as beam
 
         from beam_taxi import pipeline as graph
+        from beam_taxi.report.write import write_report
         from beam_taxi.transforms.inform_reader import InformReader
 
     options = parse_beam_options(runner.beam_args(plan))
@@ -91,24 +92,22 @@ def run_job(
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
             pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
-            for label, reader in _readers(runner.launch).items():
+            readers = {"RenderReport": write_report, **_recorders(runner.launch)}
+            for label, reader in readers.items():
                 _ = manifest | label >> InformReader(reader)
             runner.run(pipeline, console, record.launched)
 
-    with timings.part("run"):
+    with runner.workers(options), timings.part("run"):
         outcome = outcome_of(job, claim.folder, runner)
     if consequence(outcome).removes_folder:
         claim.release(console)
     return outcome
 
 
-def _readers(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:
-    """Return what the graph calls with the manifest, by the label of the step; none of it can fail the job."""
-    from beam_taxi.report.write import write_report
+def _recorders(launch: Launch) -> dict[str, Callable[[RunManifest], None]]:
+    """Return what records the run on a worker, by the label of its step; it cannot fail the job."""
+    if launch.store is None or not launch.options.records_on_worker:
+        return {}
+    from beam_taxi.metadata.on_worker import RecordOnWorker
 
-    readers: dict[str, Callable[[RunManifest], None]] = {"RenderReport": write_report}
-    if launch.store is not None and launch.options.records_on_worker:
-        from beam_taxi.metadata.on_worker import RecordOnWorker
-
-        readers["RecordRun"] = RecordOnWorker(launch.store.absolute_uri, launch.options.metadata_password_file)
-    return readers
+    return {"RecordRun": RecordOnWorker(launch.store.absolute_uri, launch.options.metadata_password_file)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,11 @@ def client() -> Client:
         return storage.Client.create_anonymous_client()
     # A project is needed only to list or create buckets.
     return storage.Client(project=credentials.project() or "none", credentials=credentials.credentials())
+
+
+if sys.platform != "win32":
+    # Two processes cannot share a connection.
+    os.register_at_fork(after_in_child=client.cache_clear)
 
 
 def bucket_of(name: str) -> Bucket:

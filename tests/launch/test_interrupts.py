@@ -16,6 +16,7 @@ from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.metadata.queries import list_runs
 
 TERM, HUP, INT = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
+THREADS = ("--direct_running_mode", "multi_threading", "--direct_num_workers", "2")
 PROCESSES = ("--direct_running_mode", "multi_processing", "--direct_num_workers", "2")
 
 
@@ -53,9 +54,10 @@ def living(session: int) -> Iterator[str]:
 
 
 CASES = {
-    "Ctrl-C twice, threads": ([INT, INT], (), 1, "interrupted"),
-    "SIGTERM, one thread": ([TERM], ("--direct_running_mode", "in_memory"), 143, "ended by SIGTERM"),
-    "SIGHUP, threads": ([HUP], (), 129, "ended by SIGHUP"),
+    "Ctrl-C twice": ([INT, INT], (), 1, "interrupted"),
+    "SIGTERM, 8 workers": ([TERM], ("--direct_num_workers", "8"), 143, "ended by SIGTERM"),
+    "SIGTERM, one worker": ([TERM], ("--direct_num_workers", "1"), 143, "ended by SIGTERM"),
+    "SIGHUP, threads": ([HUP], THREADS, 129, "ended by SIGHUP"),
     "SIGTERM to the launcher alone, processes": ([TERM], PROCESSES, 143, "ended by SIGTERM"),
 }
 
@@ -73,6 +75,17 @@ def test_a_signal_ends_a_local_run(
     assert not (tmp_path / "r").exists()
     (entry,) = list_runs(f"sqlite:///{tmp_path}/metadata.sqlite")
     assert (entry.state, entry.properties["error"]) == ("CANCELED", reason)
+
+
+@pytest.mark.parametrize("number", [INT, TERM, HUP])
+def test_a_signal_to_the_group_ends_a_local_run(data: Path, tmp_path: Path, number: signal.Signals):
+    """As a terminal sends Ctrl-C, or the end of a session: the workers get it, too."""
+    run = start(data, tmp_path)
+    os.killpg(run.pid, number)
+    out, err = run.communicate()
+    assert (out, err.count("\n")) == ("", 1)
+    assert ("interrupted" if number == INT else number.name) in err
+    assert not list(living(run.pid))
 
 
 def test_an_interrupted_id_can_be_used_again(data: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from beam_taxi.launch.console import Console
@@ -13,6 +14,7 @@ from beam_taxi.launch.outcome import Outcome, Unknown
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
+    from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import PipelineResult
 
     from beam_taxi.sources.plan import TablePlan
@@ -84,6 +86,14 @@ class Runner:
     def worker_versions(self) -> Mapping[str, str]:
         """Return the versions that a worker must have, by their names in the manifest."""
         return {}
+
+    @contextmanager
+    def workers(self, options: PipelineOptions) -> Iterator[None]:
+        """Have workers ready in the block, in which `run` is called.
+
+        The imports are done, and the launch has not opened the connections of a run yet.
+        """
+        yield
 
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         """Run a pipeline until the job ends, or is launched if nobody is to wait.

@@ -1,36 +1,49 @@
-"""Beam's FnApiRunner, in this process: the default."""
+"""Beam's FnApiRunner, on this machine: the default."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from beam_taxi.launch import interrupts
 from beam_taxi.launch.children import children, end_children
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.cores import usable_cores
+from beam_taxi.launch.fork_server import can_fork
 from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.runners.base import Runner
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
+    from apache_beam.options.pipeline_options import PipelineOptions
 
+    from beam_taxi.launch.runners.forked_workers import ForkedWorkers
     from beam_taxi.sources.plan import TablePlan
 
 _MODE, _WORKERS = "direct_running_mode", "direct_num_workers"
+_IN_MEMORY, _THREADS = "in_memory", "multi_threading"
 _MAX_THREADS = 4
 
 
 class LocalRunner(Runner):
-    """FnApiRunner, with a thread for each core that the input has a unit for, but no more than 4.
+    """FnApiRunner, with a worker for each core that the process may use and that the input has a unit for.
 
-    Arrow, the compressor and TFDV's sketches release Python's lock; the rest holds it for about half of the time.
-    Processes (`--direct_running_mode multi_processing`) import the libraries again, and were slower on two cores.
+    The workers are processes that are forked after the imports, see `forked_workers`, or threads where a fork is not
+    safe: on other systems than Linux, and if gRPC has been used before, as for tables in BigQuery. Threads wait for
+    Python's lock for about half of the time, so there are no more than 4. A single worker is this process.
+
+    `--direct_num_workers` is the number of workers, and `--direct_running_mode` is one of Beam's own kinds of them.
     """
 
     beam_log_level = logging.CRITICAL
+
+    def __init__(self, launch: Launch) -> None:
+        super().__init__(launch)
+        self._forked: ForkedWorkers | None = None
 
     @property
     def in_process(self) -> bool:
@@ -38,12 +51,27 @@ class LocalRunner(Runner):
 
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
-        mode = self.flags.get(_MODE, chosen.get(_MODE, "in_memory"))
+        mode = self.flags.get(_MODE, chosen.get(_MODE, _IN_MEMORY))
         workers = self.flags.get(_WORKERS, chosen.get(_WORKERS, "1"))
         yield "runner", f"{self.name}, {mode}, {workers} worker(s)"
 
     def beam_args(self, plan: TablePlan) -> list[str]:
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
+
+    @contextmanager
+    def workers(self, options: PipelineOptions) -> Iterator[None]:
+        from apache_beam.options.pipeline_options import DirectOptions
+
+        # The runner talks to its workers by gRPC.
+        except_loopback()
+        direct = options.view_as(DirectOptions)
+        if _MODE in self.flags or direct.direct_running_mode != _IN_MEMORY or direct.direct_num_workers == 1:
+            yield
+            return
+        from beam_taxi.launch.runners.forked_workers import ForkedWorkers
+
+        with closing(ForkedWorkers(options)) as self._forked:
+            yield
 
     def run(self, pipeline: Pipeline, console: Console, launched: Callable[[LaunchedJob], None]) -> None:
         from apache_beam.runners.portability.fn_api_runner import worker_handlers
@@ -53,15 +81,22 @@ class LocalRunner(Runner):
         # https://github.com/apache/beam/pull/10246; no issue about the halves is known. tests/runners/test_local.py
         # notices when it is harmless, or when the limit has no effect any more.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-        # The runner talks to its threads by gRPC.
-        except_loopback()
+        if self._forked is not None:
+            with interrupts.preceded_by(self._forked.end), self._forked.runner() as pipeline.runner:
+                super().run(pipeline, console, launched)
+            return
         # With processes for workers, Beam would wait until they have done what they are at.
         before = children()
         with interrupts.preceded_by(lambda: end_children(before)):
             super().run(pipeline, console, launched)
 
     def _defaults(self, plan: TablePlan) -> Mapping[str, str]:
-        threads = min(len(os.sched_getaffinity(0)), plan.n_units, _MAX_THREADS)
-        if threads < 2 or _MODE in self.flags or _WORKERS in self.flags:
+        """Return Beam's options as far as the user leaves them to us; workers in memory stand for forked ones."""
+        if _MODE in self.flags:
             return {}
-        return {_MODE: "multi_threading", _WORKERS: str(threads)}
+        workers = int(self.flags.get(_WORKERS, "0")) or min(usable_cores(), plan.n_units)
+        if workers == 1:
+            return {}
+        if can_fork():
+            return {_WORKERS: str(workers)}
+        return {_MODE: _THREADS, _WORKERS: str(min(workers, _MAX_THREADS))}

@@ -1,0 +1,58 @@
+"""The cores that a process may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from beam_taxi.launch.cores import usable_cores
+
+ALL = len(os.sched_getaffinity(0))
+
+# Files by path, and how many cores there are then.
+CASES: dict[str, tuple[dict[str, str], int]] = {
+    "no control groups": ({}, ALL),
+    "no quota": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/cpu.max": "max 100000"}, ALL),
+    "one core": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/cpu.max": "100000 100000"}, 1),
+    "a part of a core": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/cpu.max": "20000 100000"}, 1),
+    "more than there are": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/cpu.max": "9900000 100000"}, ALL),
+    "a group above": ({"proc/self/cgroup": "0::/a/b/c", "sys/fs/cgroup/a/cpu.max": "50000 100000"}, 1),
+    "a container": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"}, 1),
+    "a path of the host": ({"proc/self/cgroup": "0::/../docker/x", "sys/fs/cgroup/cpu.max": "50000 100000"}, 1),
+    "another group": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/b/cpu.max": "50000 100000"}, ALL),
+    "version 1": (
+        {
+            "proc/self/cgroup": "9:name=systemd:/\n4:cpu,cpuacct:/docker/x\n3:cpuset:/\n0::/",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "70000\n",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+        },
+        1,
+    ),
+    "version 1, no quota": (
+        {
+            "proc/self/cgroup": "4:cpu:/",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+        },
+        ALL,
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "cores"), CASES.values(), ids=CASES)
+def test_quotas(tmp_path: Path, files: dict[str, str], cores: int):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert usable_cores(tmp_path) == cores
+
+
+def test_affinity():
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
