@@ -136,6 +136,7 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
         "verdict",
         "accepted",
         "error",
+        "failed_node",
         "cached_from",
         "manifest",
         "runner",
