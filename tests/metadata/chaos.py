@@ -97,11 +97,15 @@ def _kill_within(process: subprocess.Popen[str], seconds: float) -> None:
 
 def launch(*args: str | Path) -> subprocess.Popen[str]:
     """Start the job, as a user does."""
-    command = [sys.executable, "-m", "beam_taxi.main", *map(str, args)]
+    return piped([sys.executable, "-m", "beam_taxi.main", *map(str, args)])
+
+
+def piped(command: Sequence[str]) -> subprocess.Popen[str]:
+    """Start a command whose output is kept."""
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
+def wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
     """Return when the store has a RUNNING entry."""
     while process.poll() is None:
         with suppress(StoreError):
@@ -114,7 +118,7 @@ def kill_runs(store: str, args: Sequence[str | Path], kills: int) -> Counter[str
     choose = random.Random(5)
     for _ in range(kills):
         process = launch(*args)
-        _wait_for_run(store, process)
+        wait_for_run(store, process)
         _kill_within(process, choose.uniform(0, 2))
         process.communicate()
         reap(store)

@@ -58,6 +58,12 @@ class MariaDB:
             self._server.communicate()
             self._server = None
 
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process of the server, which runs."""
+        assert self._server is not None
+        return self._server
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop the server for the block: the kernel still accepts connections."""
