@@ -51,8 +51,8 @@ def look(
     A query runs, which costs, only if nothing else forbids the launch and no earlier run is reused; its result is part
     of the plan. Meanwhile `waiting` is called with the seconds that it has been running.
 
-    `claim` is called before the input is opened, if nothing else forbids the launch, and what it raises ends the
-    checks. Without it, the launch is only looked at.
+    `claim` is called before the input is opened, if nothing else forbids the launch; if it raises, the other checks are
+    left out. Without it, the launch is only looked at.
     """
     settings, options = runner.settings, runner.options
     inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
@@ -68,7 +68,9 @@ def look(
         _check("output", output),
     ]
     if claim is not None and not any(check.fault for check in checks):
-        claim()
+        checks[-1] = _check("output", claim)
+        if checks[-1].fault:
+            return checks, None
     checks += [_check("input", inputs.open), *_checks_of_validation(settings)]
     if settings.query is None:
         return checks, inputs.plan

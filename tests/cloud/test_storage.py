@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_the_whole_job_while_the_service_is_away_at_times(
     assert (tmp_path / "r.html").read_bytes() == bucket.blob("out/whole/report.html").download_as_bytes()
     again = subprocess.run(command, capture_output=True, text=True, check=False, env=google_cloud.environment)
     assert again.returncode == 2
-    assert "gs://bucket/out/whole exists" in again.stderr
+    assert "gs://bucket/out/whole has a complete run; choose another --run_id" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_the_whole_job_while_the_service_is_away_at_times(
             2,
             "gs://bucket/in/x.csv: 403 tester does not have storage access.; grant access with `gcloud storage ",
         ),
-        ({}, "POST /upload", 1, "403 tester does not have storage access.; grant access with `gcloud storage "),
+        ({}, "POST /upload", 2, "403 tester does not have storage access.; grant access with `gcloud storage "),
     ],
 )
 def test_refused_in_one_line(
@@ -98,3 +99,14 @@ def test_patterns(bucket: storage.Bucket, cloud: dict[str, str], monkeypatch: py
     assert matched("*/d.csv") == ["c/d.csv"]
     assert matched("odd[1].csv") == ["odd[1].csv"]
     assert matched("none.csv") == []
+
+
+def test_of_twins_one_runs(google_cloud: GoogleCloud, bucket: storage.Bucket):
+    words = ["--input", "gs://bucket/in/*.csv", "--output", "gs://bucket/out", "--run_id", "twin"]
+    command, pipe = [sys.executable, "-m", "beam_taxi.main", *words], subprocess.PIPE
+    twins = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=google_cloud.environment) for _ in "ab"]
+    ends = sorted((twin.returncode, err) for twin, (_, err) in [(twin, twin.communicate()) for twin in twins])
+    assert [status for status, _ in ends] == [0, 2]
+    taken = r"--run_id twin: gs://bucket/out/twin belongs to process \d+ on \S+, launched at \S+ UTC, which is running"
+    assert re.search(taken, ends[1][1])
+    assert bucket.blob("out/twin/manifest.json").exists()

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,12 @@ class MariaDB:
             self._server.kill()
             self._server.communicate()
             self._server = None
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process of the server, which runs."""
+        assert self._server is not None
+        return self._server
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -137,17 +144,49 @@ def mariadb(mariadb_server: MariaDB, monkeypatch: pytest.MonkeyPatch) -> MariaDB
     return mariadb_server
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/m.sqlite"
-        return
-    server: MariaDB = request.getfixturevalue("mariadb")
-    database = tmp_path.name.replace("-", "_")
-    uri = server.tcp(database)
+@pytest.fixture
+def mariadb_store(mariadb: MariaDB, tmp_path: Path) -> Iterator[str]:
+    """Yield the URI of a new database."""
+    database = tmp_path.name.replace("-", "_").replace("[", "_").replace("]", "_")
+    uri = mariadb.tcp(database)
     init(uri)
     yield uri
-    server.sql(f"DROP DATABASE {database}")
+    mariadb.sql(f"DROP DATABASE {database}")
+
+
+@contextmanager
+def served(store: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Serve a store over gRPC; yield the URI and the process of the server."""
+    command = [sys.executable, "-m", "beam_taxi", "serve-metadata", "--metadata_store", store, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().split()[-1], server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def grpc_store(tmp_path: Path) -> Iterator[str]:
+    """Yield the URI of a server of a new SQLite file."""
+    with served(f"sqlite:///{tmp_path}/served.sqlite") as (uri, _):
+        yield uri
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URI of a new store, whose file need not exist yet."""
+    return f"sqlite:///{tmp_path}/m.sqlite" if request.param == "sqlite" else _of_kind(request)
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "grpc"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URI of a new store, also of one that is served."""
+    return f"sqlite:///{tmp_path}/m.sqlite" if request.param == "sqlite" else _of_kind(request)
+
+
+def _of_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_store"))
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def check_whole(store: str) -> dict[str, str]:
 
 
 def record_for_ever(store: str, name: str) -> None:
+    """Start and record run after run."""
     number = 0
     while True:
         run_id = f"{name}-{number}"
@@ -78,5 +79,11 @@ def record_for_ever(store: str, name: str) -> None:
         number += 1
 
 
+def record_once(store: str, run_id: str, pipeline: str) -> None:
+    """Start and record one run of a pipeline."""
+    attempt = start(dataclasses.replace(planned(run_id), pipeline_name=pipeline), store, "FnApiRunner")
+    record(dataclasses.replace(manifest(run_id), pipeline_name=pipeline), store, attempt)
+
+
 if __name__ == "__main__":
-    record_for_ever(*sys.argv[1:])
+    (record_for_ever if len(sys.argv) == 3 else record_once)(*sys.argv[1:])
