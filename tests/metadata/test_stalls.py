@@ -196,8 +196,9 @@ def test_a_run_beside_a_stalled_store(sample: Path, tmp_path: Path, mariadb: Mar
     init(uri)
     with mariadb.locked():
         run = launch(5.5, "--input", sample, "--output", tmp_path, "--metadata_store", uri, "--run_id", "r")
-        _, err = run.communicate()
+        out, err = run.communicate()
     assert run.returncode == 0, err
+    assert "record     none: see the warning\n" in out
     told = [line.partition(": no answer within ")[0] for line in err.splitlines()]
     assert told == [
         "waiting for the metadata store: 5 s",
