@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -109,9 +110,11 @@ def children(parent: int, name: str) -> list[int]:
 
 def test_a_store_that_stalls_between_calls(stalling: tuple[str, Stall], short: Short):
     uri, stall = stalling
+    began = time.monotonic()
     with ExitStack() as stack:
         with short(), pytest.raises(StoreStalled, match="no answer within 1 s: is .* stuck[?]"):
             put_type(uri, lambda: stack.enter_context(stall()))
+        assert time.monotonic() - began < waiting.CALL_SECONDS
         assert not children(os.getpid(), "database_calls.py")
         # Nobody waits as long again.
         assert waiting.limit_of(uri) == waiting.AGAIN_SECONDS
