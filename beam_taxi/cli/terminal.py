@@ -17,6 +17,8 @@ from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.stderr import VERBOSE, captured, show, terminal
 from beam_taxi.launch.traces import as_fault
 
+_SHOWN_SECONDS = 5
+
 
 def exit_status_of(work: Callable[[], int], argv: Sequence[str] | None, as_json: bool = False) -> int:
     """Return what `work` returns, or the exit status of its error, which is printed in one line.
@@ -152,15 +154,16 @@ class TerminalConsole:
 
 @contextmanager
 def waiting_for_store(console: TerminalConsole) -> Iterator[Callable[[float], None]]:
-    """Yield a function that shows for how many seconds a metadata store has been waited for.
+    """Yield a function that shows, every five seconds, for how many a metadata store has been waited for.
 
-    From then on until the block ends, a signal ends the wait at once, even at the end of a run.
+    From its first call until the block ends, a signal ends the wait at once, even at the end of a run.
     """
     with interrupts.releasable() as release:
 
         def show(seconds: float) -> None:
             release()
-            console.status(f"waiting for the metadata store: {seconds:.0f} s")
+            if seconds % _SHOWN_SECONDS == 0:
+                console.status(f"waiting for the metadata store: {seconds:.0f} s")
 
         try:
             yield show

@@ -12,7 +12,7 @@ from beam_taxi.metadata.stores.base import StoreStalled
 
 T = TypeVar("T")
 Tick = Callable[[float], None]
-"""Called in another thread, every two seconds, with the seconds that a store has been waited for."""
+"""Called in another thread, every second, with the seconds that a store has been waited for."""
 Shown = Callable[[], AbstractContextManager[Tick]]
 """Entered while an operation of a store goes on."""
 
@@ -20,7 +20,7 @@ CALL_SECONDS = 30.0
 """The limit of a call."""
 AGAIN_SECONDS = 10.0
 """The limit of a call to a store that did not answer the last one, so that nobody waits again and again."""
-_TICK_SECONDS = 2.0
+_TICK_SECONDS = 1.0
 
 
 class OutOfTimeError(Exception):
@@ -62,7 +62,7 @@ def shown_by(shown: Shown) -> Iterator[None]:
 def waiting_for(uri: str) -> Iterator[None]:
     """Show that a store is waited for while the block runs.
 
-    StoreStalled, or an interrupt by a user who has been told, means that the store has stalled.
+    StoreStalled, or an interrupt by a user who has waited for a second, means that the store has stalled.
     """
     with _Process.shown() as tick, _ticking(tick) as is_told:
         try:
