@@ -27,3 +27,13 @@ def test_the_profile_knows_every_step():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     steps = [line.rsplit(maxsplit=1) for line in done.stdout.splitlines()[1:]]
     assert len(steps) == 12
+
+
+def test_the_commands_on_stores_are_timed():
+    script = SCRIPT.parent / "benchmarks" / "metadata.py"
+    command = [sys.executable, script, "--runs", "3,6", "--stores", "sqlite", "--repeat", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
+    assert header == ["seconds", "sqlite 3", "sqlite 6"]
+    assert {name for name, *_ in rows} >= {"`runs list`", "`runs lineage RUN`", "`--cache`, other content"}
+    assert all(float(seconds) > 0 for _, *figures in rows for seconds in figures)
