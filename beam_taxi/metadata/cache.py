@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.metadata.manifests import differences, what_decides
-from beam_taxi.metadata.queries import Reader, Run, latest_complete_run, readers, runs_by_id
+from beam_taxi.metadata.queries import Reader, Run, find_run, latest_complete_run, readers
+from beam_taxi.metadata.store import open_store
 from beam_taxi.metadata.verify import verify
 from beam_taxi.run.folder import read_manifest
 from beam_taxi.run.manifest import RunManifest
@@ -39,11 +41,17 @@ def look_up(
     the input; without a candidate it is called only if `explain` is set. An unreachable store counts as a miss.
     """
     try:
-        found = readers(store, planned.inputs[0].uri)
-        same_settings = _candidates(store, planned, found)
-        latest = None if same_settings or not explain else latest_complete_run(store, planned.pipeline_name)
+        return _look_up(planned, store, with_hashes, explain)
     except StoreError as error:
         return Lookup(None, (str(error),))
+
+
+def _look_up(
+    planned: RunManifest, store: StoreAddress, with_hashes: Callable[[], RunManifest], explain: bool
+) -> Lookup:
+    found = readers(store, planned.inputs[0].uri)
+    same_settings = _candidates(store, planned, found, limit=1)
+    latest = None if same_settings or not explain else latest_complete_run(store, planned.pipeline_name)
     if not same_settings and not explain:
         return Lookup(None, (f"no complete run over {planned.inputs[0].uri} had these settings",))
     if not same_settings and latest is None:
@@ -51,7 +59,7 @@ def look_up(
     planned = with_hashes()
     same_content = [one for one in found if one.content_hash == planned.inputs[0].content_hash]
     reasons = []
-    for run in _candidates(store, planned, same_content) or same_settings[:1] or filter(None, [latest]):
+    for run in _candidates(store, planned, same_content) or same_settings or filter(None, [latest]):
         manifest, faults = _compare(run, planned, store)
         if manifest is not None:
             return Lookup(manifest, ())
@@ -59,14 +67,18 @@ def look_up(
     return Lookup(None, tuple(reasons))
 
 
-def _candidates(store: StoreAddress, planned: RunManifest, among: Sequence[Reader]) -> list[Run]:
-    """Return the complete runs of the pipeline with the same settings among the first readers."""
-    return [
-        run
-        for run in runs_by_id(store, [one.run_id for one in among[:_LOOKED_AT]])
-        if (run.state, run.pipeline) == ("COMPLETE", planned.pipeline_name)
-        and run.properties["settings_sha256"] == planned.settings_sha256
-    ]
+def _candidates(
+    store: StoreAddress, planned: RunManifest, among: Sequence[Reader], limit: int | None = None
+) -> list[Run]:
+    """Return the first complete runs of the pipeline with the same settings among readers, at most `limit`."""
+    with open_store(store) as connection:
+        runs = (find_run(connection, one.run_id) for one in among[:_LOOKED_AT])
+        return list(islice((run for run in runs if run is not None and _may_be_reused(run, planned)), limit))
+
+
+def _may_be_reused(run: Run, planned: RunManifest) -> bool:
+    is_complete = (run.state, run.pipeline) == ("COMPLETE", planned.pipeline_name)
+    return is_complete and run.properties["settings_sha256"] == planned.settings_sha256
 
 
 def _compare(run: Run, planned: RunManifest, store: StoreAddress) -> tuple[RunManifest | None, list[str]]:

@@ -135,12 +135,6 @@ def readers(store: Store, uri: str) -> list[Reader]:
         return list(found.values())
 
 
-def runs_by_id(store: Store, run_ids: Iterable[str]) -> list[Run]:
-    """Return the runs with these ids that the store has, in their order. Raises StoreError."""
-    with open_store(store) as connection:
-        return [run for run_id in run_ids if (run := find_run(connection, run_id)) is not None]
-
-
 def is_accepted(properties: Mapping[str, str | int]) -> bool:
     """Return whether a run, or the run of an artifact, was accepted; those of older versions were not judged."""
     return properties.get("accepted", 1) != 0
