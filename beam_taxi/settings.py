@@ -42,6 +42,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 _NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
 # What `tfexample.split` can assign: 2**32 shares of all splits together.
+MOST_SHARDS = 99_999
+"""The names of shards have five digits."""
 _MOST_SPLITS = 256
 _LARGEST_WEIGHT = 2**24
 
@@ -331,8 +333,7 @@ class Settings:
             yield "--num_shards and --unit_bytes exclude each other"
         limited = {
             "--max_rejects": (self.max_rejects, 0, 10**12),
-            # The names of shards have five digits.
-            "--num_shards": (self.num_shards, 1, 99_999),
+            "--num_shards": (self.num_shards, 1, MOST_SHARDS),
             "--unit_bytes": (self.unit_bytes, 1, 1 << 40),
             # Arrow's offsets of text have 31 bits.
             "--batch_bytes": (self.batch_bytes, 1, 1 << 30),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from beam_taxi.settings import Settings
+from beam_taxi.errors import UsageError
+from beam_taxi.settings import MOST_SHARDS, Settings
 from beam_taxi.sources.source import SourceInfo
 
 UNIT_BYTES = 32 << 20
@@ -15,9 +16,16 @@ the record of all units still takes one worker seconds."""
 
 
 def units_for(size: int, settings: Settings) -> int:
-    """Return how many units so many bytes should have."""
+    """Return how many units so many bytes should have. Raises UsageError if the settings ask for too many."""
     unit_bytes = settings.unit_bytes or max(UNIT_BYTES, -(-size // MOST_UNITS))
-    return settings.num_shards or -(-size // unit_bytes)
+    count = settings.num_shards or -(-size // unit_bytes)
+    if count > MOST_SHARDS:
+        least = -(-size // MOST_SHARDS)
+        raise UsageError(
+            f"--unit_bytes {unit_bytes}: would cut {size:,} bytes into {count:,} shards; "
+            f"there may be {MOST_SHARDS:,}, so use {least} or more"
+        )
+    return count
 
 
 def most_units(sources: Sequence[SourceInfo]) -> int | None:
