@@ -17,6 +17,7 @@ from beam_taxi.run.manifest import RunManifest
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
+from beam_taxi.transforms.element_sizes import estimate_element_sizes
 from beam_taxi.transforms.infer_schema import InferSchema
 from beam_taxi.transforms.read_table import ReadTable
 from beam_taxi.transforms.reconcile import Reconcile
@@ -35,6 +36,7 @@ def build(
 
     `planned` is the manifest before the run, with the settings; `versions` are those that workers must have, by name.
     """
+    estimate_element_sizes()
     settings = planned.settings
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.data, settings, versions)
