@@ -29,10 +29,11 @@ def bin_weights(boundaries: Floats, cumulative_weights: Floats) -> tuple[Floats,
     if not len(weights):
         return low, high, weights
     edges = np.concatenate([[0], np.flatnonzero(high[1:] != high[:-1]) + 1, [len(high)]])
-    for i in np.flatnonzero(np.diff(edges) > 1).tolist():
-        shared = slice(edges[i], edges[i + 1])
-        # The sum of each slice is TFDV's; that of `reduceat` may add in another order.
-        weights[shared] = weights[shared].sum() / (edges[i + 1] - edges[i])
+    sizes = np.diff(edges)
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        shared = edges[:-1][sizes == size, None] + np.arange(size)
+        # The sum of each row adds in TFDV's order; that of `reduceat` does not.
+        weights[shared] = weights[shared].sum(axis=1, keepdims=True) / size
     is_first = (low == low[0]) & (high == high[0])
     first = len(low) if is_first.all() else int(np.argmin(is_first))
     if first:
@@ -56,14 +57,18 @@ def equi_width_histogram(
     if num_pos_inf or not (np.isfinite(edges).all() and np.isfinite(quantiles).all()):
         return by_tfdv(quantiles, cumulative_counts, finite_min, finite_max, num_buckets, num_pos_inf)
     low, high, weights = bin_weights(quantiles, cumulative_counts)
-    lower, upper = edges[:-1, None], edges[1:, None]
-    is_inside = (lower <= low) & (high <= upper)
+    # Both are sorted, so the buckets that a bin may overlap are next to each other.
+    first = np.searchsorted(edges[1:], low)
+    sizes = np.maximum(np.searchsorted(edges[:-1], high, side="right") - first, 0)
+    bins = np.repeat(np.arange(len(low)), sizes)
+    buckets = np.arange(len(bins)) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+    low, high, lower, upper = low[bins], high[bins], edges[buckets], edges[buckets + 1]
     # A value on the edge of two buckets belongs to the first.
-    is_inside[1:] &= (low < high) | (low != lower[1:])
+    is_inside = (lower <= low) & (high <= upper) & ((buckets == 0) | (low < high) | (low != lower))
     width, overlap = high - low, np.minimum(high, upper) - np.maximum(low, lower)
     shares = np.divide(np.maximum(overlap, 0.0), width, out=np.zeros_like(overlap), where=width > 0)
-    # `cumsum` adds in TFDV's order; `sum` does not.
-    counts = (np.where(is_inside, 1.0, shares) * weights).cumsum(axis=1)[:, -1]
+    # `bincount` adds in TFDV's order.
+    counts = np.bincount(buckets, np.where(is_inside, 1.0, shares) * weights[bins], len(edges) - 1)
     histogram = statistics_pb2.Histogram(type=statistics_pb2.Histogram.STANDARD)
     for low_value, high_value, count in zip(edges[:-1], edges[1:], counts, strict=True):
         histogram.buckets.add(low_value=low_value, high_value=high_value, sample_count=count)

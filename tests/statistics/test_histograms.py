@@ -35,6 +35,13 @@ def test_equals_that_of_tfdv_for_a_thousand_quantiles(spread: float):
     assert_equal(values / values[-1] * spread, np.arange(1, 1002, dtype=float), 10)
 
 
+@pytest.mark.parametrize("distinct", [2, 40, 1700, 4000])
+def test_equals_that_of_tfdv_for_repeated_quantiles(distinct: int):
+    generator = np.random.default_rng(1)
+    values = np.sort(generator.lognormal(size=distinct)[generator.integers(0, distinct, 5001)])
+    assert_equal(values, np.cumsum(generator.lognormal(size=5001)), 50)
+
+
 @given(st.lists(ANY, max_size=40), st.lists(st.floats(0.1, 9), min_size=40, max_size=40))
 @example([], [1.0] * 40)
 @example([2.0] * 20, [0.1] * 40)
