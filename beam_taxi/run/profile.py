@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
@@ -216,7 +216,8 @@ class Profile:
 
     def to_json_text(self) -> str:
         """Return the content of profile.json."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+        # `asdict` would copy the million values of a wide table.
+        return json.dumps(self, default=vars, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
 
     @staticmethod
     def from_json(values: object) -> Profile:

@@ -14,7 +14,7 @@ from beam_taxi.sources.source import Batch, Place, Places, Progress, Reader, Rej
 from beam_taxi.sources.units import DataPlan, Piece, Unit
 
 _ENOUGH_ROWS = 4096
-_ENOUGH_BYTES = 16 << 20
+_ENOUGH_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -14,19 +15,22 @@ SEPARATOR = ":"
 
 
 def by_split(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList, splits: Iterable[str]
+    parts: Iterable[statistics_pb2.DatasetFeatureStatisticsList], splits: Iterable[str]
 ) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
     """Return the statistics of each split, from data sets named by split or by split and slice key.
 
-    The data set of all rows comes first, then the slices by name; features are sorted by name. A split without rows has
-    an empty data set.
+    The features of a data set may be in several parts. The data set of all rows comes first, then the slices by name;
+    features are sorted by name. A split without rows has an empty data set.
     """
     found = {split: statistics_pb2.DatasetFeatureStatisticsList() for split in splits}
-    for dataset in sorted(statistics.datasets, key=lambda one: one.name):
-        split, _, slice_key = dataset.name.partition(SEPARATOR)
+    datasets = (dataset for part in parts for dataset in part.datasets)
+    for name, same in groupby(sorted(datasets, key=lambda one: one.name), key=lambda one: one.name):
+        split, _, slice_key = name.partition(SEPARATOR)
         if split in found:
-            found[split].datasets.add().CopyFrom(dataset)
-            found[split].datasets[-1].name = slice_key
+            merged = found[split].datasets.add()
+            for dataset in same:
+                merged.MergeFrom(dataset)
+            merged.name = slice_key
     for one in found.values():
         if not one.datasets:
             one.datasets.add()

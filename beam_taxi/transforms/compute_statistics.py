@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -59,6 +59,7 @@ class ComputeStatistics(beam.PTransform):
         outputs = (
             batches
             | "Generate" >> GenerateSlicedStatisticsImpl(options, is_slicing_enabled=True)
+            | "Gather" >> beam.combiners.ToList()
             | "WriteStatistics" >> write.with_outputs("statistics", main="artifacts")
         )
         return ComputedStatistics(outputs.artifacts, outputs.statistics, batches, options_json(settings))
@@ -78,10 +79,12 @@ class _WriteStatistics(beam.DoFn):
         self._splits = [split.name for split in settings.splits]
         self._redacted = settings.columns.redacted
 
-    def process(self, all_splits: statistics_pb2.DatasetFeatureStatisticsList) -> Iterator[Artifact | TaggedOutput]:
-        redact_statistics(all_splits, self._redacted)
+    def process(
+        self, parts: Sequence[statistics_pb2.DatasetFeatureStatisticsList]
+    ) -> Iterator[Artifact | TaggedOutput]:
         published: dict[str, statistics_pb2.DatasetFeatureStatisticsList] = {}
-        for split, computed in by_split(all_splits, self._splits).items():
+        for split, computed in by_split(parts, self._splits).items():
+            redact_statistics(computed, self._redacted)
             content = computed.SerializeToString(deterministic=True)
             # Sketches depend on the order in which they are merged, so a second execution may differ in a digit.
             file, content = self._folder.publish_bytes(STATISTICS, statistics_path(split), content, split)

@@ -20,6 +20,11 @@ from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo, no_progress
 from beam_taxi.sources.weights import weighing_of
 
+_MANY_FIELDS = 512
+_BYTES_OF_FIELD = 8 << 10
+_MOST_BYTES = 32 << 20
+"""Text that is parsed at a time if there are many fields: so much for each of them, but no more than that."""
+
 
 class CsvFormat(FileFormat):
     """The format of every file that no other format recognizes; binary files are rejected by their first bytes."""
@@ -54,11 +59,21 @@ class CsvFormat(FileFormat):
             TextPosition(header.end, header.next_line),
             dialect,
             declared,
-            settings.batch_bytes,
+            _batch_bytes(settings.batch_bytes, len(fields)),
             weighing_of(settings),
             fields,
             header.text,
         )
+
+
+def _batch_bytes(wanted: int, fields: int) -> int:
+    """Return how much text to parse at a time: more than is wanted if there are so many fields that few records fit.
+
+    Each field has costs of its own in each batch, which some thousand records outweigh.
+    """
+    if fields <= _MANY_FIELDS:
+        return wanted
+    return max(wanted, min(_MOST_BYTES, fields * _BYTES_OF_FIELD))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from beam_taxi.statistics.profile.texts import TextCounts
 from beam_taxi.statistics.relations import relations
 
 _PENDING_ROWS = 1 << 16
-_PENDING_BYTES = 16 << 20
+_PENDING_BYTES = 64 << 20
 _PENDING_BYTES_OF_SLICE = 1 << 20
 """Batches are counted together up to these sizes, since each has costs of its own for each column."""
 
