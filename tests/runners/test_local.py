@@ -89,9 +89,7 @@ WORKERS: dict[str, tuple[str, str, str]] = {
 def test_the_choice_of_workers(tmp_path: Path, options: str, before: str, workers: str):
     (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 1000)
     code = f"import os, sys\n{before}\nfrom beam_taxi.main import main\nmain(sys.argv[1:])\n"
-    words = ["--input", "x.csv", "--output", "out", "--plan", *options.split()]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
+    words = ["--input", tmp_path / "x.csv", "--output", tmp_path, "--plan", *options.split()]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("runner "))
     assert line == f"runner     FnApiRunner, {workers}"
