@@ -343,11 +343,8 @@ def test_dry_run_touches_nothing(sample: Path, tmp_path: Path):
     assert f"taxi.csv  {sample.stat().st_size:,} bytes\n" in done.stdout
     assert "18 columns" in done.stdout
     assert "shards     4 for each split: train:2, eval:1" in done.stdout
-    threads = min(len(os.sched_getaffinity(0)), 4)
-    assert (
-        f"runner     FnApiRunner, {f'multi_threading, {threads}' if threads > 1 else 'in_memory, 1'} worker(s)"
-        in done.stdout
-    )
+    assert "runner     FnApiRunner, " in done.stdout
+    assert "memory     about " in done.stdout
     assert not (tmp_path / "out").exists()
 
 

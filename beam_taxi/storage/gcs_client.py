@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,8 @@ def client() -> Client:
     return storage.Client(project=credentials.project() or "none", credentials=credentials.credentials())
 
 
-if sys.platform != "win32":
-    # Two processes cannot share a connection.
-    os.register_at_fork(after_in_child=client.cache_clear)
+# Two processes cannot share a connection.
+os.register_at_fork(after_in_child=client.cache_clear)
 
 
 def bucket_of(name: str) -> Bucket:

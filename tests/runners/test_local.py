@@ -1,4 +1,4 @@
-"""The runner in this process, in threads."""
+"""The runner on this machine: which workers it has, and Beam's threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -15,6 +16,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.launch.command import parse
+from beam_taxi.launch.cores import usable_cores
 from beam_taxi.launch.runners.local import LocalRunner
 
 
@@ -57,3 +59,37 @@ def test_elements_that_take_long_to_pickle_arrive_whole(run: Callable[[], None])
     code = f"from tests.runners.test_local import {run.__name__}; {run.__name__}()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode == 0) == (run is run_by_ours), done.stderr
+
+
+CORES = usable_cores()
+A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+
+# Options, what has happened in the process before, and the workers.
+WORKERS: dict[str, tuple[str, str, str]] = {
+    "a unit": ("--num_shards 1", "", "1 worker, in_memory"),
+    "units": (
+        "--num_shards 1000",
+        "",
+        f"{CORES} workers, forked" if CORES > 1 else "1 worker, in_memory",
+    ),
+    "units, and a thread": (
+        "--num_shards 1000",
+        A_THREAD,
+        f"{min(CORES, 4)} workers, multi_threading" if CORES > 1 else "1 worker, in_memory",
+    ),
+    "a number": ("--direct_num_workers 8", "", "8 workers, forked"),
+    "a number, and a thread": ("--direct_num_workers 8", A_THREAD, "8 workers, multi_threading"),
+    "one": ("--num_shards 8 --direct_num_workers 1", "", "1 worker, in_memory"),
+    "a mode": ("--num_shards 8 --direct_running_mode multi_threading", "", "1 worker, multi_threading"),
+    "both": ("--direct_running_mode multi_processing --direct_num_workers 2", "", "2 workers, multi_processing"),
+}
+
+
+@pytest.mark.parametrize(("options", "before", "workers"), WORKERS.values(), ids=WORKERS)
+def test_the_choice_of_workers(tmp_path: Path, options: str, before: str, workers: str):
+    (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 1000)
+    code = f"import os, sys\n{before}\nfrom beam_taxi.main import main\nmain(sys.argv[1:])\n"
+    words = ["--input", tmp_path / "x.csv", "--output", tmp_path, "--plan", *options.split()]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("runner "))
+    assert line == f"runner     FnApiRunner, {workers}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import email
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -330,3 +333,19 @@ def test_credentials_are_looked_for_where_googles_libraries_do(tmp_path: Path, m
     assert not gcs.has_credentials()
     (tmp_path / "application_default_credentials.json").write_text("{}")
     assert gcs.has_credentials()
+
+
+def test_a_forked_process_has_a_client_of_its_own():
+    """Two processes that write to one connection would spoil it."""
+    code = """
+import os
+from beam_taxi.storage.gcs_client import client
+before = client()
+pid = os.fork()
+if pid == 0:
+    os._exit(client() is before)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), client() is before)
+"""
+    environment = {**os.environ, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "0 True\n"

@@ -1,4 +1,4 @@
-"""A rough estimate of what a job on rented machines takes."""
+"""Rough estimates of what a job takes: time on rented machines, memory on this one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,34 @@ Rounded up from 26: `/usr/bin/time` on a run of 30 million taxi trips, 3.86 GB, 
 """
 START_SECONDS = 240
 """Seconds from the start of a worker until it begins to work."""
+
+SHARED_GB, FORKED_GB = 0.4, 0.3
+"""The memory of this process, mostly libraries, and what forked workers add, however many they are.
+
+These figures and the next are from `scripts/benchmarks/memory.py` with 1, 2, 4 and 8 workers on 3 million taxi trips,
+386 MB of 18 columns, and with 2 workers on 60,000 rows of 200 columns.
+"""
+WORKER_GB = 0.25
+"""What each worker adds: the bytes of a unit, batches, examples."""
+COLUMN_MB = 2
+"""What each worker adds for each column: TFDV's sketches and exact counts, of every split."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The most memory that workers on this machine use, all processes together; it does not grow with the rows."""
+
+    workers: int
+    columns: int
+    is_forked: bool
+
+    def __str__(self) -> str:
+        shared = SHARED_GB + FORKED_GB * self.is_forked
+        size = shared + self.workers * (WORKER_GB + self.columns * COLUMN_MB / 1000)
+        return (
+            f"about {size:.1f} GB = {shared:.1f} GB + {self.workers} worker{'' if self.workers == 1 else 's'} x "
+            f"({WORKER_GB} GB + {self.columns:,} columns x {COLUMN_MB} MB)"
+        )
 
 
 @dataclass(frozen=True)

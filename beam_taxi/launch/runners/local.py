@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.runners.base import Runner
+from beam_taxi.launch.runners.estimate import Memory
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -52,8 +54,12 @@ class LocalRunner(Runner):
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
         mode = self.flags.get(_MODE, chosen.get(_MODE, _IN_MEMORY))
-        workers = self.flags.get(_WORKERS, chosen.get(_WORKERS, "1"))
-        yield "runner", f"{self.name}, {mode}, {workers} worker(s)"
+        workers = int(self.flags.get(_WORKERS, chosen.get(_WORKERS, "1"))) or os.cpu_count() or 1
+        is_forked = _MODE not in {*self.flags, *chosen} and workers > 1
+        kind = "forked" if is_forked else mode
+        yield "runner", f"{self.name}, {workers} worker{'' if workers == 1 else 's'}, {kind}"
+        if is_forked or mode in (_IN_MEMORY, _THREADS):
+            yield "memory", str(Memory(workers, len(plan.columns), is_forked))
 
     def beam_args(self, plan: TablePlan) -> list[str]:
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
