@@ -111,6 +111,6 @@ def test_the_commands_on_stores_are_timed():
     command = [sys.executable, script, "--runs", "3,6", "--stores", "sqlite", "--repeat", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
-    assert header == ["seconds", "sqlite 3", "sqlite 6"]
+    assert header == ["CPU seconds", "sqlite 3", "sqlite 6"]
     assert {name for name, *_ in rows} >= {"`runs list`", "`runs lineage RUN`", "`--cache`, other content"}
-    assert all(float(seconds) > 0 for _, *figures in rows for seconds in figures)
+    assert all(float(seconds) >= 0 for _, *figures in rows for seconds in figures)
