@@ -11,6 +11,7 @@ before, and the size of its result as it is sent or written. The exit status is 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import pickle
@@ -35,6 +36,7 @@ from beam_taxi.report.write import write_report
 from beam_taxi.run.folder import EXAMPLES, REPORT, RunFolder, shard_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest
 from beam_taxi.settings import Settings
+from beam_taxi.sources import plan_file
 from beam_taxi.sources.csv.file import CsvFile
 from beam_taxi.sources.csv.positions import LocalPosition
 from beam_taxi.sources.first_pass import plan_table
@@ -60,6 +62,8 @@ def step(name: str, work: Callable[[], Result], crossing: Callable[[Result], int
     """Return the result of a step, and print what it takes."""
     global failed
     gc.collect()
+    # What earlier steps have freed must not be taken for memory that this one need not ask for.
+    ctypes.CDLL(None).malloc_trim(0)
     before = memory("VmRSS")
     # From now on the peak is that of this step.
     Path("/proc/self/clear_refs").write_text("5")
@@ -195,6 +199,7 @@ def launch(size: int, files: int, folder: Path) -> Imagined:
     if Path(run_uri, PLAN).exists():
         told("plan in its file", Path(run_uri, PLAN).stat().st_size)
         stored = pickle.dumps(store_plan(plan, run_uri))
+        plan_file._read.cache_clear()
         plan = step("plan from its file, once in each process", lambda: pickle.loads(stored))
     real = RunFolder(str(folder / "real")).read_manifest()
     return Imagined(plan, planned, scan, merged(CountRows(), rows_of(small, settings)), real)

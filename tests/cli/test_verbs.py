@@ -55,7 +55,9 @@ def test_check_and_plan_touch_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["check", *words]) == 0
     assert "ok     input" in capsys.readouterr().out
     assert main(["plan", *words]) == 0
-    assert "total      1 file(s), 8 bytes, 2 columns" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "total      1 file(s), 8 bytes, 2 columns" in told
+    assert "reads      16 bytes, 2.0 for each byte of the input" in told
     assert main([*words, "--plan"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from beam_taxi.metadata import nodes
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run
 from beam_taxi.metadata.recorder import fail, record, start
 from beam_taxi.metadata.stores.base import one_line
@@ -97,6 +98,18 @@ def test_properties_that_readers_parse_stay_whole(store: str):
 def test_a_short_list_leaves_nothing_out(store: str):
     values = run_of(store, manifest("r")).properties
     assert not [key for key in values if key.endswith("_left_out")]
+
+
+def test_of_many_inputs_the_first_are_artifacts():
+    entries = tuple(
+        InputEntry(f"/data/{number}.csv", "csv", 1, "sha256:1", 1) for number in range(nodes.MOST_INPUTS + 3)
+    )
+    run = dataclasses.replace(manifest("r"), inputs=entries)
+    found = nodes.inputs(run)
+    assert [one.uri for one in found] == [one.uri for one in entries[: nodes.MOST_INPUTS]]
+    parameters = nodes.steps(run)[0].parameters
+    assert parameters["inputs_left_out"] == 3
+    assert parameters["input_fingerprint"] == nodes.fingerprint(entries)
 
 
 def test_an_error_keeps_its_beginning_and_its_end(store: str):
