@@ -43,7 +43,17 @@ def test_the_table_of_csv_files(tmp_path: Path, content: str, outcome: str):
 
 def test_every_option_of_the_readme_is_one():
     known = known_flags() | known_beam_flags()
-    of_other_commands = {"--baseline", "--force", "--host", "--json", "--manifest", "--out", "--port", "--rows", "--seed"}
+    of_other_commands = {
+        "--baseline",
+        "--force",
+        "--host",
+        "--json",
+        "--manifest",
+        "--out",
+        "--port",
+        "--rows",
+        "--seed",
+    }
     of_other_commands |= {"--contenders", "--cores", "--repeat", "--notebook", "--profile", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known
 

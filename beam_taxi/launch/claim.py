@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
@@ -22,9 +21,6 @@ from beam_taxi.launch.traces import as_fault
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.metadata.process import is_gone, this_process
 from beam_taxi.run.folder import RunFolder
-
-_LOOKS, _SECONDS_BETWEEN = 25, 0.02
-"""A launch that has just created its folder says who it is within this time."""
 
 
 class Claim:
@@ -102,10 +98,10 @@ def _refusal(folder: RunFolder, store: StoreAddress | None) -> str:
     """Return why the folder of a run cannot be claimed, and what to do."""
     run_id = folder.uri.rpartition("/")[2]
     taken = f"--run_id {run_id}: {folder.uri}"
-    holder = _holder(folder)
+    holder = folder.holder()
     if folder.is_whole():
         return f"{taken} has a complete run; choose another --run_id"
-    if holder is None:
+    if not holder:
         return f"{taken} exists; choose another --run_id"
     who = f"process {holder.get('process_pid')} on {holder.get('host')}, launched at {holder.get('launched')} UTC"
     gone, in_process = is_gone(holder), bool(holder.get("in_process"))
@@ -115,17 +111,6 @@ def _refusal(folder: RunFolder, store: StoreAddress | None) -> str:
         return f"{taken} belongs to {who}, which is running; wait for it, or choose another --run_id"
     dead = "it is dead" if in_process else "it and its job are dead"
     return f"{taken} belongs to {who}; choose another --run_id, or if {dead}, {_cleaning(folder, run_id, store)}"
-
-
-def _holder(folder: RunFolder) -> Mapping[str, str | int] | None:
-    """Return what the launch that has a folder said of itself; None if there is no launch."""
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_SECONDS_BETWEEN)
-        holder = folder.holder()
-        if holder or folder.is_whole() or storage.is_remote(folder.uri):
-            return holder or None
-    return None
 
 
 def _cleaning(folder: RunFolder, run_id: str, store: StoreAddress | None) -> str:

@@ -158,7 +158,9 @@ def _verdict(manifest: RunManifest) -> dict[str, int | str]:
 
 def inputs(manifest: RunManifest) -> list[Node]:
     """Return the inputs of a run that are artifacts, at most `MOST_INPUTS`; before the run, only their sizes are known."""
-    return [_input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs[: parameters.MOST_INPUTS])]
+    return [
+        _input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs[: parameters.MOST_INPUTS])
+    ]
 
 
 def _input(key: str, entry: InputEntry) -> Node:

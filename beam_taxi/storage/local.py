@@ -18,6 +18,7 @@ from beam_taxi.errors import StorageError, UsageError
 from beam_taxi.storage.base import CLAIM, STAGING, InputFile, IsSame, check_same
 
 _SCHEME = "file://"
+_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
@@ -71,12 +72,21 @@ class LocalFileSystem:
         return open(file.uri, "rb")
 
     def claim(self, run_uri: str, content: str) -> None:
-        """Create the folder, which no other process can create too, and the claim in it."""
-        os.makedirs(os.path.dirname(run_uri), exist_ok=True)
-        os.mkdir(run_uri)
-        os.mkdir(os.path.join(run_uri, STAGING))
-        with self.create(os.path.join(run_uri, CLAIM)) as file:
-            file.write(content.encode())
+        """Create the folder under another name, with the claim in it, and rename it: it is never without its claim."""
+        taken = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), run_uri)
+        if self.exists(run_uri):
+            raise taken
+        parent, name = os.path.split(run_uri)
+        made = os.path.join(parent, f".{name}.{uuid.uuid4().hex}")
+        os.makedirs(os.path.join(made, STAGING))
+        try:
+            with open(os.path.join(made, CLAIM), "xb") as file:
+                file.write(content.encode())
+            # This fails if the folder exists and is not empty, so one of several processes succeeds.
+            os.rename(made, run_uri)
+        except OSError as error:
+            shutil.rmtree(made)
+            raise taken if error.errno in _NOT_EMPTY else error from error
 
     def remove_claimed(self, run_uri: str) -> None:
         """Remove the folder, under another name: a thread or a process that is still writing fails then."""

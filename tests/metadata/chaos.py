@@ -105,7 +105,7 @@ def piped(command: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
+def _wait_for_run(store: str, process: subprocess.Popen[str]) -> None:
     """Return when the store has a RUNNING entry."""
     while process.poll() is None:
         with suppress(StoreError):
@@ -118,7 +118,7 @@ def kill_runs(store: str, args: Sequence[str | Path], kills: int) -> Counter[str
     choose = random.Random(5)
     for _ in range(kills):
         process = launch(*args)
-        wait_for_run(store, process)
+        _wait_for_run(store, process)
         _kill_within(process, choose.uniform(0, 2))
         process.communicate()
         reap(store)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,14 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
         process.kill()
         return -9, f"no end within {SECONDS} s"
     return process.returncode, err.strip()
+
+
+def wait_until_running(stand: Stand, run_id: str, process: subprocess.Popen[str]) -> None:
+    """Return when the start of a run is recorded, or its process has ended."""
+    while process.poll() is None:
+        with suppress(BeamTaxiError):
+            if stand.state(run_id) == "RUNNING":
+                return
 
 
 def verb(*words: str) -> tuple[int, str]:
@@ -126,7 +134,7 @@ def stalled_server(stand: Stand, run_id: str) -> str:
     """Stop the server once the start is recorded: the run ends, and its warning says how to record it later."""
     assert stand.server is not None
     process = stand.launch(run_id)
-    chaos.wait_for_run(stand.store, process)
+    wait_until_running(stand, run_id, process)
     stand.server.send_signal(signal.SIGSTOP)
     try:
         status, err = end(process)
@@ -143,7 +151,7 @@ def killed(stand: Stand, run_id: str) -> str:
     process = stand.launch(run_id)
     folder = stand.folder / "a" / run_id
     if stand.has_store:
-        chaos.wait_for_run(stand.store, process)
+        wait_until_running(stand, run_id, process)
     while process.poll() is None and not folder.exists():
         pass
     process.kill()

@@ -11,6 +11,7 @@ from beam_taxi.metadata import nodes
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run
 from beam_taxi.metadata.recorder import fail, record, start
 from beam_taxi.metadata.stores.base import one_line
+from beam_taxi.metadata.parameters import MOST_INPUTS
 from beam_taxi.metadata.texts import MAX_TEXT, shorten, storable, text_of_first
 from beam_taxi.run.manifest import InputEntry, RunManifest, SplitEntry
 from beam_taxi.settings import Settings
@@ -101,12 +102,10 @@ def test_a_short_list_leaves_nothing_out(store: str):
 
 
 def test_of_many_inputs_the_first_are_artifacts():
-    entries = tuple(
-        InputEntry(f"/data/{number}.csv", "csv", 1, "sha256:1", 1) for number in range(nodes.MOST_INPUTS + 3)
-    )
+    entries = tuple(InputEntry(f"/data/{number}.csv", "csv", 1, "sha256:1", 1) for number in range(MOST_INPUTS + 3))
     run = dataclasses.replace(manifest("r"), inputs=entries)
     found = nodes.inputs(run)
-    assert [one.uri for one in found] == [one.uri for one in entries[: nodes.MOST_INPUTS]]
+    assert [one.uri for one in found] == [one.uri for one in entries[:MOST_INPUTS]]
     parameters = nodes.steps(run)[0].parameters
     assert parameters["inputs_left_out"] == 3
     assert parameters["input_fingerprint"] == nodes.fingerprint(entries)

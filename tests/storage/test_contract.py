@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,20 @@ def test_a_folder_is_claimed_once(place: Place):
     assert not storage.exists(run)
     storage.claim(run, "other")
     assert storage.read_bytes(storage.join(run, storage.CLAIM)) == b"other"
+
+
+def test_one_of_many_claims_a_local_folder(tmp_path: Path):
+    def claim(content: str) -> bool:
+        try:
+            storage.claim(str(tmp_path / "run"), content)
+        except FileExistsError:
+            # The folder is never seen without its claim.
+            return not storage.read_bytes(str(tmp_path / "run" / storage.CLAIM))
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, "abcdefgh" * 4)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_folder_with_files_cannot_be_claimed(place: Place):
