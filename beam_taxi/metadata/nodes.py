@@ -157,7 +157,7 @@ def _verdict(manifest: RunManifest) -> dict[str, int | str]:
 
 
 def inputs(manifest: RunManifest) -> list[Node]:
-    """Return the inputs of a run that are artifacts, at most `MOST_INPUTS`; before the run, only their sizes are known."""
+    """Return the first `MOST_INPUTS` inputs of a run; before the run, only their sizes are known."""
     return [
         _input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs[: parameters.MOST_INPUTS])
     ]

@@ -79,7 +79,7 @@ def _tuple_builder(hint: Any) -> _Build:
         found, built = _expect(list, value), list[object]()
         try:
             for one in found:
-                built.append(build_one(one))  # noqa: PERF401
+                built.append(build_one(one))
         except InvalidJsonError as error:
             raise error.inside(len(built)) from None
         return tuple(built)

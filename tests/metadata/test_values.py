@@ -8,10 +8,10 @@ import json
 import pytest
 
 from beam_taxi.metadata import nodes
+from beam_taxi.metadata.parameters import MOST_INPUTS
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run
 from beam_taxi.metadata.recorder import fail, record, start
 from beam_taxi.metadata.stores.base import one_line
-from beam_taxi.metadata.parameters import MOST_INPUTS
 from beam_taxi.metadata.texts import MAX_TEXT, shorten, storable, text_of_first
 from beam_taxi.run.manifest import InputEntry, RunManifest, SplitEntry
 from beam_taxi.settings import Settings
