@@ -44,7 +44,7 @@ def test_the_table_of_csv_files(tmp_path: Path, content: str, outcome: str):
 def test_every_option_of_the_readme_is_one():
     known = known_flags() | known_beam_flags()
     of_other_commands = {"--baseline", "--host", "--json", "--manifest", "--out", "--port", "--rows", "--seed"}
-    of_other_commands |= {"--large", "--notebook", "--profile", "--sweep"}
+    of_other_commands |= {"--large", "--notebook", "--profile", "--recorders", "--runs", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known
 
 
