@@ -13,7 +13,7 @@ Rounded up from 26: `/usr/bin/time` on a run of 30 million taxi trips, 3.86 GB, 
 START_SECONDS = 240
 """Seconds from the start of a worker until it begins to work."""
 
-SHARED_GB, FORKED_GB = 0.4, 0.3
+SHARED_GB, FORKED_GB = 0.4, 0.4
 """The memory of this process, mostly libraries, and what forked workers add, however many they are.
 
 These figures and the next are from `scripts/benchmarks/memory.py` with 1, 2, 4 and 8 workers on 3 million taxi trips,
