@@ -23,7 +23,8 @@ _HALF_MADE_SECONDS = 4.0
 _HALF_MADE = ("subset of tables in MLMD", "no schema_version can be found")
 _TABLES = re.compile(r"present tables: .*?, missing tables: \w+(, \w+)*")
 _GONE = ("Lost connection", "gone away", "failed to connect", "Deadline Exceeded", "Socket closed")
-_OVERTAKEN = "try restarting transaction"
+_OVERTAKEN = ("try restarting transaction", "Duplicate entry")
+"""A deadlock or an old snapshot; and a property that another process has added meanwhile, which is then updated."""
 _OVERTAKEN_SECONDS = 6.0
 
 
@@ -105,12 +106,21 @@ class _Restarting:
                 try:
                     return once(*args, **more)
                 except (RuntimeError, errors.StatusError) as error:
-                    is_overtaken = isinstance(error, errors.AbortedError) or _OVERTAKEN in str(error)
-                    if not is_overtaken or time.monotonic() > deadline:
+                    if not _is_overtaken(error) or time.monotonic() > deadline:
                         raise
                 time.sleep(random.uniform(0, 0.05))
 
         return call
+
+
+def _is_overtaken(error: Exception) -> bool:
+    """Return whether a call failed since another process was first, so that the same call may succeed now."""
+    from ml_metadata import errors
+
+    if isinstance(error, errors.AlreadyExistsError):
+        # Whether an entry exists decides who starts and who ends a run.
+        return False
+    return isinstance(error, errors.AbortedError) or any(one in str(error) for one in _OVERTAKEN)
 
 
 def _stalled(address: StoreAddress) -> StoreStalled:

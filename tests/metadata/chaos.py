@@ -19,6 +19,7 @@ from pathlib import Path
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreError
+from beam_taxi.metadata.nodes import INPUT, event_key
 from beam_taxi.metadata.queries import artifacts_of, list_runs
 from beam_taxi.metadata.recorder import record, start
 from beam_taxi.metadata.verify import reap, verify
@@ -128,7 +129,8 @@ def kill_runs(store: str, args: Sequence[str | Path], kills: int) -> Counter[str
     found: Counter[str] = Counter(killed=kills)
     for one in list_runs(store):
         found[one.state] += 1
-        whole = Path(one.manifest).is_file() or any(a.state == "LIVE" for a in artifacts_of(store, one).values())
+        outputs = [artifact for key, artifact in artifacts_of(store, one).items() if event_key(key) != INPUT]
+        whole = Path(one.manifest).is_file() or any(artifact.state == "LIVE" for artifact in outputs)
         if one.state != "COMPLETE":
             found["seen as whole"] += whole
             found["left RUNNING"] += one.state == "RUNNING"
