@@ -40,7 +40,7 @@ def build(
     settings = planned.settings
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.data, settings, versions)
-    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
+    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
     profiled = statistics.batches | "ComputeProfile" >> ComputeProfile(settings, statistics, examples.first)

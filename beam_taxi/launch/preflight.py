@@ -52,6 +52,9 @@ def look(
         _check("input", inputs.open),
         *_checks_of_validation(settings),
     ]
+    if inputs.plan is not None:
+        fits = _check("memory", partial(runner.check_plan, inputs.plan))
+        checks += [fits] if fits.fault else []
     if settings.query is None:
         return checks, inputs.plan
     checks.append(_check("record", lambda: check_unrecorded(runner.launch)))

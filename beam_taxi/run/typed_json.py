@@ -36,7 +36,7 @@ def from_json(declared: type[Declared], value: object) -> Declared:
     Fields may be strings, numbers, booleans, unions of these, `tuple[X, ...]`, `Mapping[str, X]`, dataclasses, and each
     of them `| None`. A key that is not a field is ignored, and a field with a default may be missing.
     """
-    return cast(Declared, _builder(declared)(value))
+    return cast(Declared, _builder(cast(Any, declared))(value))
 
 
 @cache
@@ -79,7 +79,7 @@ def _tuple_builder(hint: Any) -> _Build:
         found, built = _expect(list, value), list[object]()
         try:
             for one in found:
-                built.append(build_one(one))  # noqa: PERF401
+                built.append(build_one(one))
         except InvalidJsonError as error:
             raise error.inside(len(built)) from None
         return tuple(built)
