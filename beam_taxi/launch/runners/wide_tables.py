@@ -10,11 +10,11 @@ from beam_taxi.errors import UsageError
 
 SHARED_GB = 0.8
 """Memory of a run of few columns: that of the libraries."""
-COLUMN_MB = 0.5
+COLUMN_MB = 0.65
 """Memory for each column and split: sketches, exact counts, what Beam copies of them, and batches of rows.
 
 `/usr/bin/time -v` of one worker, less the libraries: 0.4 MB for 6,000 rows of `scripts/benchmarks/wide.py
---columns 2000 --out FILE`, and 0.5 MB for 20,000.
+--columns 2000 --out FILE`, and 0.65 MB for 20,000.
 """
 
 
