@@ -13,7 +13,7 @@ from beam_taxi.main import main
 GB = 10**9
 
 
-@pytest.mark.parametrize(("columns", "splits", "available"), [(18, 2, GB), (2000, 2, 3 * GB), (20_000, 2, 27 * GB)])
+@pytest.mark.parametrize(("columns", "splits", "available"), [(18, 2, GB), (2000, 2, 4 * GB), (20_000, 2, 27 * GB)])
 def test_columns_that_fit(columns: int, splits: int, available: int):
     check_memory(columns, splits, available)
 
