@@ -42,7 +42,7 @@ def build(
     settings, plan = planned.settings, store_plan(plan, planned.run_uri)
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)
-    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings)
+    statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))
     artifacts = [examples.artifacts, statistics.artifacts]
     artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
     profile = ComputeProfile(settings, plan.n_units, statistics, examples.first)

@@ -72,6 +72,9 @@ def look(
         if checks[-1].fault:
             return checks, None
     checks += [_check("input", inputs.open), *_checks_of_validation(settings)]
+    if inputs.plan is not None:
+        fits = _check("memory", partial(runner.check_plan, inputs.plan))
+        checks += [fits] if fits.fault else []
     if settings.query is None:
         return checks, inputs.plan
     if claim is None:

@@ -36,7 +36,7 @@ def from_json(declared: type[Declared], value: object) -> Declared:
     Fields may be strings, numbers, booleans, unions of these, `tuple[X, ...]`, `Mapping[str, X]`, dataclasses, and each
     of them `| None`. A key that is not a field is ignored, and a field with a default may be missing.
     """
-    return cast(Declared, _builder(declared)(value))
+    return cast(Declared, _builder(cast(Any, declared))(value))
 
 
 @cache

@@ -20,7 +20,7 @@ weights_by_tfdv = quantiles_util._get_bin_weights
 
 
 def bin_weights(boundaries: Floats, cumulative_weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return, bit for bit, what TFDV's `_get_bin_weights` returns: the lower and upper bounds of bins and their weights.
+    """Return, bit for bit, what TFDV's `_get_bin_weights` returns: lower and upper bounds of bins, and weights.
 
     Bins with the same upper bound share their weight equally, and the first ones also that of the smallest value.
     """

@@ -14,12 +14,18 @@ _PARTITIONS = 1024
 """Parts into which TFDV merges the statistics of all features.
 
 It adds the statistics of ten features at a time to those that it has merged, which it parses and serializes again, so
-the time of a part grows with the square of its features. A thousand columns are merged as fast as if each was alone.
+the time of a part grows with the square of its features. This many parts have less than ten of some thousand columns.
 """
 
+_COLUMNS_AT_ONCE = 500
+"""Columns whose sketches are one element, of some 50 MB. One of more than 2 GB cannot be sent, and Beam copies each."""
 
-def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tfdv.StatsOptions:
-    """Return TFDV's options for these settings; a given schema, as text, decides which integers are categorical."""
+
+def stats_options(settings: StatisticsSettings, schema: str | None = None, columns: int = 0) -> tfdv.StatsOptions:
+    """Return TFDV's options for these settings; a given schema, as text, decides which integers are categorical.
+
+    The sketches of more than 500 columns are several elements, which are merged one after the other.
+    """
     return tfdv.StatsOptions(
         schema=None if schema is None else text_format.Parse(schema, schema_pb2.Schema()),
         weight_feature=settings.weight_feature,
@@ -30,6 +36,7 @@ def stats_options(settings: StatisticsSettings, schema: str | None = None) -> tf
         num_histogram_buckets=settings.histogram_buckets,
         num_quantiles_histogram_buckets=settings.quantile_buckets,
         experimental_result_partitions=_PARTITIONS,
+        experimental_num_feature_partitions=max(1, -(-columns // _COLUMNS_AT_ONCE)),
     )
 
 

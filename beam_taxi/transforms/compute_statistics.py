@@ -40,21 +40,22 @@ class ComputeStatistics(beam.PTransform):
     """Compute TFDV's statistics of all splits at once: for each, a data set of all rows, and one of each slice.
 
     TFDV's `GenerateStatistics` is the same transform with one key for all rows. A copy of it for each split would take
-    twice as long to build, and have twice as many stages.
+    twice as long to build, and have twice as many stages. `columns` is how many there are, if that is known.
 
-        computed = examples.batches | ComputeStatistics(settings)
+        computed = examples.batches | ComputeStatistics(settings, len(plan.columns))
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, columns: int = 0) -> None:
         super().__init__()
         self._settings = settings
+        self._columns = len(settings.statistics.described_columns()) or columns
 
     def expand(self, batches: PCollection[SplitBatch]) -> ComputedStatistics:
         settings = self._settings
         slicers = [get_feature_value_slicer({name: None}) for name in settings.statistics.slice_features]
         if slicers:
             batches = batches | "Slice" >> beam.FlatMap(_slices, slicers).with_output_types(tuple[str, pa.RecordBatch])
-        options = stats_options(settings.statistics, settings.schema)
+        options = stats_options(settings.statistics, settings.schema, self._columns)
         write = beam.ParDo(_WriteStatistics(settings)).with_output_types(Artifact, statistics=StatisticsBySplit)
         outputs = (
             batches

@@ -18,7 +18,7 @@ from apache_beam.coders.observable import ObservableMixin
 from google.protobuf.message import Message
 
 
-class _Impl(coder_impl.FastPrimitivesCoderImpl):  # type: ignore[misc]
+class _Impl(coder_impl.FastPrimitivesCoderImpl):
     def estimate_size(self, value: Any, nested: bool = False) -> int:
         return _size(value)
 
@@ -31,12 +31,12 @@ class _Impl(coder_impl.FastPrimitivesCoderImpl):  # type: ignore[misc]
 
 
 def _size(value: object) -> int:
-    """Return the size in memory of a value, or of those in a tuple or a list; what other objects refer to is left out."""
+    """Return the size in memory of a value, or of those in a tuple or a list, without what other objects refer to."""
     parts = sum(map(_size, value)) if isinstance(value, tuple | list) else 0
     return sys.getsizeof(value) + parts
 
 
-class AnyTypeCoder(FastPrimitivesCoder):  # type: ignore[misc]
+class AnyTypeCoder(FastPrimitivesCoder):
     """Beam's coder of any type, with the same bytes, which estimates sizes without encoding."""
 
     @classmethod

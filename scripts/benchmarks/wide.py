@@ -1,6 +1,6 @@
 """Time the job and DuckDB's SUMMARIZE on tables with many columns, in turn.
 
-Usage: .venv/bin/python scripts/benchmarks/wide.py [--columns 500,1000,2000,4000] [--rows 20000] [--repeat 1] [OPTION ...]
+Usage: .venv/bin/python scripts/benchmarks/wide.py [--columns 500,1000,2000,4000] [--rows 20000] [OPTION ...]
        .venv/bin/python scripts/benchmarks/wide.py --columns 2000 --rows 20000 --out FILE
 
 A quarter each of the columns are decimals, integers, flags, and strings of 50 different values. Options that are not of
@@ -23,13 +23,16 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = (sys.executable, "-m", "beam_taxi.main", "--metadata_store", "none", "--log_format", "json")
+KINDS = ("decimal", "integer", "flag", "text")
+WORDS = np.array([f"word{i:02d}" for i in range(50)])
 ROWS_AT_A_TIME = 1000
 INTERVAL = 0.1
 """Seconds between looks at the memory."""
@@ -59,7 +62,10 @@ def main() -> None:
     duckdb = subprocess.run(environment, capture_output=True, text=True, check=True).stdout.strip()
     peer = [duckdb, str(Path(__file__).with_name("duckdb_summarize.py"))]
     print(f"{args.rows:,} rows, medians of {args.repeat}, {len(os.sched_getaffinity(0))} cores")
-    print(f"{'columns':>8}{'MB':>7}" + "".join(f"{name:>10}{'CPU':>8}{'peak':>8}" for name in ("job", "duckdb")), "  ratio")
+    print(
+        f"{'columns':>8}{'MB':>7}" + "".join(f"{name:>10}{'CPU':>8}{'peak':>8}" for name in ("job", "duckdb")),
+        "  ratio",
+    )
     with tempfile.TemporaryDirectory() as temporary:
         for columns in sizes:
             path, out = Path(temporary, "wide.csv"), Path(temporary, "out")
@@ -67,25 +73,27 @@ def main() -> None:
             rounds = [(run([*JOB, *options], path, out), run(peer, path, out)) for _ in range(args.repeat)]
             job, other = (Found(*map(statistics.median, zip(*one, strict=True))) for one in zip(*rounds, strict=True))
             figures = "".join(f"{one.seconds:10.1f}{one.cpu:8.1f}{one.peak:8,.0f}" for one in (job, other))
-            print(f"{columns:8,}{path.stat().st_size / 1e6:7,.0f}{figures}{job.seconds / other.seconds:8.2f}", flush=True)
+            print(
+                f"{columns:8,}{path.stat().st_size / 1e6:7,.0f}{figures}{job.seconds / other.seconds:8.2f}", flush=True
+            )
 
 
 def write_table(path: Path, columns: int, rows: int) -> None:
     """Write a CSV file of so many columns and rows, the same on every call."""
     generator = np.random.default_rng(1)
-    words = np.array([f"word{i:02d}" for i in range(50)])
     for start in range(0, rows, ROWS_AT_A_TIME):
         size = min(ROWS_AT_A_TIME, rows - start)
-        table = {}
-        for i in range(columns):
-            kind = ("decimal", "integer", "flag", "text")[i % 4]
-            table[f"{kind}_{i:05d}"] = {
-                "decimal": lambda: generator.lognormal(2, 1, size).round(3),
-                "integer": lambda: generator.integers(0, 100_000, size),
-                "flag": lambda: generator.integers(0, 2, size),
-                "text": lambda: words[generator.integers(0, 50, size)],
-            }[kind]()
+        table = {f"{KINDS[i % 4]}_{i:05d}": values(KINDS[i % 4], size, generator) for i in range(columns)}
         pd.DataFrame(table).to_csv(path, mode="a" if start else "w", header=not start, index=False)
+
+
+def values(kind: str, size: int, generator: np.random.Generator) -> npt.NDArray[Any]:
+    """Return values of a kind of column."""
+    if kind == "decimal":
+        return generator.lognormal(2, 1, size).round(3)
+    if kind == "text":
+        return WORDS[generator.integers(0, len(WORDS), size)]
+    return generator.integers(0, 100_000 if kind == "integer" else 2, size)
 
 
 def run(command: Sequence[str], path: Path, out: Path) -> Found:

@@ -53,6 +53,7 @@ LABELS = [
     "ReadTable/SpreadTasks",
     "WriteExamples/WriteUnits",
     "ComputeStatistics/Generate",
+    "ComputeStatistics/Gather",
     "ComputeStatistics/WriteStatistics",
     "InferSchema/Infer",
     "ComputeProfile/MarkSlices",

@@ -75,6 +75,9 @@ class Runner:
         store = self.launch.store
         yield Check("metadata store", store.fault() if store is not None and self.options.preflight else "")
 
+    def check_plan(self, plan: TablePlan) -> None:
+        """Raises UsageError if the input is too large for the workers."""
+
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         """Yield names and values of what `--plan` shows of the runner."""
         yield "runner", self.name

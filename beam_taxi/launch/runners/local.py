@@ -18,6 +18,7 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.runners.base import Runner
 from beam_taxi.launch.runners.estimate import Memory
+from beam_taxi.launch.runners.wide_tables import check_memory
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -50,6 +51,9 @@ class LocalRunner(Runner):
     @property
     def in_process(self) -> bool:
         return True
+
+    def check_plan(self, plan: TablePlan) -> None:
+        check_memory(len(self.settings.statistics.described_columns() or plan.columns), len(self.settings.splits))
 
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
