@@ -41,9 +41,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 """The names of runs, pipelines and splits."""
 
 _NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
-# What `tfexample.split` can assign: 2**32 shares of all splits together.
 MOST_SHARDS = 99_999
 """The names of shards have five digits."""
+# What `tfexample.split` can assign: 2**32 shares of all splits together.
 _MOST_SPLITS = 256
 _LARGEST_WEIGHT = 2**24
 

@@ -80,8 +80,8 @@ def reconcile(
 ) -> RunManifest:
     """Return the complete manifest. Raises RowConservationError if rows were lost or counted twice.
 
-    `planned` is the manifest before the run; its inputs are those of the plan. The time grows with the number of units
-    plus files, not their product.
+    `planned` is the manifest before the run; its inputs are ignored, since the plan has them. The time grows with the
+    number of units plus files, not their product.
     """
     total, units = UnitCounts(0), set()
     for one in counts:
@@ -167,7 +167,7 @@ def _expect(what: str, expected: int, found: int) -> None:
 class _Reconcile(beam.DoFn):
     def __init__(self, plan: TablePlan, planned: RunManifest) -> None:
         self._plan = plan
-        # The plan has the inputs, which may be many.
+        # There may be many inputs, and the plan has them.
         self._planned = replace(planned, inputs=())
 
     def process(

@@ -21,9 +21,9 @@ from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo
 from beam_taxi.sources.weights import weighing_of
 
 _MANY_FIELDS = 512
-_BYTES_OF_FIELD = 8 << 10
+_BYTES_PER_FIELD = 8 << 10
 _MOST_BYTES = 32 << 20
-"""Text that is parsed at a time if there are many fields: so much for each of them, but no more than that."""
+"""Records of more than 512 fields are parsed in batches of 8 KiB of text for each field, up to 32 MiB."""
 
 
 class CsvFormat(FileFormat):
@@ -67,13 +67,13 @@ class CsvFormat(FileFormat):
 
 
 def _batch_bytes(wanted: int, fields: int) -> int:
-    """Return how much text to parse at a time: more than is wanted if there are so many fields that few records fit.
+    """Return how much text to parse at a time: more than `wanted` if records have so many fields that only a few fit.
 
-    Each field has costs of its own in each batch, which some thousand records outweigh.
+    Each column has a fixed cost in each batch, which is small only if the batch has some thousand records.
     """
     if fields <= _MANY_FIELDS:
         return wanted
-    return max(wanted, min(_MOST_BYTES, fields * _BYTES_OF_FIELD))
+    return max(wanted, min(_MOST_BYTES, fields * _BYTES_PER_FIELD))
 
 
 @dataclass(frozen=True)
