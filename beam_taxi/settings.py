@@ -293,7 +293,13 @@ class Settings:
         ),
     )
     batch_bytes: int = field(
-        default=4 << 20, metadata=flag("bytes of text that are parsed at once", Group.EXAMPLES, INTEGER)
+        default=4 << 20,
+        metadata=flag(
+            "bytes of text that are parsed at once",
+            Group.EXAMPLES,
+            INTEGER,
+            default="4194304, more for over 512 columns of CSV",
+        ),
     )
     gzip_level: int = field(
         default=1, metadata=flag("compression level of the shards, 0 to 3", Group.EXAMPLES, INTEGER)
