@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from beam_taxi.launch.options import Launch
 from beam_taxi.pipeline import build
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.sources import plan_file
+from beam_taxi.sources.bigquery.table import BigQueryTable
 from beam_taxi.sources.plan import TablePlan, plan_input
 from beam_taxi.sources.plan_file import MOST_SOURCES, PLAN, store_plan
+from beam_taxi.sources.unit_count import MOST_UNITS
 
 
 def plan_of(folder: Path, count: int) -> tuple[TablePlan, Launch]:
@@ -76,6 +79,15 @@ def test_the_graph_does_not_grow_with_the_files(tmp_path: Path):
     plan, launch = plan_of(tmp_path, 2 * MOST_SOURCES)
     few = replace(plan, sources=plan.sources[:1])
     assert len(graph_of(plan, launch)) < len(graph_of(few, launch)) + 2_000
+
+
+def test_the_graph_does_not_grow_with_the_streams_of_a_table(tmp_path: Path):
+    plan, launch = plan_of(tmp_path, 1)
+    session = f"projects/p/locations/us/sessions/{secrets.token_urlsafe(60)}"
+    streams = tuple(f"{session}/streams/{secrets.token_urlsafe(60)}" for _ in range(MOST_UNITS))
+    table = BigQueryTable(plan.sources[0].info, streams, {}, "", {})
+    graph = graph_of(replace(plan, sources=(table,)), launch)
+    assert len(graph) < len(graph_of(plan, launch)) + 2_000
 
 
 def test_many_files_are_read_as_few(tmp_path: Path):
