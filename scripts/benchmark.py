@@ -90,7 +90,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rows", type=numbers, default="300000,3000000", help="sizes (default: %(default)s)")
     parser.add_argument("--input", type=Path, metavar="FILE", help="a CSV file in place of generated trips")
     parser.add_argument(
-        "--contenders", type=lambda text: set(text.split(",")), default="", help=f"default: {','.join(names)}"
+        "--contenders",
+        type=lambda text: set(filter(None, text.split(","))),
+        default="",
+        help=f"default: {','.join(names)}",
     )
     parser.add_argument("--cores", type=numbers, default=str(every), help="numbers of cores (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="rounds (default: %(default)s)")
@@ -98,7 +101,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sweep", action="store_true", help="the job with other levels, units and batches")
     parser.add_argument("--profile", action="store_true", help="where the time of the job goes, on one core")
     args = parser.parse_args()
-    args.contenders = args.contenders - {""} if args.contenders else set()
     unknown = sorted(args.contenders.difference(names))
     if unknown:
         parser.error(f"--contenders: unknown {unknown[0]!r}; use {', '.join(names)}")
