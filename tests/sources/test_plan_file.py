@@ -12,13 +12,13 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.errors import BeamTaxiError
-from beam_taxi.launch.job import planned_manifest
 from beam_taxi.pipeline import build
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.settings import Settings
 from beam_taxi.sources import plan_file
 from beam_taxi.sources.plan import TablePlan, plan_input
 from beam_taxi.sources.plan_file import MOST_SOURCES, PLAN, store_plan
+from tests.transforms.test_graph import planned_run
 
 
 def plan_of(folder: Path, count: int) -> tuple[TablePlan, Settings]:
@@ -32,7 +32,7 @@ def plan_of(folder: Path, count: int) -> tuple[TablePlan, Settings]:
 
 def graph_of(plan: TablePlan, settings: Settings) -> bytes:
     pipeline = beam.Pipeline()
-    build(pipeline, plan, planned_manifest(settings, plan))
+    build(pipeline, plan, planned_run(settings, plan))
     content: bytes = pipeline.to_runner_api().SerializeToString()
     return content
 
@@ -77,7 +77,7 @@ def test_the_graph_does_not_grow_with_the_files(tmp_path: Path):
 
 def test_many_files_are_read_as_few(tmp_path: Path):
     plan, settings = plan_of(tmp_path, MOST_SOURCES + 1)
-    planned = planned_manifest(settings, plan)
+    planned = planned_run(settings, plan)
     with TestPipeline(runner="FnApiRunner") as pipeline:
         done = build(pipeline, plan, planned)
         assert_that(done | beam.Map(lambda run: [one.rows for one in run.inputs]), equal_to([[1] * len(plan.sources)]))
