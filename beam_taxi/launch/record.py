@@ -12,6 +12,7 @@ from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Consequence, Done, Outcome, consequence
 from beam_taxi.metadata import waiting
 from beam_taxi.metadata.address import StoreAddress, StoreError
+from beam_taxi.metadata.store import reap_command
 from beam_taxi.metadata.stores.base import StoreFailure
 from beam_taxi.run.folder import MANIFEST
 from beam_taxi.run.manifest import RunManifest
@@ -142,4 +143,5 @@ class RunRecord:
         except (BeamTaxiError, KeyboardInterrupt) as error:
             if self._attempt is None:
                 return
-            self._console.warn(f"the end was not recorded: {error}; record it later: {store.reap_command}")
+            later = reap_command(store, self._run_id)
+            self._console.warn(f"the end was not recorded: {error}; record it later: {later}")

@@ -42,6 +42,16 @@ def this_host() -> Host:
     return Host(_read("/proc/sys/kernel/random/boot_id"), namespaces, machine, booted)
 
 
+def name_of(process: Identity) -> str:
+    """Return a process that `this_process` described as a message names it: by its PID and the name of its host."""
+    return f"process {process.get('process_pid')} on {host_of(process) or 'an unnamed host'}"
+
+
+def host_of(process: Identity) -> str:
+    """Return the name of the host of a process, empty if it is not known; the namespaces follow it."""
+    return str(process.get("process_host", "")).partition(" ")[0]
+
+
 def this_process() -> dict[str, str | int]:
     """Return what identifies this process: its host, PID, and start."""
     here = this_host()

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.mlmd import MetadataStore
 from beam_taxi.metadata.nodes import place_of
-from beam_taxi.metadata.process import is_gone, this_process
+from beam_taxi.metadata.process import is_gone, name_of, this_process
 from beam_taxi.metadata.queries import Run, find_run
-from beam_taxi.metadata.store import Store, open_store
+from beam_taxi.metadata.store import Store, open_store, reap_command
 from beam_taxi.metadata.stored_run import OtherRunError, StoredRun
 from beam_taxi.metadata.types import put_types
 from beam_taxi.run.manifest import RunManifest
@@ -207,12 +207,11 @@ def _refusal(run: Run, store: Store) -> UsageError:
     taken = f"--run_id {run.run_id}: the store has a run of this id, which is {run.state}"
     if run.state != "RUNNING":
         return UsageError(f"{taken}; choose another")
-    uri = store if isinstance(store, str) else store.uri
-    end = f"end its record with: python -m beam_taxi runs reap {run.run_id} --metadata_store '{uri}'"
+    end, by_force = (f"end its record with: {reap_command(store, run.run_id, force)}" for force in (False, True))
     advice = {
         True: f"that process is dead: {end}",
         False: "wait for it, or choose another --run_id",
-        None: f"choose another --run_id, or if that launch is dead, {end} --force",
+        None: f"choose another --run_id, or if that launch is dead, {by_force}",
     }
     return UsageError(f"{taken}, launched by {_launch(run)}; {advice[is_gone(run.properties)]}")
 
@@ -222,8 +221,7 @@ def _launch(run: Run) -> str:
     known = run.properties
     words = []
     if "process_pid" in known:
-        # The rest of the host's name is its PID namespace.
-        words.append(f"process {known['process_pid']} on {str(known['process_host']).split()[0]}")
+        words.append(name_of(known))
     elif "job_id" in known:
         words.append(f"another process as job {known['job_id']} {known.get('job_page', '')}".rstrip())
     elif "runner" in known:

@@ -10,9 +10,9 @@ from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata import recorder
 from beam_taxi.metadata.hashes import hash_of_files
 from beam_taxi.metadata.manifests import verify_files
-from beam_taxi.metadata.process import Identity, is_gone
+from beam_taxi.metadata.process import Identity, host_of, is_gone
 from beam_taxi.metadata.queries import Run, artifacts_of, get_run, list_runs
-from beam_taxi.metadata.store import Store
+from beam_taxi.metadata.store import Store, reap_command
 from beam_taxi.run.folder import RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
 
@@ -92,8 +92,7 @@ def _reap(store: Store, run: Run, end_of: EndOf, force: bool) -> Reaped:
         if ended is not None and _manifest_if_whole(run) is not None:
             return _reap(store, run, end_of, force)
         if ended is None and not force:
-            uri = store if isinstance(store, str) else store.uri
-            end = f"python -m beam_taxi runs reap {run.run_id} --force --metadata_store '{uri}'"
+            end = reap_command(store, run.run_id, force=True)
             return Reaped(run.run_id, "RUNNING", f"runs on {_place(run)}; if it does not, end it with: {end}")
         state, reason = ended or ("CANCELED", "canceled by hand")
         # First, so that a reaper that is killed leaves the rest to the next one.
@@ -106,8 +105,7 @@ def _reap(store: Store, run: Run, end_of: EndOf, force: bool) -> Reaped:
 
 def _place(run: Run) -> str:
     """Return where a run is, as far as that is known."""
-    known = run.properties
-    host = str(known.get("process_host", "")).partition(" ")[0]
+    known, host = run.properties, host_of(run.properties)
     named = f"{host} or in another container" if host else known.get("job_page") or known.get("runner")
     return str(named or "another host")
 

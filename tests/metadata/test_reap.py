@@ -45,7 +45,7 @@ def test_what_is_not_known_is_left_running_even_if_it_is_named(tmp_path: Path):
     for names in ([], ["r"]):
         (found,) = reap(store, names)
         assert found.state == get_run(store, "r").state == "RUNNING"
-        command = f"python -m beam_taxi runs reap r --force --metadata_store '{store}'"
+        command = f"python -m beam_taxi runs reap r --metadata_store '{store}' --force"
         assert found.reason == f"runs on FlinkRunner; if it does not, end it with: {command}"
     with pytest.raises(UsageError, match="--force ends only runs that are named"):
         reap(store, force=True)
