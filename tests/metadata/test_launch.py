@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -85,6 +86,19 @@ def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
     out, _ = run(*args, "--explain_cache", "--dry_run")
     assert "cache      missed: " in out
     assert "schema.pbtxt: has 0 bytes" in out
+
+
+def test_a_cached_run_whose_output_nobody_reads_is_recorded(sample: Path, tmp_path: Path):
+    store, args = f"sqlite:///{tmp_path}/m.sqlite", ["--input", sample, "--output", tmp_path, "--cache", "--run_id"]
+    run(*args, "first", "--metadata_store", store)
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "beam_taxi.main", *map(str, args), "second", "--metadata_store", store]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.stderr == ""
+    assert [one.state for one in list_runs(store)] == ["COMPLETE", "CACHED"]
+    assert not (tmp_path / "second").exists()
 
 
 def test_what_was_given_is_recorded(sample: Path, tmp_path: Path):
