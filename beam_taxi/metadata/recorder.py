@@ -96,16 +96,23 @@ def record(manifest: RunManifest, store: Store, attempt: int | None = None) -> d
 
 
 def fail(
-    run_id: str, store: Store, error: str, state: str = "FAILED", attempt: int | None = None, step: str = ""
+    run_id: str,
+    store: Store,
+    error: str,
+    state: str = "FAILED",
+    attempt: int | None = None,
+    step: str = "",
+    claim: str = "",
 ) -> None:
     """Record that an attempt at a run FAILED, or was CANCELED, and why.
 
     `step` is the step of the graph that failed; unless it is known, the first execution is the one that failed.
-    `attempt` is what `start` returned; the default is the latest, which may be that of another launch. Raises
-    StoreError, and BeamTaxiError if the run was not started or has already ended in another state.
+    `attempt` is what `start` returned; the default is the latest, which may be that of another launch, unless `claim`
+    is the token that `start` was given. Raises StoreError, and BeamTaxiError if the run was not started or has already
+    ended in another state.
     """
     with open_store(store, write=True) as connection:
-        run = _started(connection, run_id, attempt)
+        run = _started(connection, run_id, attempt, claim)
         with run.ending(state) as first:
             if first:
                 run.abandon(state, error, step)
@@ -143,11 +150,13 @@ def record_cached(
         return run.ids()
 
 
-def _started(connection: MetadataStore, run_id: str, attempt: int | None) -> StoredRun:
-    """Return an attempt at a run, by default the latest. Raises BeamTaxiError if the run was not started."""
+def _started(connection: MetadataStore, run_id: str, attempt: int | None, claim: str = "") -> StoredRun:
+    """Return an attempt at a run, by default the latest. Raises BeamTaxiError if it was not started, with the claim."""
     latest = find_run(connection, run_id)
     if latest is None:
         raise BeamTaxiError(f"run {run_id} was not started in this store")
+    if attempt is None and claim and latest.properties.get("claim") != claim:
+        raise BeamTaxiError(f"run {run_id} was not started in this store by this launch")
     return StoredRun(connection, run_id, attempt or latest.attempt)
 
 

@@ -22,7 +22,7 @@ from beam_taxi.run.manifest import RunManifest
 
 
 class OtherRunError(BeamTaxiError):
-    """The store has another run of this id; the message is the id."""
+    """The store has another run of this id."""
 
 
 class StoredRun:
@@ -114,7 +114,7 @@ class StoredRun:
         place = nodes.place_of(manifest)
         for one in executions:
             if one.custom_properties["manifest"].string_value != place:
-                raise OtherRunError(self._run_id)
+                raise OtherRunError(f"run {self._run_id}: the store has another run of this id, in another folder")
 
     def add_properties(self, properties: nodes.Properties) -> None:
         """Add properties to the executions that are RUNNING, and change nothing else of them, in one transaction."""
