@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -155,10 +155,7 @@ def _serve(requests: socket.socket, work: Callable[[Request], None]) -> None:
                     workers[_forked(request, work_alone)] = request["id"]
                 except OSError as error:
                     requests.send(json.dumps(Ended(request["id"], 1, str(error.strerror))).encode())
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
-    for pid in workers:
-        os.waitpid(pid, 0)
+    _kill(workers)
 
 
 def _forked(request: Request, work: Callable[[Request], None]) -> int:
@@ -166,6 +163,13 @@ def _forked(request: Request, work: Callable[[Request], None]) -> int:
     if pid == 0:
         _never_return(lambda: work(request))
     return pid
+
+
+def _kill(workers: Collection[int]) -> None:
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    for pid in workers:
+        os.waitpid(pid, 0)
 
 
 def _reaped(workers: dict[int, str]) -> Iterator[Ended]:

@@ -31,6 +31,12 @@ def init(store: Store) -> None:
         put_types(connection)
 
 
+def check_startable(run_id: str, store: Store) -> None:
+    """Raises UsageError as `start` does if the store has a run with this id that is RUNNING or has a result."""
+    with open_store(store) as connection:
+        _next_attempt(find_run(connection, run_id), store)
+
+
 def start(planned: RunManifest, store: Store, runner: str, in_process: bool = True, claim: str = "") -> int:
     """Record the start of a run, in one transaction: RUNNING executions with the inputs as artifacts.
 
