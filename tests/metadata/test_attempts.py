@@ -21,9 +21,9 @@ from beam_taxi.launch.record import RunRecord
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, list_runs
+from beam_taxi.metadata.reap import reap
 from beam_taxi.metadata.recorder import fail, note_job, record, record_cached, start
 from beam_taxi.metadata.store import open_store
-from beam_taxi.metadata.verify import reap
 from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.run.manifest import InputEntry
 from tests.metadata.runs import check_whole, manifest, planned, record_run

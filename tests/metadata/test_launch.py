@@ -171,7 +171,7 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert "x.csv: line 3: has 1 field" in str(failed.properties["error"])
     words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)
+    assert (done.returncode, "is FAILED, so it has no artifacts" in done.stderr) == (2, True)
 
 
 def test_a_refused_run_succeeds_under_the_same_id(tmp_path: Path):
