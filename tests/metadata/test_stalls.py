@@ -27,7 +27,7 @@ from beam_taxi.metadata.stores.base import StoreError, StoreFailure, StoreStalle
 from beam_taxi.metadata.verify import verify
 from beam_taxi.samples import taxi
 from tests.metadata import runs
-from tests.metadata.conftest import MariaDB, fail_by
+from tests.metadata.conftest import MariaDB, fail_by, served
 
 Stall = Callable[[], AbstractContextManager[None]]
 Short = Callable[[], AbstractContextManager[None]]
@@ -53,18 +53,6 @@ def put_type(uri: str, before: Callable[[], object]) -> None:
     with open_store(uri, write=True) as store:
         before()
         store.put_context_type(pb.ContextType(name="any"))
-
-
-@contextmanager
-def served(store: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Yield the address of a server that serves a store, and the server."""
-    args = [sys.executable, "-m", "beam_taxi", "serve-metadata", "--port", "0", "--metadata_store", store]
-    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().split()[-1], server
-        finally:
-            server.kill()
 
 
 @contextmanager
