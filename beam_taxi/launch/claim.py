@@ -42,13 +42,16 @@ class Claim:
         check_free(self.folder, self._store)
         if not storage.is_remote(self.folder.uri):
             self._existing = nearest_folder(self.folder.uri)
-        # An interrupt may come just after the folder was created.
-        self.token = new_token()
+        token = new_token()
         try:
-            self.folder.claim({"in_process": int(self._in_process), **this_process()}, self.token)
+            self.folder.claim({"in_process": int(self._in_process), **this_process()}, token)
+            self.token = token
         except UsageError as error:
-            self.token = ""
             raise UsageError(_refusal(self.folder, self._store)) from error
+        except KeyboardInterrupt:
+            # It may have come just after the folder was created.
+            self.token = token
+            raise
 
     def release(self, console: Console) -> None:
         """Remove the folder of a run whose job has ended without a manifest, or never was."""
