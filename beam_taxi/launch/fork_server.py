@@ -1,7 +1,7 @@
 """A process that is forked before this one has threads or connections, and that forks workers later.
 
 A worker that is forked pays for no import, and shares the memory of the libraries. But only a process without threads
-can be forked safely: a lock that another thread holds stays locked in the child for ever. The launcher has threads as
+can be forked safely: a lock that another thread holds stays locked in the child forever. The launcher has threads as
 soon as it talks to Beam's workers, so it forks while it has none, and the child, the fork server, stays as it was then.
 Python's multiprocessing calls its own the same, but that one imports everything again.
 
@@ -118,7 +118,7 @@ def _never_return(run: Callable[[], None]) -> NoReturn:
 
 
 def _serve(requests: socket.socket, work: Callable[[Request], None]) -> None:
-    """Fork a worker for each request until there is an end of the requests, and report each worker that ends."""
+    """Fork a worker for each request until the requests end, and report each worker that ends."""
     workers: dict[int, str] = {}
     wakened, waking = os.pipe()
     os.set_blocking(waking, False)

@@ -1,7 +1,7 @@
 """The process that records a run, and whether it is still alive (Linux: /proc).
 
-A name is not an identity: containers share the name and the machine id of their image, and reuse the same PIDs. A
-process is that of a PID, in a PID namespace, of a boot, with its start time.
+A name is not an identity: containers share the name and the machine id of their image, and reuse the same PIDs. What
+identifies a process is its PID, in a PID namespace of a boot, and its start time.
 """
 
 from __future__ import annotations
