@@ -41,9 +41,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 """The names of runs, pipelines and splits."""
 
 _NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
-# What `tfexample.split` can assign: 2**32 shares of all splits together.
 MOST_SHARDS = 99_999
 """The names of shards have five digits."""
+# What `tfexample.split` can assign: 2**32 shares of all splits together.
 _MOST_SPLITS = 256
 _LARGEST_WEIGHT = 2**24
 
@@ -293,7 +293,13 @@ class Settings:
         ),
     )
     batch_bytes: int = field(
-        default=4 << 20, metadata=flag("bytes of text that are parsed at once", Group.EXAMPLES, INTEGER)
+        default=4 << 20,
+        metadata=flag(
+            "bytes of text that are parsed at once",
+            Group.EXAMPLES,
+            INTEGER,
+            default="4194304, more for over 512 columns of CSV",
+        ),
     )
     gzip_level: int = field(
         default=1, metadata=flag("compression level of the shards, 0 to 3", Group.EXAMPLES, INTEGER)

@@ -87,6 +87,25 @@ def test_the_memory_of_processes_that_share_it_counts_once(monkeypatch: pytest.M
             pass
         process.stdin.close()
     assert 256 << 20 < peak.bytes < 400 << 20
+    assert len(peak.each) == 2
+
+
+def test_the_memory_of_a_command():
+    command = [sys.executable, "-c", "import os, sys; x = os.urandom(64 << 20); sys.exit(3)"]
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "benchmarks" / "memory.py", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 3
+    assert done.stdout.startswith("memory     ")
+
+
+def test_a_wide_table_has_every_kind_of_column(tmp_path: Path):
+    script = SCRIPTS / "benchmarks" / "wide.py"
+    command = [sys.executable, script, "--columns", "5", "--rows", "20", "--out", tmp_path / "x.csv"]
+    subprocess.run(command, check=True)
+    header, *rows = (tmp_path / "x.csv").read_text().splitlines()
+    assert header == "decimal_00000,integer_00001,flag_00002,text_00003,decimal_00004"
+    assert len(rows) == 20
 
 
 def test_what_grows_with_the_input_is_measured_step_by_step():

@@ -55,7 +55,7 @@ class TablePlan:
 
     @property
     def bytes_read(self) -> int:
-        """How many bytes both passes read."""
+        """The number of bytes that both passes read together."""
         return sum(source.info.size * source.times_read for source in self.sources)
 
     @cached_property
@@ -162,7 +162,7 @@ def _with_all_columns(sources: Iterable[AnySource], declared: Mapping[str, Kind]
 
 
 def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
-    """Return the sources, with one object for what is equal in them, since the plan is sent to every worker.
+    """Return the sources; what is equal in them is one object, since the plan is sent to every worker.
 
     Raises DataError if the columns differ.
     """
@@ -182,10 +182,12 @@ def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:
 
 
 def _sharing(one: Any, other: Any) -> Any:
-    """Return a value with the objects of another of its type, a frozen dataclass, where it is equal."""
-    if type(one) is type(other) and one == other:
+    """Return `one`; what it has in common with `other`, a frozen dataclass of its type, is the object of `other`."""
+    if type(one) is not type(other):
+        return one
+    if one == other:
         return other
-    if type(one) is not type(other) or not is_dataclass(one):
+    if not is_dataclass(one):
         return one
     return replace(
         one,  # type: ignore[type-var]

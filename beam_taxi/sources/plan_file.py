@@ -1,4 +1,4 @@
-"""The plan of many sources as a file, since the graph of a job has a copy of the plan for each step that knows it."""
+"""A large plan as a file, since the graph of a job has a copy of the plan for each step that needs it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from beam_taxi.errors import BeamTaxiError
 from beam_taxi.sources.plan import TablePlan
 
 MOST_SOURCES = 100
-"""Beyond this, a plan is written to a file. Beam takes about 5 ms for each source to put it into all steps."""
-PLAN = f"{storage.STAGING}/plan"
-"""The file in the folder of a run. It stays in an object store, where a runner may execute the last step again."""
+MOST_BYTES = 256 << 10
+"""A plan of more sources, or more bytes when it is pickled, is written to a file.
+
+Beam takes about 5 ms for each source to put it into all steps. A table in BigQuery is one source that may have
+thousands of streams, each with a name of a hundred bytes.
+"""
+PLAN = "_plan"
+"""The file in the folder of a run. It stays there, since a runner may execute the last step again, in a new process."""
 _LOCK = Lock()
 
 
 @dataclass(frozen=True)
 class StoredPlan(TablePlan):
-    """A plan that is pickled as the URI and the SHA-256 digest of a file; it is read again once in each process."""
+    """A plan that is pickled as the URI and the SHA-256 digest of its file, which each process reads once."""
 
     uri: str = ""
     sha256: bytes = b""
@@ -32,14 +37,12 @@ class StoredPlan(TablePlan):
 
 
 def store_plan(plan: TablePlan, run_uri: str) -> TablePlan:
-    """Return the plan as the steps of a graph should have it: one of many sources is written to the folder of the run.
-
-    Raises OSError.
-    """
-    if len(plan.sources) <= MOST_SOURCES:
-        return plan
+    """Return the plan for the steps of a graph; a large one is written to a file, which they read. Raises OSError."""
     values = {field.name: getattr(plan, field.name) for field in fields(TablePlan)}
-    content = zlib.compress(pickle.dumps(values), 1)
+    pickled = pickle.dumps(values)
+    if len(plan.sources) <= MOST_SOURCES and len(pickled) <= MOST_BYTES:
+        return plan
+    content = zlib.compress(pickled, 1)
     with storage.publish(run_uri, PLAN) as file:
         file.write(content)
     return StoredPlan(**values, uri=storage.join(run_uri, PLAN), sha256=hashlib.sha256(content).digest())

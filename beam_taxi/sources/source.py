@@ -196,7 +196,7 @@ class Source(ABC, Generic[Position, Joint]):
 
     @property
     def times_read(self) -> int:
-        """How often both passes read each stored byte."""
+        """How many times each stored byte is read, in both passes together."""
         return 2
 
     def edges(self, part_bytes: int) -> Sequence[int]:

@@ -46,9 +46,9 @@ class StoredFile(Source[Position, Joint]):
 
     @contextmanager
     def open_part(self) -> Iterator[BinaryIO]:
-        """Open the file as it was when it was opened first, to read a part of it and little more.
+        """Open the file to read a part of it, and little more.
 
-        Raises DataError if it has changed.
+        An object in Cloud Storage is read as it was when it was first opened. Raises DataError if it has changed since.
         """
         try:
             with storage.open_head(storage.InputFile(self.info.uri, self.info.size, self.version)) as stored:

@@ -10,9 +10,12 @@ from beam_taxi.sources.source import SourceInfo
 
 UNIT_BYTES = 32 << 20
 MOST_UNITS = 16_384
-"""Beyond 512 GiB units get larger instead of more: those of 10 TB have 610 MB, 18 s of one core, and shards of the size
-that readers like, 100 to 200 MB. Thousands of workers then have several units for each core, which evens them out, and
-the record of all units still takes one worker seconds."""
+"""Beyond 512 GiB there are not more units but larger ones.
+
+Those of 10 TB have 610 MB, which take one core 18 s and give shards of 100 to 200 MB, a good size for readers. There
+are several units for each core of a thousand workers, so that unequal units even out, and one worker still records all
+units within seconds.
+"""
 
 
 def units_for(size: int, settings: Settings) -> int:
@@ -22,8 +25,8 @@ def units_for(size: int, settings: Settings) -> int:
     if count > MOST_SHARDS:
         least = -(-size // MOST_SHARDS)
         raise UsageError(
-            f"--unit_bytes {unit_bytes}: would cut {size:,} bytes into {count:,} shards; "
-            f"there may be {MOST_SHARDS:,}, so use {least} or more"
+            f"--unit_bytes {unit_bytes}: would cut {size:,} bytes into {count:,} shards, and {MOST_SHARDS:,} are the "
+            f"limit; use {least} or more"
         )
     return count
 

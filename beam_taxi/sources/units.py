@@ -27,7 +27,7 @@ AnyJoined = Joined[Any]
 
 @dataclass(frozen=True)
 class Piece:
-    """Whole records of one source, between two of its positions; `has_rejects` is whether the source has bad ones."""
+    """Whole records of one source, between two of its positions. `has_rejects` says whether the source has bad ones."""
 
     source: int
     start: Any
@@ -69,7 +69,7 @@ class DataPlan:
     with_lists: frozenset[str] = frozenset()
 
     def for_units(self) -> DataPlan:
-        """Return what every unit is read with; the rest grows with the number of sources."""
+        """Return the part that units are read with; the rest grows with the number of sources."""
         return replace(self, totals=(), warnings=())
 
 

@@ -1,6 +1,6 @@
 """TFDV's histograms, computed with NumPy.
 
-TFDV compares each of a thousand quantiles with the next, and with each bucket of equal width, in Python:
+TFDV compares each of a thousand quantiles in Python, with the next one and with each bucket of equal width:
 https://github.com/tensorflow/data-validation/blob/v1.16.1/tensorflow_data_validation/utils/quantiles_util.py
 No upstream issue is known. `tests/statistics/test_histograms.py` notices when TFDV no longer loops, or no longer calls
 the functions by these names; `scripts/benchmarks/histograms.py` measures the speedup.
@@ -20,9 +20,10 @@ weights_by_tfdv = quantiles_util._get_bin_weights
 
 
 def bin_weights(boundaries: Floats, cumulative_weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return, bit for bit, what TFDV's `_get_bin_weights` returns: lower and upper bounds of bins, and weights.
+    """Return the lower bounds, upper bounds and weights of bins, bit for bit as TFDV's `_get_bin_weights`.
 
-    Bins with the same upper bound share their weight equally, and the first ones also that of the smallest value.
+    Bins with the same upper bound share their weight equally. Those equal to the first bin also share the weight of the
+    smallest value.
     """
     cumulative_weights = cumulative_weights.astype(np.float64)
     low, high, weights = boundaries[:-1], boundaries[1:], np.diff(cumulative_weights)

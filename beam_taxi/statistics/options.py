@@ -11,20 +11,24 @@ from beam_taxi.settings import Settings, StatisticsSettings
 from beam_taxi.statistics.merge import RANKED_VALUES
 
 _PARTITIONS = 1024
-"""Parts into which TFDV merges the statistics of all features.
+"""The number of parts in which TFDV merges the statistics of all features.
 
-It adds the statistics of ten features at a time to those that it has merged, which it parses and serializes again, so
-the time of a part grows with the square of its features. This many parts have less than ten of some thousand columns.
+After every ten features it parses and serializes again all that it has merged, so the time for a part grows with the
+square of its features. With several thousand columns, a part still has fewer than ten.
 """
 
 _COLUMNS_AT_ONCE = 500
-"""Columns whose sketches are one element, of some 50 MB. One of more than 2 GB cannot be sent, and Beam copies each."""
+"""How many columns have their sketches in one element, of about 50 MB.
+
+Beam copies each element, and cannot send one of more than 2 GB.
+"""
 
 
 def stats_options(settings: StatisticsSettings, schema: str | None = None, columns: int = 0) -> tfdv.StatsOptions:
     """Return TFDV's options for these settings; a given schema, as text, decides which integers are categorical.
 
-    The sketches of more than 500 columns are several elements, which are merged one after the other.
+    `columns` is the number of columns, if known. The sketches of more than 500 are several elements, which are merged
+    one after the other.
     """
     return tfdv.StatsOptions(
         schema=None if schema is None else text_format.Parse(schema, schema_pb2.Schema()),
@@ -45,9 +49,11 @@ def options_json(settings: Settings) -> str:
 
     Columns and slices are chosen before TFDV sees the rows; here they are options, so that TFDV computes the same from
     the Examples. The given schema is left out: TFX's StatisticsGen has it as an input, and refuses it in both places.
+    There is one part, since StatisticsGen would write each part as a data set of its own.
     """
     chosen = settings.statistics
     options = stats_options(chosen)
+    options.experimental_result_partitions = 1
     options.feature_allowlist = chosen.described_columns() or None
     if chosen.slice_features:
         specs = [slicing_spec_pb2.SlicingSpec(feature_keys=[name]) for name in chosen.slice_features]

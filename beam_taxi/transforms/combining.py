@@ -1,4 +1,4 @@
-"""How much is merged that has few keys."""
+"""Combining many elements that have few keys."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import apache_beam as beam
 
 FANOUT = 128
-"""The number of shares in which much of one key is merged first; that of TFDV."""
+"""The number of shares in which the elements of a key are merged first, if there are many; TFDV uses the same."""
 _MANY = 512
 
 
 def combine_per_key(combine: beam.CombineFn, count: int) -> beam.PTransform[Any, Any]:
-    """Return CombinePerKey for few keys and about `count` accumulators.
+    """Return a CombinePerKey for few keys and up to about `count` bundles, each of which has an accumulator for a key.
 
-    One worker merges all that has one key. If that is much, several merge shares of it first.
+    One worker merges all accumulators of a key. If there are many, several workers merge shares of them first.
     """
     per_key = beam.CombinePerKey(combine)
     return per_key.with_hot_key_fanout(FANOUT) if count > _MANY else per_key

@@ -40,7 +40,7 @@ class ComputeStatistics(beam.PTransform):
     """Compute TFDV's statistics of all splits at once: for each, a data set of all rows, and one of each slice.
 
     TFDV's `GenerateStatistics` is the same transform with one key for all rows. A copy of it for each split would take
-    twice as long to build, and have twice as many stages. `columns` is how many there are, if that is known.
+    twice as long to build, and have twice as many stages. `columns` is the number of columns, if known.
 
         computed = examples.batches | ComputeStatistics(settings, len(plan.columns))
     """

@@ -1,9 +1,9 @@
-"""A coder that tells Beam about how large an element is without encoding it.
+"""A coder that estimates the size of an element for Beam, without encoding it.
 
-Beam counts the bytes of a sample of the elements, among them the first ten of each bundle, by encoding each for every
-step that it passes. Accumulators of the statistics of a thousand columns have a hundred megabytes, and there are only a
-few of them, so they would be pickled eight times to be written once. A coder may estimate the size instead, but that of
-types which Beam does not know, which it uses for accumulators of any kind, does not:
+Beam counts the bytes of a sample of the elements, among them the first ten of each bundle, and encodes each of them
+again at every step. An accumulator of the statistics of a thousand columns has a hundred megabytes, and there are only
+a few of them, so each would be pickled eight times to be sent once. A coder may estimate the size instead, but Beam's
+coder of unknown types, which it also uses for all accumulators, does not:
 https://github.com/apache/beam/blob/v2.72.0/sdks/python/apache_beam/coders/coder_impl.py
 """
 
@@ -24,14 +24,14 @@ class _Impl(coder_impl.FastPrimitivesCoderImpl):
 
     def get_estimated_size_and_observables(self, value: Any, nested: bool = False) -> tuple[int, list[Any]]:
         if isinstance(value, ObservableMixin):
-            # It counts the bytes of its elements as they are read.
+            # Beam counts the bytes of its elements as they are read.
             found: tuple[int, list[Any]] = super().get_estimated_size_and_observables(value, nested)
             return found
         return _size(value), []
 
 
 def _size(value: object) -> int:
-    """Return the size in memory of a value, or of those in a tuple or a list, without what other objects refer to."""
+    """Return the size of a value in memory, with the elements of tuples and lists, but nothing else it refers to."""
     parts = sum(map(_size, value)) if isinstance(value, tuple | list) else 0
     return sys.getsizeof(value) + parts
 
@@ -50,6 +50,9 @@ class AnyTypeCoder(FastPrimitivesCoder):
 
 
 def estimate_element_sizes() -> None:
-    """Make Beam use `AnyTypeCoder` in the graphs that this process builds."""
+    """Make Beam use `AnyTypeCoder` in all graphs that this process builds from now on.
+
+    Beam looks up the coder of accumulators in the registry, so it cannot be chosen for one graph.
+    """
     if not isinstance(registry.get_coder(Any), AnyTypeCoder):
         registry.register_fallback_coder(AnyTypeCoder)

@@ -37,7 +37,7 @@ PartAgain = tuple[PartKey, tuple[Part, int]]
 class Table(NamedTuple):
     """The output of `ReadTable`: tasks keyed by their first unit, spread over the workers, and the one DataPlan.
 
-    `for_units` is the DataPlan without what only the end of the run needs: every task is given it.
+    `for_units` is the part of the DataPlan that units are read with, since every worker that reads some is sent it.
     """
 
     tasks: PCollection[tuple[int, Iterable[Task]]]

@@ -80,8 +80,8 @@ def reconcile(
 ) -> RunManifest:
     """Return the complete manifest. Raises RowConservationError if rows were lost or counted twice.
 
-    `planned` is the manifest before the run; its inputs are those of the plan. The time grows with the number of units
-    plus files, not their product.
+    `planned` is the manifest before the run; its inputs are ignored, since the plan has them. The time grows with the
+    number of units plus files, not their product.
     """
     total, units = UnitCounts(0), set()
     for one in counts:
@@ -89,20 +89,7 @@ def reconcile(
         total.add(one)
     _expect("units", plan.n_units, len(units))
     _check_quarantine(plan, planned, total)
-    names = [split.name for split in planned.splits]
-    inputs = []
-    for number, (source, totals) in enumerate(zip(plan.sources, data.totals, strict=True)):
-        by_split = total.rows.get(number, [0] * len(names))
-        info = source.info
-        entry = InputEntry(info.uri, info.format, info.size)
-        columns = info.fields or info.columns
-        inputs.append(
-            replace(
-                _input(entry, totals, by_split, total.rejects.get(number, Counter()), total.quarantined[number]),
-                split_rows=dict(zip(names, by_split, strict=True)),
-                columns=None if columns == plan.columns else columns,
-            )
-        )
+    inputs = list(_inputs(plan, [split.name for split in planned.splits], data.totals, total))
     splits = tuple(replace(one, rows=sum(entry.split_rows[one.name] for entry in inputs)) for one in planned.splits)
     artifacts = merge_artifacts(parts)
     _check_artifacts(artifacts, splits)
@@ -132,20 +119,27 @@ def _check_quarantine(plan: TablePlan, planned: RunManifest, total: UnitCounts) 
         )
 
 
-def _input(
-    entry: InputEntry, totals: Totals, by_split: Sequence[int], rejects: Counter[str], quarantined: int
-) -> InputEntry:
-    rows = sum(by_split)
-    if totals.rows is not None:
-        _expect(entry.uri, totals.rows, rows + quarantined)
-    _expect(f"rejects of {entry.uri}", sum(totals.rejects.values()) + quarantined, rejects.total())
-    return replace(
-        entry,
-        content_hash=totals.content_hash,
-        rows=rows,
-        blank_lines=totals.blank_lines,
-        rejects=dict(sorted(rejects.items())),
-    )
+def _inputs(
+    plan: TablePlan, splits: Sequence[str], by_source: Iterable[Totals], total: UnitCounts
+) -> Iterator[InputEntry]:
+    for number, (source, totals) in enumerate(zip(plan.sources, by_source, strict=True)):
+        info, by_split = source.info, total.rows.get(number, [0] * len(splits))
+        rejects, quarantined = total.rejects.get(number, Counter()), total.quarantined[number]
+        rows, columns = sum(by_split), info.fields or info.columns
+        if totals.rows is not None:
+            _expect(info.uri, totals.rows, rows + quarantined)
+        _expect(f"rejects of {info.uri}", sum(totals.rejects.values()) + quarantined, rejects.total())
+        yield InputEntry(
+            info.uri,
+            info.format,
+            info.size,
+            content_hash=totals.content_hash,
+            rows=rows,
+            split_rows=dict(zip(splits, by_split, strict=True)),
+            rejects=dict(sorted(rejects.items())),
+            blank_lines=totals.blank_lines,
+            columns=None if columns == plan.columns else columns,
+        )
 
 
 def _check_artifacts(artifacts: Mapping[str, Artifact], splits: Sequence[SplitEntry]) -> None:
@@ -167,7 +161,7 @@ def _expect(what: str, expected: int, found: int) -> None:
 class _Reconcile(beam.DoFn):
     def __init__(self, plan: TablePlan, planned: RunManifest) -> None:
         self._plan = plan
-        # The plan has the inputs, which may be many.
+        # There may be many inputs, and the plan has them.
         self._planned = replace(planned, inputs=())
 
     def process(

@@ -36,7 +36,7 @@ class Judged(NamedTuple):
 class ValidateStatistics(beam.PTransform):
     """Judge the data by the schema, the checks and the baseline of the settings, and write `validation.json`.
 
-    judged = computed.statistics | ValidateStatistics(plan, planned, table.data, examples)
+    judged = computed.statistics | ValidateStatistics(plan, planned, table.for_units, examples)
     """
 
     def __init__(

@@ -170,7 +170,7 @@ class WriteExamples(beam.PTransform):
     If `settings.examples` is False, no shard is written. The batches for the statistics come from the same pass: since
     one unit is one shard, a unit must be read and written in one call.
 
-        examples = table.tasks | WriteExamples(plan, table.data, settings)
+        examples = table.tasks | WriteExamples(plan, table.for_units, settings)
     """
 
     def __init__(

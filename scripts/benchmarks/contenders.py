@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -99,13 +101,13 @@ def measure(contender: Contender, path: Path, out: Path) -> None:
     pinned = ["taskset", "--cpu-list", first_cores(contender.cores)]
     arguments = ["--input", str(path), "--output", str(out)]
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), _cpu_seconds()
         process = subprocess.Popen(
             [*pinned, *contender.command, *arguments], stdout=told, stderr=errors, cwd=ROOT, env=ENVIRONMENT
         )
         with PeakMemory(process.pid) as peak:
             status = process.wait()
-            seconds = time.perf_counter() - start
+            seconds, cpu = time.perf_counter() - start, _cpu_seconds() - cpu
         told.seek(0)
         errors.seek(0)
         if status:
@@ -116,6 +118,17 @@ def measure(contender: Contender, path: Path, out: Path) -> None:
     inner = answer["seconds"]
     run = sum(time_ for part, time_ in inner.items() if part != "imports") if isinstance(inner, dict) else inner
     written = sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) if out.exists() else 0
-    figures = {"run": run, "all": seconds, "peak_mb": peak.bytes / 1e6, "written_mb": written / 1e6}
+    figures = {"run": run, "all": seconds, "cpu": cpu, "peak_mb": peak.bytes / 1e6, "written_mb": written / 1e6}
     contender.found.append(figures | {f"part {name}": time_ for name, time_ in answer.get("parts", {}).items()})
     shutil.rmtree(out, ignore_errors=True)
+
+
+def medians(contender: Contender) -> dict[str, float]:
+    """Return the medians of all rounds, by the name of the figure."""
+    return {key: statistics.median(found[key] for found in contender.found) for key in contender.found[0]}
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU seconds of all processes below this one that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

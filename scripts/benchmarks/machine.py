@@ -32,9 +32,10 @@ def first_cores(count: int) -> str:
 
 
 class PeakMemory:
-    """The most memory that a process and those below it use together, sampled while the block runs.
+    """The most memory that a process and those below it use, sampled while the block runs.
 
-    It is the sum of their proportional set sizes, which counts a page that several processes share once.
+    `bytes` is what they use together: the sum of their proportional set sizes (Pss of /proc/PID/smaps_rollup, Linux),
+    which counts a page that several processes share once. `each` is what every one of them uses at most, by its PID.
     """
 
     def __init__(self, pid: int) -> None:
@@ -42,6 +43,7 @@ class PeakMemory:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self.bytes = 0
+        self.each: dict[int, int] = {}
 
     def __enter__(self) -> PeakMemory:
         self._thread.start()
@@ -53,7 +55,9 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while True:
-            self.bytes = max(self.bytes, sum(map(_proportional_size, _tree(self._pid))))
+            sizes = {pid: _proportional_size(pid) for pid in _tree(self._pid)}
+            self.bytes = max(self.bytes, sum(sizes.values()))
+            self.each.update((pid, max(size, self.each.get(pid, 0))) for pid, size in sizes.items())
             if self._ended.wait(_SECONDS):
                 return
 

@@ -30,6 +30,7 @@ import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
 
 from beam_taxi import pipeline as graph
+from beam_taxi.launch.command import parse
 from beam_taxi.launch.job import planned_manifest
 from beam_taxi.metadata import recorder
 from beam_taxi.report.write import write_report
@@ -183,10 +184,11 @@ def take_steps(blocks: int, files: int, folder: Path) -> None:
 
 def launch(size: int, files: int, folder: Path) -> Imagined:
     """Take the steps of the launcher."""
-    trips, run_uri = folder / "trips.csv", str(folder / "imagined")
+    trips = folder / "trips.csv"
     run_program("sample", "--rows", str(SAMPLE_ROWS), "--out", str(trips))
     run_program("run", "--input", str(trips), "--output", str(folder), "--run_id", "real", "--metadata_store", "none")
-    settings = Settings((str(trips),), run_uri, "imagined")
+    started = parse(["--input", str(trips), "--output", str(folder), "--run_id", "imagined"])
+    settings, run_uri = started.settings, started.settings.run_uri
     RunFolder(run_uri).claim()
     small = plan_input(settings, {})
     source, scan = small.sources[0], small.sources[0].scan(next(small.parts(0)))
@@ -194,7 +196,7 @@ def launch(size: int, files: int, folder: Path) -> Imagined:
     sources: list[AnySource] = list(files_like(source, files, size))
     plan = step("plan", lambda: plan_sources(Opened(sources, []), settings, {}), pickled)
     print(f"{plan.n_units:,} units of {plan.size / plan.n_units / 1e6:,.0f} MB")
-    planned = step("manifest before the run", lambda: planned_manifest(settings, plan), pickled)
+    planned = step("manifest before the run", lambda: planned_manifest(started, plan), pickled)
     step("job graph", lambda: build(plan, planned), len)
     if Path(run_uri, PLAN).exists():
         told("plan in its file", Path(run_uri, PLAN).stat().st_size)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 
-from contenders import Contender
+from contenders import Contender, medians
 
 _HEAD = ("", "cores", "seconds", "with start-up", "rows/s", "peak MB", "written MB", "times the job", "times DuckDB")
 
@@ -18,11 +17,11 @@ def table(measured: Sequence[Contender], rows: int) -> Iterator[str]:
     """
     yield f"| {' | '.join(_HEAD)} |"
     yield f"|---{'|---:' * (len(_HEAD) - 1)}|"
-    medians = {(one.name, one.cores): _medians(one) for one in measured if one.found}
+    by_name = {(one.name, one.cores): medians(one) for one in measured if one.found}
     for one in measured:
         if not one.found:
             continue
-        found = medians[one.name, one.cores]
+        found = by_name[one.name, one.cores]
         cells = [
             f"**{one.name}**: {one.what}" if one.what else one.name,
             str(one.cores),
@@ -31,7 +30,7 @@ def table(measured: Sequence[Contender], rows: int) -> Iterator[str]:
             f"{rows / found['run']:,.0f}",
             f"{found['peak_mb']:,.0f}",
             f"{found['written_mb']:,.1f}",
-            *(_ratio(found["run"], medians, base, one.cores) for base in ("job", "duckdb")),
+            *(_ratio(found["run"], by_name, base, one.cores) for base in ("job", "duckdb")),
         ]
         yield f"| {' | '.join(cells)} |"
 
@@ -39,16 +38,12 @@ def table(measured: Sequence[Contender], rows: int) -> Iterator[str]:
 def parts(measured: Sequence[Contender]) -> Iterator[str]:
     """Yield a line for each part of the job, if they were measured."""
     for one in measured:
-        found = _medians(one) if one.found else {}
+        found = medians(one) if one.found else {}
         yield from (f"- {name[5:]}: {time_:.2f} s" for name, time_ in found.items() if name.startswith("part "))
 
 
-def _medians(one: Contender) -> dict[str, float]:
-    return {key: statistics.median(found[key] for found in one.found) for key in one.found[0]}
-
-
-def _ratio(run: float, medians: dict[tuple[str, int], dict[str, float]], base: str, cores: int) -> str:
-    counts = [count for name, count in medians if name == base]
+def _ratio(run: float, by_name: dict[tuple[str, int], dict[str, float]], base: str, cores: int) -> str:
+    counts = [count for name, count in by_name if name == base]
     if not counts:
         return ""
-    return f"{run / medians[base, cores if cores in counts else max(counts)]['run']:.2f}"
+    return f"{run / by_name[base, cores if cores in counts else max(counts)]['run']:.2f}"

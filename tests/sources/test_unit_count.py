@@ -33,6 +33,6 @@ def test_units(size: int, options: dict[str, Any], units: int):
 
 def test_too_many_units_are_refused():
     with pytest.raises(
-        UsageError, match="--unit_bytes 1: would cut .* into 1,000,000 shards; there may be 99,999, so use 11"
+        UsageError, match="--unit_bytes 1: would cut .* into 1,000,000 shards, and 99,999 are the limit; use 11"
     ):
         units_for(10**6, Settings(("x.csv",), "/out/r", "r", unit_bytes=1))

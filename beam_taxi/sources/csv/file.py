@@ -20,10 +20,8 @@ from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.source import AnySource, Part, Progress, Scan, SourceInfo, no_progress
 from beam_taxi.sources.weights import weighing_of
 
-_MANY_FIELDS = 512
-_BYTES_OF_FIELD = 8 << 10
+_BYTES_PER_FIELD = 8 << 10
 _MOST_BYTES = 32 << 20
-"""Text that is parsed at a time if there are many fields: so much for each of them, but no more than that."""
 
 
 class CsvFormat(FileFormat):
@@ -59,21 +57,22 @@ class CsvFormat(FileFormat):
             TextPosition(header.end, header.next_line),
             dialect,
             declared,
-            _batch_bytes(settings.batch_bytes, len(fields)),
+            _batch_bytes(settings, len(fields)),
             weighing_of(settings),
             fields,
             header.text,
         )
 
 
-def _batch_bytes(wanted: int, fields: int) -> int:
-    """Return how much text to parse at a time: more than is wanted if there are so many fields that few records fit.
+def _batch_bytes(settings: Settings, fields: int) -> int:
+    """Return how much text to parse at a time: unless the settings say, more for records of more than 512 fields.
 
-    Each field has costs of its own in each batch, which some thousand records outweigh.
+    Each column has a fixed cost in each batch, which is small only if the batch has some thousand records.
     """
-    if fields <= _MANY_FIELDS:
-        return wanted
-    return max(wanted, min(_MOST_BYTES, fields * _BYTES_OF_FIELD))
+    default = Settings.batch_bytes
+    if settings.batch_bytes != default:
+        return settings.batch_bytes
+    return min(max(default, fields * _BYTES_PER_FIELD), _MOST_BYTES)
 
 
 @dataclass(frozen=True)
