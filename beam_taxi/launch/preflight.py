@@ -221,7 +221,7 @@ def _schema(settings: Settings) -> Schema:
 
 def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
     """Return warnings about features of a given schema that are not columns, and the other way round."""
-    names, found = list(declared), list(columns)
+    names, found = dict.fromkeys(declared), dict.fromkeys(columns)
     if not names:
         return []
     lost, new = [n for n in names if n not in found], [n for n in found if n not in names]
@@ -229,7 +229,7 @@ def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
     return notes + ([f"only in the data, not in --schema: {_counted(new, names)}"] if new else [])
 
 
-def _counted(names: Sequence[str], others: Sequence[str]) -> str:
+def _counted(names: Sequence[str], others: Iterable[str]) -> str:
     shown = ", ".join(repr(name) + suggestion(name, others) for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} column{'' if len(names) == 1 else 's'} ({shown}{more})"
@@ -237,7 +237,7 @@ def _counted(names: Sequence[str], others: Sequence[str]) -> str:
 
 def check_columns(settings: Settings, plan: TablePlan) -> None:
     """Raises UsageError if an option names a column that the input does not have, or that it cannot use."""
-    statistics = settings.statistics
+    statistics, known = settings.statistics, frozenset(plan.columns)
     named = {
         "--types": list(settings.columns.types),
         "--redact_columns": settings.columns.redacted,
@@ -251,7 +251,7 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         f"{option}: no column {name!r}{suggestion(name, plan.columns)}"
         for option, names in named.items()
         for name in names
-        if name is not None and name not in plan.columns
+        if name is not None and name not in known
     ]
     faults += [
         f"{option}: column {name!r} has lists, not one value in each row"
