@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import NAMES, Group, Value, flag, format_names, parse_names
@@ -76,7 +77,7 @@ class ColumnSettings:
 
     def wants(self, name: str) -> bool:
         """Return whether a column in the table is chosen."""
-        return (not self.keep or _matches(name, self.keep)) and not _matches(name, self.drop)
+        return (not self.keep or _matcher(self.keep)(name)) and not _matcher(self.drop)(name)
 
     def select(self, uri: str, columns: Sequence[str]) -> dict[str, str]:
         """Return the names in the table of the wanted columns, by their new names, in the order of the table.
@@ -85,15 +86,18 @@ class ColumnSettings:
 
             ColumnSettings(drop=("b*",), names={"a": "x"}).select("f.csv", ["a", "b", "c"])  # {"x": "a", "c": "c"}
         """
-        wanted = [name for name in dict.fromkeys(columns) if not self.keep or _matches(name, self.keep)]
-        found = {self.names.get(name, name): name for name in wanted if not _matches(name, self.drop)}
+        kept, dropped = _matcher(self.keep), _matcher(self.drop)
+        wanted = [name for name in dict.fromkeys(columns) if not self.keep or kept(name)]
+        left = [name for name in wanted if not dropped(name)]
+        found = {self.names.get(name, name): name for name in left}
         given = {"--columns": self.keep, "--drop_columns": self.drop, "--rename": tuple(self.names)}
         for option, patterns in given.items():
+            known = set(columns if option != "--rename" else found.values())
             for pattern in patterns:
-                known = columns if option != "--rename" else list(found.values())
-                if not any(name == pattern or (option != "--rename" and fnmatchcase(name, pattern)) for name in known):
-                    raise UsageError(f"{option}: no column {pattern!r} in {uri}{suggestion(pattern, columns)}")
-        if len(found) < sum(not _matches(name, self.drop) for name in wanted):
+                if pattern in known or (option != "--rename" and any(fnmatchcase(name, pattern) for name in columns)):
+                    continue
+                raise UsageError(f"{option}: no column {pattern!r} in {uri}{suggestion(pattern, columns)}")
+        if len(found) < len(left):
             twice = next(new for old, new in self.names.items() if new in wanted and new != old)
             raise UsageError(f"--rename: {uri} has a column {twice!r} already")
         if not found:
@@ -101,9 +105,12 @@ class ColumnSettings:
         return found
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+@lru_cache
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what tells whether a name matches one of the patterns, in little time if most of them are names."""
     # A name that has brackets is also meant literally.
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+    names, globs = frozenset(patterns), [one for one in patterns if any(sign in one for sign in "*?[")]
+    return lambda name: name in names or any(fnmatchcase(name, pattern) for pattern in globs)
 
 
 def suggestion(name: str, columns: Iterable[str]) -> str:

@@ -19,8 +19,8 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.plan_file import store_plan
 from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
-from beam_taxi.transforms.element_sizes import estimate_element_sizes
 from beam_taxi.transforms.infer_schema import InferSchema
+from beam_taxi.transforms.large_elements import register_coder
 from beam_taxi.transforms.read_table import ReadTable
 from beam_taxi.transforms.reconcile import Reconcile
 from beam_taxi.transforms.validate_statistics import ValidateStatistics
@@ -38,7 +38,7 @@ def build(
 
     `planned` is the manifest before the run, with the settings; `versions` are those that workers must have, by name.
     """
-    estimate_element_sizes()
+    register_coder()
     settings, plan = planned.settings, store_plan(plan, planned.run_uri)
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)

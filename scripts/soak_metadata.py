@@ -3,11 +3,11 @@
     .venv/bin/python scripts/soak_metadata.py table [--tries 20] [--stores none sqlite …] [--situations killed …]
     .venv/bin/python scripts/soak_metadata.py writers [--recorders 100] [--runs 20]
 
-`table` prints, for each store (none, SQLite, MariaDB, gRPC) and situation, how many tries were as they must be, and
-below what else was seen: twins at once, another manifest with a known id, the same manifest again, 8 processes that
-start and record at once, a server that stops answering, a killed launch, its record reaped, its id used again.
-`writers` lets 8 processes start and record runs at once, and kills recorders and whole runs. The exit status is 1 if
-anything is not as it must be.
+`table` prints, for each store (none, SQLite, MariaDB, gRPC) and situation, how many tries went as they must, and below
+the table what the others did. The situations are twins at once, another manifest with a known id, the same manifest
+again, 8 processes that start and record at once, a server that stops answering, a killed launch, its record reaped, its
+id used again. `writers` lets 8 processes start and record runs at once, and kills recorders and whole runs. The exit
+status is 1 if anything went otherwise.
 
 After scripts/setup.sh --dev; needs mariadb-server.
 """
@@ -35,7 +35,7 @@ PROCESSES, RUNS_EACH = 8, 25
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one of the two commands; return 1 if something was not as it must be."""
+    """Run one of the two commands; return 1 if something went otherwise than it must."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     table = commands.add_parser("table")
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_table(tries: int, stores: Sequence[str], names: Sequence[str], sample: Path, server: MariaDB) -> int:
-    """Print a row for each situation, then all that was not as it must be."""
+    """Print a row for each situation, then what went otherwise than it must."""
     print(f"{'of ' + str(tries) + ' tries':<26}" + "".join(f"{store:>9}" for store in stores), flush=True)
     faults: list[str] = []
     for name in names:

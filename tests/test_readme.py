@@ -54,8 +54,7 @@ def test_every_option_of_the_readme_is_one():
         "--rows",
         "--seed",
     }
-    of_other_commands |= {"--contenders", "--cores", "--notebook", "--profile", "--recorders", "--repeat", "--runs"}
-    of_other_commands |= {"--sweep"}
+    of_other_commands |= {"--contenders", "--cores", "--notebook", "--profile", "--repeat", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known
 
 

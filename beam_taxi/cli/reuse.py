@@ -1,8 +1,8 @@
-"""Record the start of a launch, and look for an earlier run that it can reuse: `--cache` and `--explain_cache`."""
+"""Record the start of a launch, and look up an earlier run that it can reuse: `--cache` and `--explain_cache`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from beam_taxi.cli import summary
 from beam_taxi.launch.job import manifest_of_inputs
@@ -14,9 +14,10 @@ from beam_taxi.run.manifest import InputEntry, RunManifest
 
 
 class Reuse:
-    """Starts and looks once, as soon as the inputs and their content are known: of a query before it runs, if possible.
+    """Records the start, and looks up an earlier run, once each, as soon as the inputs and their content are known.
 
-    `claim` is the token of the claimed folder; without one, nothing is recorded.
+    For a query, that is before it runs, if possible. `claim` is the token of the claimed folder; without one, nothing
+    is recorded.
     """
 
     def __init__(self, runner: Runner, record: RunRecord, timings: Timings) -> None:
@@ -53,11 +54,15 @@ class Reuse:
             self.earlier = found.earlier
         return self.earlier is not None
 
-    def end(self) -> int:
-        """Record and print that the run reuses the earlier one; return the exit status."""
+    def record(self) -> Mapping[str, int]:
+        """Record that the run reuses the earlier one; return the ids. Raises BeamTaxiError."""
         assert self._planned is not None
         assert self.earlier is not None
         with self._timings.part("record"):
-            ids = self._record.cached(self._planned, self.earlier)
+            return self._record.cached(self._planned, self.earlier)
+
+    def print_end(self, ids: Mapping[str, int]) -> int:
+        """Print that the run reuses the earlier one; return the exit status."""
+        assert self.earlier is not None
         summary.print_end(self._launch, self.earlier, ids, self._timings, cached=self._launch.settings.run_id)
         return consequence(Done(self.earlier)).exit_status

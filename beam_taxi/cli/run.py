@@ -71,11 +71,13 @@ def _launch(argv: Sequence[str], prog: str, console: TerminalConsole) -> int:
             planned = planned_manifest(launch, plan)
             reuse.look_up(planned.inputs, partial(content_hashes, plan))
         if reuse.earlier is not None:
-            status = reuse.end()
+            ids = reuse.record()
             claim.release(console)
-            return status
-        assert plan is not None
-        outcome = run_job(runner, plan, planned, claim, record, console, timings)
+        else:
+            assert plan is not None
+            outcome = run_job(runner, plan, planned, claim, record, console, timings)
+    if reuse.earlier is not None:
+        return reuse.print_end(ids)
     return _end(runner, outcome, record, timings)
 
 

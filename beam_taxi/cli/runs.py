@@ -19,8 +19,9 @@ from beam_taxi.metadata import queries
 from beam_taxi.metadata.address import StoreAddress, parse_address
 from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.manifests import differences, what_came_out, what_decides
+from beam_taxi.metadata.reap import is_stale, reap
 from beam_taxi.metadata.recorder import init
-from beam_taxi.metadata.verify import is_stale, manifest_of, reap, verify
+from beam_taxi.metadata.verify import manifest_of, verify
 from beam_taxi.metadata.waiting import shown_by
 
 _WIDTH = 60
@@ -61,7 +62,7 @@ def _parser(prog: str) -> Parser:
     parser = Parser(prog=prog, description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, answer, help_, runs in (
-        ("list", _list, "runs, oldest first", None),
+        ("list", _list, "the newest runs, oldest first", None),
         ("show", _show, "a run and its artifacts", 1),
         ("lineage", _lineage, "the executions and artifacts before and after those of a run", 1),
         ("diff", _diff, "differences between two runs: settings, inputs, versions, results", 2),
@@ -82,7 +83,7 @@ def _parser(prog: str) -> Parser:
         command = commands.add_parser(name, parents=[common], help=help_, description=help_, allow_abbrev=False)
         command.set_defaults(answer=answer)
         if name == "list":
-            command.add_argument("--pipeline", metavar="NAME", help="runs of this pipeline")
+            command.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
             _add_limit(command, "runs to show, the newest")
         if name == "lineage":
             _add_limit(command, "runs to show that read the same files, and executions before and after the run")

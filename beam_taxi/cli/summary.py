@@ -127,7 +127,8 @@ def _lines_of_end(
         validation = RunFolder(manifest.run_uri).read_validation()
         yield from _lines_of_validation(validation, launch.sources)
         yield from _lines_for_github(validation, manifest, launch.sources)
-    yield f"record     {launch.store_uri if ids or launch.store is None else 'none: see the warning'}"
+    unrecorded = "not known" if launch.options.records_on_worker else "none"
+    yield f"record     {launch.store_uri if ids or launch.store is None else f'{unrecorded}: see the warning'}"
     for warning in manifest.warnings:
         yield f"warning    {warning}"
     yield "seconds    " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())

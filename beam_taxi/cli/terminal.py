@@ -154,7 +154,7 @@ class TerminalConsole:
 
 @contextmanager
 def waiting_for_store(console: TerminalConsole) -> Iterator[Callable[[float], None]]:
-    """Yield a function that shows, every five seconds, for how many a metadata store has been waited for.
+    """Yield a function that shows, every five seconds, how long a metadata store has been waited for.
 
     From its first call until the block ends, a signal ends the wait at once, even at the end of a run.
     """

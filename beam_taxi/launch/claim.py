@@ -1,11 +1,10 @@
-"""The claim of a run id: its folder belongs to one launch, which says in it who it is."""
+"""The claim of a run id: the folder of the run belongs to one launch, whose process it names."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 
@@ -19,8 +18,9 @@ from beam_taxi.launch.outcome import Cancelled, Failed, Outcome
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.traces import as_fault
 from beam_taxi.metadata.address import StoreAddress
-from beam_taxi.metadata.process import is_gone, this_process
-from beam_taxi.run.folder import RunFolder
+from beam_taxi.metadata.process import is_gone, name_of, this_process
+from beam_taxi.metadata.store import reap_command
+from beam_taxi.run.folder import Holder, RunFolder, new_token
 
 
 class Claim:
@@ -42,10 +42,16 @@ class Claim:
         check_free(self.folder, self._store)
         if not storage.is_remote(self.folder.uri):
             self._existing = nearest_folder(self.folder.uri)
+        token = new_token()
         try:
-            self.token = self.folder.claim(_this_launch(self._in_process))
+            self.folder.claim({"in_process": int(self._in_process), **this_process()}, token)
+            self.token = token
         except UsageError as error:
             raise UsageError(_refusal(self.folder, self._store)) from error
+        except KeyboardInterrupt:
+            # It may have come just after the folder was created.
+            self.token = token
+            raise
 
     def release(self, console: Console) -> None:
         """Remove the folder of a run whose job has ended without a manifest, or never was."""
@@ -89,11 +95,6 @@ def check_free(folder: RunFolder, store: StoreAddress | None) -> None:
         raise UsageError(_refusal(folder, store))
 
 
-def _this_launch(in_process: bool) -> Mapping[str, str | int]:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").removesuffix("+00:00")
-    return {"host": socket.gethostname(), "launched": now, "in_process": int(in_process), **this_process()}
-
-
 def _refusal(folder: RunFolder, store: StoreAddress | None) -> str:
     """Return why the folder of a run cannot be claimed, and what to do."""
     run_id = folder.uri.rpartition("/")[2]
@@ -103,20 +104,29 @@ def _refusal(folder: RunFolder, store: StoreAddress | None) -> str:
         return f"{taken} has a complete run; choose another --run_id"
     if not holder:
         return f"{taken} exists; choose another --run_id"
-    who = f"process {holder.get('process_pid')} on {holder.get('host')}, launched at {holder.get('launched')} UTC"
+    who = _named(holder)
     gone, in_process = is_gone(holder), bool(holder.get("in_process"))
     if gone and in_process:
-        return f"{taken} was left by {who}, which is dead; {_cleaning(folder, run_id, store)}"
+        return f"{taken} was left by {who}, which is dead; {_cleaning(folder, run_id, store, force=False)}"
     if gone is False:
         return f"{taken} belongs to {who}, which is running; wait for it, or choose another --run_id"
     dead = "it is dead" if in_process else "it and its job are dead"
-    return f"{taken} belongs to {who}; choose another --run_id, or if {dead}, {_cleaning(folder, run_id, store)}"
+    cleaning = _cleaning(folder, run_id, store, force=True)
+    return f"{taken} belongs to {who}; choose another --run_id, or if {dead}, {cleaning}"
 
 
-def _cleaning(folder: RunFolder, run_id: str, store: StoreAddress | None) -> str:
-    """Return how to make an id free again that a dead launch has: its record ends together with its folder."""
+def _named(holder: Holder) -> str:
+    """Return the launch that has a claim; those of older releases say nothing of themselves."""
+    if "process_time" not in holder:
+        return "another launch"
+    claimed = datetime.fromtimestamp(int(holder["process_time"]), timezone.utc)
+    return f"{name_of(holder)}, launched at {claimed.isoformat().removesuffix('+00:00')} UTC"
+
+
+def _cleaning(folder: RunFolder, run_id: str, store: StoreAddress | None, force: bool) -> str:
+    """Return how to free an id that a dead launch has; if it has a record, that ends together with the folder."""
     if store is not None and _is_recorded(run_id, store):
-        return f"end it with: python -m beam_taxi runs reap {run_id} --metadata_store '{store.uri}'"
+        return f"end it with: {reap_command(store, run_id, force)}"
     command = "gcloud storage rm -r" if folder.uri.startswith("gs://") else "rm -r"
     remove = folder.uri if storage.is_remote(folder.uri) and command == "rm -r" else ""
     return f"remove {remove} first" if remove else f"remove it with: {command} {shlex.quote(folder.uri)}"

@@ -1,7 +1,7 @@
 """A process that is forked before this one has threads or connections, and that forks workers later.
 
 A worker that is forked pays for no import, and shares the memory of the libraries. But only a process without threads
-can be forked safely: a lock that another thread holds stays locked in the child for ever. The launcher has threads as
+can be forked safely: a lock that another thread holds stays locked in the child forever. The launcher has threads as
 soon as it talks to Beam's workers, so it forks while it has none, and the child, the fork server, stays as it was then.
 Python's multiprocessing calls its own the same, but that one imports everything again.
 
@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -118,7 +118,7 @@ def _never_return(run: Callable[[], None]) -> NoReturn:
 
 
 def _serve(requests: socket.socket, work: Callable[[Request], None]) -> None:
-    """Fork a worker for each request until there is an end of the requests, and report each worker that ends."""
+    """Fork a worker for each request until the requests end, and report each worker that ends."""
     workers: dict[int, str] = {}
     wakened, waking = os.pipe()
     os.set_blocking(waking, False)
@@ -155,10 +155,7 @@ def _serve(requests: socket.socket, work: Callable[[Request], None]) -> None:
                     workers[_forked(request, work_alone)] = request["id"]
                 except OSError as error:
                     requests.send(json.dumps(Ended(request["id"], 1, str(error.strerror))).encode())
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
-    for pid in workers:
-        os.waitpid(pid, 0)
+    _kill(workers)
 
 
 def _forked(request: Request, work: Callable[[Request], None]) -> int:
@@ -166,6 +163,13 @@ def _forked(request: Request, work: Callable[[Request], None]) -> int:
     if pid == 0:
         _never_return(lambda: work(request))
     return pid
+
+
+def _kill(workers: Collection[int]) -> None:
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    for pid in workers:
+        os.waitpid(pid, 0)
 
 
 def _reaped(workers: dict[int, str]) -> Iterator[Ended]:

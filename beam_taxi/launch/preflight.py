@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from beam_taxi.errors import BeamTaxiError, DataError, UsageError
+from beam_taxi.errors import DataError, UsageError
 from beam_taxi.launch.claim import check_free
 from beam_taxi.launch.command import check_text
 from beam_taxi.launch.folders import check_output, check_temporary_files
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.traces import as_fault
+from beam_taxi.metadata.stores.base import StoreError, StoreFailure
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import InputEntry
 from beam_taxi.settings import CHECKS_FILE, Settings, suggestion
@@ -25,13 +27,12 @@ from beam_taxi.sources.kinds import Kind
 from beam_taxi.sources.plan import Opened, TablePlan, open_input, plan_sources
 from beam_taxi.sources.source import AnySource
 
-_SHOWN = 5
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 
+_SHOWN = 5
 QUERY = "query"
 """The name of the check of a query; its note says what the query would process."""
-
 
 IsReused = Callable[[Sequence[InputEntry], Callable[[], list[str]] | None], bool]
 """Called with the inputs, and what returns their content hashes, before anything is done that takes time or costs.
@@ -62,19 +63,12 @@ def look(
         if claim is None:
             check_free(RunFolder(settings.run_uri), runner.launch.store)
 
-    checks = [
-        *_checks_of(runner),
-        _check("temporary files", check_temporary_files),
-        _check("output", output),
-    ]
+    checks = [*_checks_of(runner), _check("temporary files", check_temporary_files), _check("output", output)]
     if claim is not None and not any(check.fault for check in checks):
         checks[-1] = _check("output", claim)
         if checks[-1].fault:
             return checks, None
-    checks += [_check("input", inputs.open), *_checks_of_validation(settings)]
-    if inputs.plan is not None:
-        fits = _check("memory", partial(runner.check_plan, inputs.plan))
-        checks += [fits] if fits.fault else []
+    checks += _checks_of_data(runner, inputs)
     if settings.query is None:
         return checks, inputs.plan
     if claim is None:
@@ -143,6 +137,16 @@ def _checks_of(runner: Runner) -> Iterator[Check]:
         yield from runner.checks()
     except OSError as error:
         yield Check("runner", str(as_fault(error)))
+
+
+def _checks_of_data(runner: Runner, inputs: _Inputs) -> Iterator[Check]:
+    """Open the input, and check what it is judged by, and whether it fits into memory."""
+    yield _check("input", inputs.open)
+    yield from _checks_of_validation(runner.settings)
+    if inputs.plan is not None:
+        fits = _check("memory", partial(runner.check_plan, inputs.plan))
+        if fits.fault:
+            yield fits
 
 
 def _checks_of_validation(settings: Settings) -> Iterator[Check]:
@@ -217,7 +221,7 @@ def _schema(settings: Settings) -> Schema:
 
 def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
     """Return warnings about features of a given schema that are not columns, and the other way round."""
-    names, found = list(declared), list(columns)
+    names, found = dict.fromkeys(declared), dict.fromkeys(columns)
     if not names:
         return []
     lost, new = [n for n in names if n not in found], [n for n in found if n not in names]
@@ -225,7 +229,7 @@ def schema_notes(declared: Iterable[str], columns: Iterable[str]) -> list[str]:
     return notes + ([f"only in the data, not in --schema: {_counted(new, names)}"] if new else [])
 
 
-def _counted(names: Sequence[str], others: Sequence[str]) -> str:
+def _counted(names: Sequence[str], others: Iterable[str]) -> str:
     shown = ", ".join(repr(name) + suggestion(name, others) for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} column{'' if len(names) == 1 else 's'} ({shown}{more})"
@@ -233,7 +237,7 @@ def _counted(names: Sequence[str], others: Sequence[str]) -> str:
 
 def check_columns(settings: Settings, plan: TablePlan) -> None:
     """Raises UsageError if an option names a column that the input does not have, or that it cannot use."""
-    statistics = settings.statistics
+    statistics, known = settings.statistics, frozenset(plan.columns)
     named = {
         "--types": list(settings.columns.types),
         "--redact_columns": settings.columns.redacted,
@@ -247,7 +251,7 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         f"{option}: no column {name!r}{suggestion(name, plan.columns)}"
         for option, names in named.items()
         for name in names
-        if name is not None and name not in plan.columns
+        if name is not None and name not in known
     ]
     faults += [
         f"{option}: column {name!r} has lists, not one value in each row"
@@ -284,13 +288,8 @@ def check_unrecorded(launch: Launch) -> None:
     """Raises UsageError if the store has a run with this id that is running or has a result."""
     if launch.store is None:
         return
-    from beam_taxi.metadata.queries import get_run
+    from beam_taxi.metadata.recorder import check_startable
 
-    run_id = launch.settings.run_id
-    try:
-        state = get_run(launch.store, run_id).state
-    except BeamTaxiError:
-        # There is no such run, or no answer: an unreachable store never stops a run.
-        return
-    if state not in ("FAILED", "CANCELED"):
-        raise UsageError(f"--run_id {run_id}: the store has a run of this id, which is {state}; choose another")
+    # A store that cannot be used never stops a run.
+    with suppress(StoreError, StoreFailure):
+        check_startable(launch.settings.run_id, launch.store)

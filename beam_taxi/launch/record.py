@@ -12,7 +12,8 @@ from beam_taxi.launch.launched import LaunchedJob
 from beam_taxi.launch.outcome import Consequence, Done, Outcome, consequence
 from beam_taxi.metadata import waiting
 from beam_taxi.metadata.address import StoreAddress, StoreError
-from beam_taxi.metadata.stores.base import StoreFailure
+from beam_taxi.metadata.store import reap_command
+from beam_taxi.metadata.stores.base import StoreFailure, StoreStalled
 from beam_taxi.run.folder import MANIFEST
 from beam_taxi.run.manifest import RunManifest
 
@@ -30,6 +31,7 @@ class RunRecord:
         self._store = store
         self._run_id = run_id
         self._console = console
+        self._claim = ""
         self._attempt: int | None = None
         self._may_be_started = False
         self.job: LaunchedJob | None = None
@@ -45,6 +47,7 @@ class RunRecord:
             return
         from beam_taxi.metadata import recorder
 
+        self._claim = claim
         # An interrupt may come just before or just after the transaction.
         self._may_be_started = True
         try:
@@ -54,11 +57,13 @@ class RunRecord:
             self._may_be_started = not waiting.has_stalled(self._store.uri)
             raise
         except BeamTaxiError as error:
-            self._may_be_started = False
+            # What a store that has stalled was sent may be stored nevertheless.
+            self._may_be_started = isinstance(error, StoreStalled)
             if error.exit_status == 2 and not isinstance(error, StoreError):
                 raise
             self._console.warn(
-                f"the start was not recorded: {error}; the run continues, and its end is recorded if the store is back"
+                f"the start was not recorded: {error}; the run continues, and is recorded once it is complete, if the "
+                "store is back"
             )
 
     def launched(self, job: LaunchedJob) -> None:
@@ -78,7 +83,7 @@ class RunRecord:
 
         The input is read only if a run had the same settings, or if the explanation needs it.
         """
-        from beam_taxi.metadata.cache import Lookup, look_up
+        from beam_taxi.metadata.cache import look_up
 
         if self._store is None:
             raise UsageError("--cache and --explain_cache require a --metadata_store")
@@ -87,10 +92,7 @@ class RunRecord:
             entries = zip(planned.inputs, content_hashes(), strict=True)
             return replace(planned, inputs=tuple(replace(entry, content_hash=text) for entry, text in entries))
 
-        try:
-            return look_up(planned, self._store, with_hashes, explain)
-        except (StoreError, StoreFailure) as error:
-            return Lookup(None, (str(error),))
+        return look_up(planned, self._store, with_hashes, explain)
 
     def cached(self, planned: RunManifest, earlier: RunManifest) -> Mapping[str, int]:
         """Record the run as CACHED, with the artifacts of an earlier run; return the ids. Raises BeamTaxiError."""
@@ -138,8 +140,11 @@ class RunRecord:
         if follows.state is None:
             return
         try:
-            recorder.fail(self._run_id, store, follows.message, follows.state.value, self._attempt, follows.step)
+            recorder.fail(
+                self._run_id, store, follows.message, follows.state.value, self._attempt, follows.step, self._claim
+            )
         except (BeamTaxiError, KeyboardInterrupt) as error:
             if self._attempt is None:
                 return
-            self._console.warn(f"the end was not recorded: {error}; record it later: {store.reap_command}")
+            later = reap_command(store, self._run_id)
+            self._console.warn(f"the end was not recorded: {error}; record it later: {later}")

@@ -11,12 +11,13 @@ from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.metadata.manifests import differences, what_decides
 from beam_taxi.metadata.queries import Reader, Run, find_run, latest_complete_run, readers
 from beam_taxi.metadata.store import open_store
+from beam_taxi.metadata.stores.base import StoreFailure
 from beam_taxi.metadata.verify import verify
 from beam_taxi.run.folder import read_manifest
 from beam_taxi.run.manifest import RunManifest
 
 _LOOKED_AT = 50
-"""Number of runs that are looked at, the newest."""
+"""Maximum number of runs that are looked at, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ def look_up(
     Only the newest runs that read the first input are looked at, and then the newest that found the same content in it.
 
     `planned` is the manifest before the run; `with_hashes` returns it with the content hashes, which takes a pass over
-    the input; without a candidate it is called only if `explain` is set. An unreachable store counts as a miss.
+    the input; without a candidate it is called only if `explain` is set. A store that fails counts as a miss.
     """
     try:
         return _look_up(planned, store, with_hashes, explain)
-    except StoreError as error:
+    except (StoreError, StoreFailure) as error:
         return Lookup(None, (str(error),))
 
 

@@ -14,7 +14,7 @@ from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import NODES
 
 _MOST_ENTRIES = 10_000
-"""Once so many entries of inputs are read, other inputs are not looked up, if there is a limit."""
+"""If there is a limit, no further inputs are looked up once this many of their entries have been read."""
 
 
 @dataclass(frozen=True)

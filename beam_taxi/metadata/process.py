@@ -1,7 +1,7 @@
 """The process that records a run, and whether it is still alive (Linux: /proc).
 
-A name is not an identity: containers share the name and the machine id of their image, and reuse the same PIDs. A
-process is that of a PID, in a PID namespace, of a boot, with its start time.
+A name is not an identity: containers share the name and the machine id of their image, and reuse the same PIDs. What
+identifies a process is its PID, in a PID namespace of a boot, and its start time.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ def this_host() -> Host:
     machine = _machine() if namespaces.startswith(_INITIAL_NAMESPACE) else ""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return Host(_read("/proc/sys/kernel/random/boot_id"), namespaces, machine, booted)
+
+
+def name_of(process: Identity) -> str:
+    """Return a process that `this_process` described as a message names it: by its PID and the name of its host."""
+    return f"process {process.get('process_pid')} on {host_of(process) or 'an unnamed host'}"
+
+
+def host_of(process: Identity) -> str:
+    """Return the name of the host of a process, empty if it is not known; the namespaces follow it."""
+    return str(process.get("process_host", "")).partition(" ")[0]
 
 
 def this_process() -> dict[str, str | int]:

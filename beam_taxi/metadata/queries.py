@@ -30,8 +30,8 @@ class Run:
     """A run: the latest attempt under its id, with times in ISO 8601, UTC.
 
     `state` is that of its executions, FAILED if one of them is. `properties` are those of the first execution, with the
-    `error` and the `failed_node` of one that failed; of a job outside the process that
-    launched it they have `job_runner`, `job_id`, `job_service`, `job_page` and `job_cancel`.
+    `error` and the `failed_node` of one that failed. If its job runs outside the process that launched it, they have
+    `job_runner`, `job_id`, `job_service`, `job_page` and `job_cancel`.
     """
 
     run_id: str

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.mlmd import MetadataStore
 from beam_taxi.metadata.nodes import place_of
-from beam_taxi.metadata.process import is_gone, this_process
+from beam_taxi.metadata.process import is_gone, name_of, this_process
 from beam_taxi.metadata.queries import Run, find_run
-from beam_taxi.metadata.store import Store, open_store
+from beam_taxi.metadata.store import Store, open_store, reap_command
 from beam_taxi.metadata.stored_run import OtherRunError, StoredRun
 from beam_taxi.metadata.types import put_types
 from beam_taxi.run.manifest import RunManifest
@@ -29,6 +29,12 @@ def init(store: Store) -> None:
     """Create the schema and the types, if they do not exist. Raises StoreError."""
     with open_store(store, write=True) as connection:
         put_types(connection)
+
+
+def check_startable(run_id: str, store: Store) -> None:
+    """Raises UsageError as `start` does if the store has a run with this id that is RUNNING or has a result."""
+    with open_store(store) as connection:
+        _next_attempt(find_run(connection, run_id), store)
 
 
 def start(planned: RunManifest, store: Store, runner: str, in_process: bool = True, claim: str = "") -> int:
@@ -96,16 +102,23 @@ def record(manifest: RunManifest, store: Store, attempt: int | None = None) -> d
 
 
 def fail(
-    run_id: str, store: Store, error: str, state: str = "FAILED", attempt: int | None = None, step: str = ""
+    run_id: str,
+    store: Store,
+    error: str,
+    state: str = "FAILED",
+    attempt: int | None = None,
+    step: str = "",
+    claim: str = "",
 ) -> None:
     """Record that an attempt at a run FAILED, or was CANCELED, and why.
 
     `step` is the step of the graph that failed; unless it is known, the first execution is the one that failed.
-    `attempt` is what `start` returned; the default is the latest, which may be that of another launch. Raises
-    StoreError, and BeamTaxiError if the run was not started or has already ended in another state.
+    `attempt` is what `start` returned; the default is the latest, which may be that of another launch, unless `claim`
+    is the token that `start` was given. Raises StoreError, and BeamTaxiError if the run was not started or has already
+    ended in another state.
     """
     with open_store(store, write=True) as connection:
-        run = _started(connection, run_id, attempt)
+        run = _started(connection, run_id, attempt, claim)
         with run.ending(state) as first:
             if first:
                 run.abandon(state, error, step)
@@ -143,11 +156,13 @@ def record_cached(
         return run.ids()
 
 
-def _started(connection: MetadataStore, run_id: str, attempt: int | None) -> StoredRun:
-    """Return an attempt at a run, by default the latest. Raises BeamTaxiError if the run was not started."""
+def _started(connection: MetadataStore, run_id: str, attempt: int | None, claim: str = "") -> StoredRun:
+    """Return an attempt at a run, by default the latest. Raises BeamTaxiError if it was not started, with the claim."""
     latest = find_run(connection, run_id)
     if latest is None:
         raise BeamTaxiError(f"run {run_id} was not started in this store")
+    if attempt is None and claim and latest.properties.get("claim") != claim:
+        raise BeamTaxiError(f"run {run_id} was not started in this store by this launch")
     return StoredRun(connection, run_id, attempt or latest.attempt)
 
 
@@ -207,12 +222,11 @@ def _refusal(run: Run, store: Store) -> UsageError:
     taken = f"--run_id {run.run_id}: the store has a run of this id, which is {run.state}"
     if run.state != "RUNNING":
         return UsageError(f"{taken}; choose another")
-    uri = store if isinstance(store, str) else store.uri
-    end = f"end its record with: python -m beam_taxi runs reap {run.run_id} --metadata_store '{uri}'"
+    end, by_force = (f"end its record with: {reap_command(store, run.run_id, force)}" for force in (False, True))
     advice = {
         True: f"that process is dead: {end}",
         False: "wait for it, or choose another --run_id",
-        None: f"choose another --run_id, or if that launch is dead, {end} --force",
+        None: f"choose another --run_id, or if that launch is dead, {by_force}",
     }
     return UsageError(f"{taken}, launched by {_launch(run)}; {advice[is_gone(run.properties)]}")
 
@@ -222,8 +236,7 @@ def _launch(run: Run) -> str:
     known = run.properties
     words = []
     if "process_pid" in known:
-        # The rest of the host's name is its PID namespace.
-        words.append(f"process {known['process_pid']} on {str(known['process_host']).split()[0]}")
+        words.append(name_of(known))
     elif "job_id" in known:
         words.append(f"another process as job {known['job_id']} {known.get('job_page', '')}".rstrip())
     elif "runner" in known:

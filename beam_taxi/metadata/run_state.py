@@ -20,7 +20,7 @@ _NODES = {
     "InferSchema": "SchemaGen",
     "ValidateStatistics": "ExampleValidator",
 }
-"""The nodes of the steps of the graph; all others read, write or count rows, which is the work of the first node."""
+"""The node to which a step of the graph belongs; all other steps read, write or count rows, as the first node does."""
 
 _LONGEST_MESSAGE = 1_000
 """The number of characters of an error in JSON text, each of which may take twelve there."""
@@ -32,7 +32,7 @@ def state_of(executions: Sequence[Execution]) -> str:
 
 
 def failure_of(executions: Sequence[Execution]) -> dict[str, str]:
-    """Return the error of an attempt that FAILED, and as `failed_node` where it failed, if that is known; else nothing.
+    """Return the error of an attempt that FAILED, and as `failed_node` where, if that is known; else nothing.
 
     `executions` are those of the attempt, oldest first.
     """

@@ -28,6 +28,12 @@ _OVERTAKEN = ("try restarting transaction", "Duplicate entry")
 _OVERTAKEN_SECONDS = 6.0
 
 
+def reap_command(store: Store, run_id: str, force: bool = False) -> str:
+    """Return the command that ends the record of a run that has died, or whose job has ended."""
+    uri = store if isinstance(store, str) else store.uri
+    return f"python -m beam_taxi runs reap {run_id} --metadata_store '{uri}'{' --force' if force else ''}"
+
+
 @contextmanager
 def open_store(store: Store, write: bool = False) -> Iterator[MetadataStore]:
     """Yield a MetadataStore for one operation. It is never reused after an error, since it may then crash.

@@ -7,13 +7,14 @@ itself decides which of several processes starts an attempt, and which of them e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from beam_taxi.errors import BeamTaxiError
 from beam_taxi.metadata import nodes
-from beam_taxi.metadata.mlmd import Artifact, Context, Edge, Event, EventType, Execution, MetadataStore, State
-from beam_taxi.metadata.names import artifact_named, context_named, own_context
+from beam_taxi.metadata.contexts import RunContexts
+from beam_taxi.metadata.mlmd import Artifact, Edge, Event, EventType, Execution, MetadataStore, State
+from beam_taxi.metadata.names import artifact_named, context_named
 from beam_taxi.metadata.queries import Run
 from beam_taxi.metadata.run_state import end_without_result, node_that_failed
 from beam_taxi.metadata.texts import storable
@@ -22,7 +23,7 @@ from beam_taxi.run.manifest import RunManifest
 
 
 class OtherRunError(BeamTaxiError):
-    """The store has another run of this id; the message is the id."""
+    """The store has another run of this id."""
 
 
 class StoredRun:
@@ -80,8 +81,9 @@ class StoredRun:
         """
         steps, pb, pipeline = nodes.steps(manifest), self._pb, manifest.pipeline_name
         wanted = [*nodes.inputs(manifest), *(nodes.outputs(manifest) if with_outputs else [])]
-        self._own_contexts(pipeline)
-        node_ids = self._make_shared_contexts(pipeline, steps)
+        contexts = self._contexts(pipeline)
+        contexts.check_names()
+        node_ids = contexts.make_shared(step.node for step in steps)
         # If another process writes the same first, look again at what exists. It may do so for every entry.
         for _ in range(len(steps) + len(wanted) + 1):
             executions, artifacts = self._executions(), self._artifacts()
@@ -114,7 +116,7 @@ class StoredRun:
         place = nodes.place_of(manifest)
         for one in executions:
             if one.custom_properties["manifest"].string_value != place:
-                raise OtherRunError(self._run_id)
+                raise OtherRunError(f"run {self._run_id}: the store has another run of this id, in another folder")
 
     def add_properties(self, properties: nodes.Properties) -> None:
         """Add properties to the executions that are RUNNING, and change nothing else of them, in one transaction."""
@@ -220,27 +222,13 @@ class StoredRun:
     def _name(self, pipeline: str, key: str) -> str:
         return nodes.artifact_name(pipeline, self._run_id, self.attempt, key)
 
-    def _own_contexts(self, pipeline: str) -> tuple[Context | None, Context | None]:
-        """Return the contexts of the run and of its pipeline, if they exist. Raises UsageError."""
-        return (
-            own_context(self._store, "pipeline_run", self._run_id, "--run_id"),
-            own_context(self._store, "pipeline", pipeline, "--pipeline_name"),
-        )
-
     def _put(self, pipeline: str, executions: list[Execution], artifacts: list[Artifact], edges: list[Edge]) -> None:
         """Write everything in one call, which is one transaction, and attach it to the contexts of pipeline and run."""
-        contexts = [self._context("pipeline", pipeline), self._context("pipeline_run", self._run_id)]
+        contexts = self._contexts(pipeline).messages()
         self._store.put_lineage_subgraph(executions, artifacts, contexts, edges, reuse_context_if_already_exist=True)
 
-    def _make_shared_contexts(self, pipeline: str, steps: Iterable[nodes.Step]) -> dict[str, int]:
-        """Create the contexts that runs share, each by itself, and return the ids of those of the nodes by node.
-
-        ML Metadata aborts a lineage subgraph if another process creates one of its contexts at the same time, and then
-        waits for seconds; after several times it fails with "Duplicate entry". A context alone is found instead.
-        https://github.com/google/ml-metadata/issues/52
-        """
-        self._context_id("pipeline", pipeline)
-        return {step.node: self._context_id("node", f"{pipeline}.{step.node}") for step in steps}
+    def _contexts(self, pipeline: str) -> RunContexts:
+        return RunContexts(self._store, self._types, pipeline, self._run_id)
 
     def _join_nodes(self, pipeline: str, steps: Iterable[nodes.Step], node_ids: Mapping[str, int]) -> None:
         """Attach executions and artifacts to the contexts of their nodes, and the run to the pipeline. Idempotent.
@@ -248,15 +236,7 @@ class StoredRun:
         A separate step before the end, since a lineage subgraph attaches everything in it to all of its contexts.
         """
         pb = self._pb
-        run_context, pipeline_context = self._own_contexts(pipeline)
-        assert run_context is not None
-        assert pipeline_context is not None
-        parents = self._store.get_parent_contexts_by_context(run_context.id)
-        if pipeline_context.id not in [one.id for one in parents]:
-            with suppress(self._exists):
-                self._store.put_parent_contexts(
-                    [pb.ParentContext(child_id=run_context.id, parent_id=pipeline_context.id)]
-                )
+        self._contexts(pipeline).join()
         executions, artifacts = self._executions(), self._artifacts()
         keys = {nodes.key_of(name): one.id for name, one in artifacts.items()}
         attributions, associations = [], []
@@ -266,19 +246,6 @@ class StoredRun:
             mine = [id_ for key, id_ in keys.items() if nodes.event_key(key) in (*step.inputs, *step.outputs)]
             attributions += [pb.Attribution(artifact_id=id_, context_id=node_id) for id_ in mine]
         self._store.put_attributions_and_associations(attributions, associations)
-
-    def _context_id(self, type_name: str, name: str) -> int:
-        """Return the id of a context, which is created if it does not exist."""
-        found = self._store.get_context_by_type_and_name(type_name, name)
-        if found is None:
-            try:
-                return int(self._store.put_contexts([self._context(type_name, name)])[0])
-            except self._exists:
-                found = self._store.get_context_by_type_and_name(type_name, name)
-        return int(found.id)
-
-    def _context(self, type_name: str, name: str) -> Context:
-        return self._pb.Context(type_id=self._types.contexts[type_name], name=name)
 
     def _execution(
         self,

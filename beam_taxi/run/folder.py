@@ -71,6 +71,11 @@ SCHEMA_PATH = "schema.pbtxt"
 """The path of the schema below the folder of the Schema."""
 
 
+def new_token() -> str:
+    """Return a token that no other launch has."""
+    return secrets.token_hex(8)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of a run at `uri`, local or remote. It belongs to the run alone.
@@ -85,12 +90,13 @@ class RunFolder:
         """Return the URI of a file by its path in the folder."""
         return storage.join(self.uri, path)
 
-    def claim(self, holder: Holder = MappingProxyType({})) -> str:
+    def claim(self, holder: Holder = MappingProxyType({}), token: str = "") -> str:
         """Create the folder for this launch alone, and return its token. Raises UsageError if it exists already.
 
-        `holder` is what the launch says of itself to others that want the folder.
+        `holder` is what the launch says of itself to others that want the folder. A launch that may be interrupted
+        brings its own `token`, a new one, to know the folder by.
         """
-        token = secrets.token_hex(8)
+        token = token or new_token()
         try:
             storage.claim(self.uri, json.dumps({**holder, "token": token}))
         except FileExistsError as error:

@@ -26,7 +26,7 @@ class InvalidJsonError(ValueError):
         self._place = place
 
     def inside(self, place: object) -> InvalidJsonError:
-        """Return the error as the object or list sees it that has the value at `place`."""
+        """Return the error as seen from the object or list that has the value at `place`."""
         return InvalidJsonError(self._reason, str(place), *self._place)
 
 

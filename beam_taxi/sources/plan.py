@@ -155,10 +155,12 @@ def _notes_on_keys(sources: Iterable[AnySource]) -> Iterator[str]:
 def _with_all_columns(sources: Iterable[AnySource], declared: Mapping[str, Kind]) -> list[AnySource]:
     """Return the sources with the columns of all of them, of which they have no values."""
     columns = dict.fromkeys(name for source in sources for name in source.info.columns)
-    return [
-        extend(source, {name: None for name in columns if name not in source.info.columns}, declared)
-        for source in sources
-    ]
+
+    def missing(source: AnySource) -> dict[str, None]:
+        known = set(source.info.columns)
+        return {name: None for name in columns if name not in known}
+
+    return [extend(source, missing(source), declared) for source in sources]
 
 
 def _with_equal_columns(sources: list[AnySource]) -> list[AnySource]:

@@ -142,8 +142,9 @@ def _in_force(
             feature.float_domain.ClearField("min")
             feature.float_domain.ClearField("max")
     if described:
+        names = set(described)
         del found.feature[:]
-        found.feature.extend(one for one in schema.feature if one.name in described)
+        found.feature.extend(one for one in schema.feature if one.name in names)
     if found.dataset_constraints.HasField("max_examples_count"):
         # TFDV looks at the maximum only if there is a minimum (Schema::UpdateDatasetConstraints in schema.cc).
         found.dataset_constraints.min_examples_count = schema.dataset_constraints.min_examples_count
@@ -179,9 +180,10 @@ def _results(found: anomalies_pb2.Anomalies, rules: Rules, others: _Others, has_
     for one in _found(found, rules):
         anomalous.update(one.features)
         yield one
+    described = set(rules.described)
     for feature in rules.schema.feature:
         name = feature.name
-        if rules.described and name not in rules.described:
+        if described and name not in described:
             yield Result(ANOMALIES, "SCHEMA", NOT_EVALUATED, f"{name}: not in --stats_features", (name,))
         elif name not in anomalous and is_in_force(feature, rules.schema, rules.environment):
             text = (

@@ -225,7 +225,7 @@ def test_a_signal_while_the_job_is_created(google_cloud: GoogleCloud, tmp_path: 
     said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert re.search(
         f"error: {said}; the job is still running; cancel it with: gcloud dataflow jobs cancel {JOB_ID} .*; see "
-        f"https://console.*; record its end with: python -m beam_taxi runs reap --metadata_store '{store}'$",
+        f"https://console.*; record its end with: python -m beam_taxi runs reap \\S+ --metadata_store '{store}'$",
         told,
         re.M,
     )

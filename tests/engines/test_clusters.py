@@ -104,7 +104,7 @@ def test_a_job_outlives_its_launcher_and_its_job_server(
         "beam_taxi: error: ended by SIGTERM; the job beam-taxi-left is still running: watch it at http://127."
     )
     assert "cancel it with: curl -X PATCH http://127.0.0.1:8081/jobs/" in told
-    assert f"beam-taxi runs reap --metadata_store {store}" in told
+    assert f"python -m beam_taxi runs reap left --metadata_store '{store}'" in told
     assert told.count("\n") == 1
     assert reap(cluster, store) == {"left": "RUNNING"}
 

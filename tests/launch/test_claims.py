@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.errors import UsageError
-from beam_taxi.launch.claim import check_free
+from beam_taxi.launch import interrupts
+from beam_taxi.launch.claim import Claim, check_free
+from beam_taxi.launch.command import parse
+from beam_taxi.launch.record import RunRecord
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.process import this_process
 from beam_taxi.metadata.queries import get_run, list_runs
@@ -24,8 +29,8 @@ from tests.metadata.conftest import any_store, grpc_store, mariadb, mariadb_serv
 
 __all__ = ["any_store", "grpc_store", "mariadb", "mariadb_server", "mariadb_store"]
 
-HERE = {"host": "h", "launched": "2026-01-02T03:04:05", "in_process": 1, **this_process()}
-WHO = r"process \d+ on h, launched at 2026-01-02T03:04:05 UTC"
+HERE = {"in_process": 1, **this_process(), "process_time": 1_767_323_045}
+WHO = r"process \d+ on \S+, launched at 2026-01-02T03:04:05 UTC"
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,10 @@ HOLDERS: dict[str, tuple[Mapping[str, str | int], str]] = {
         {**HERE, "process_pid": 2**22 + 1, "in_process": 0},
         f"belongs to {WHO}; choose another --run_id, or if it and its job are dead, remove it with: rm -r",
     ),
+    "a launch of an older release": (
+        {},
+        "belongs to another launch; choose another --run_id, or if it and its job are dead, remove it with: rm -r",
+    ),
 }
 
 
@@ -107,12 +116,30 @@ def test_a_folder_without_a_launch(tmp_path: Path):
         check_free(folder, None)
 
 
-def test_a_dead_launch_that_is_recorded_is_reaped(tmp_path: Path):
+@pytest.mark.parametrize(("host", "force"), [(HERE["process_host"], ""), ("another", " --force")])
+def test_a_dead_launch_that_is_recorded_is_reaped(tmp_path: Path, host: str, force: str):
     folder, store = RunFolder(f"{tmp_path}/r"), f"sqlite:///{tmp_path}/m.sqlite"
-    folder.claim({**HERE, "process_pid": 2**22 + 1})
+    folder.claim({**HERE, "process_pid": 2**22 + 1, "process_host": host})
     start(runs.planned("r"), store, "FnApiRunner")
-    with pytest.raises(UsageError, match=f"; end it with: python -m beam_taxi runs reap r --metadata_store '{store}'$"):
+    command = f"python -m beam_taxi runs reap r --metadata_store '{store}'{force}"
+    with pytest.raises(UsageError, match=f", end it with: {command}$" if force else f"; end it with: {command}$"):
         check_free(folder, parse_address(store))
+
+
+def test_an_interrupt_in_the_middle_of_a_claim_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    launch = parse(["--input", "x.csv", "--output", f"{tmp_path}/out", "--run_id", "r", "--metadata_store", "none"])
+    claim, record = Claim(launch, in_process=True), RunRecord(None, "r", TerminalConsole(as_json=False))
+    rename = os.rename
+
+    def interrupted(source: str, target: str) -> None:
+        rename(source, target)
+        monkeypatch.setattr(os, "rename", rename)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with interrupts.raised(), pytest.raises(KeyboardInterrupt), claim.until_job(record, TerminalConsole(as_json=False)):
+        claim.take()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_claim_comes_before_the_input(tmp_path: Path):

@@ -1,46 +1,93 @@
-"""A table with more columns than fit in memory is refused before the graph exists."""
+"""Tables with many columns are opened in little time, by as many workers as fit in memory; or they are refused."""
 
 from __future__ import annotations
 
+import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from beam_taxi.errors import UsageError
-from beam_taxi.launch.runners.wide_tables import check_memory, memory_of_machine
+from beam_taxi.columns import ColumnSettings
+from beam_taxi.launch.machine import usable_cores, usable_memory
+from beam_taxi.launch.preflight import schema_notes
+from beam_taxi.launch.runners.estimate import COLUMN_MB, Memory
 from beam_taxi.main import main
+from beam_taxi.settings import Dialect
+from beam_taxi.sources.csv.header import read_header
 
-GB = 10**9
-
-
-@pytest.mark.parametrize(("columns", "splits", "available"), [(18, 2, GB), (2000, 2, 4 * GB), (20_000, 2, 27 * GB)])
-def test_columns_that_fit(columns: int, splits: int, available: int):
-    check_memory(columns, splits, available)
+COLUMNS = 10_000
+NAMES = [f"column_{number:05d}" for number in range(20_000)]
 
 
 @pytest.mark.parametrize(
-    ("columns", "splits", "needed"),
-    [(20_000, 2, "20,000 columns in 2 splits need about 26.8 GB"), (40_000, 1, "40,000 columns in 1 split need")],
+    ("fewer", "more"),
+    [
+        (Memory(1, 18, 2, False), Memory(2, 18, 2, False)),
+        (Memory(2, 18, 2, False), Memory(2, 18, 2, True)),
+        (Memory(2, 18, 2, True), Memory(2, 19, 2, True)),
+        (Memory(2, 18, 2, True), Memory(2, 18, 3, True)),
+    ],
 )
-def test_columns_that_do_not_fit(columns: int, splits: int, needed: str):
-    with pytest.raises(UsageError, match=f"^{needed}.* has 16.0 GB; choose fewer columns with --columns"):
-        check_memory(columns, splits, 16 * GB)
+def test_what_needs_more_memory(fewer: Memory, more: Memory):
+    assert fewer.bytes < more.bytes
 
 
-@pytest.mark.parametrize(("content", "expected"), [("1000\n", 1000), ("max\n", None), (None, None)])
-def test_the_limit_of_the_control_group_counts(tmp_path: Path, content: str | None, expected: int | None):
-    if content is not None:
-        (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
-        (tmp_path / "sys/fs/cgroup/memory.max").write_text(content)
-    assert memory_of_machine(tmp_path) == (expected or memory_of_machine(tmp_path / "none"))
+def open_header(names: list[str], chosen: ColumnSettings) -> None:
+    read_header("x.csv", io.BytesIO(",".join(names).encode() + b"\n1\n"), Dialect(), chosen)
 
 
-def test_a_launch_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+MANY: dict[str, Callable[[], object]] = {
+    "a header": lambda: open_header(NAMES, ColumnSettings()),
+    "columns by name": lambda: open_header(NAMES, ColumnSettings(keep=tuple(NAMES[::2]))),
+    "columns but some": lambda: open_header(NAMES, ColumnSettings(drop=tuple(NAMES[::2]))),
+    "new names": lambda: open_header(NAMES, ColumnSettings(names={name: f"new_{name}" for name in NAMES})),
+    "a schema": lambda: schema_notes(NAMES, NAMES),
+}
+
+
+@pytest.mark.parametrize("act", MANY.values(), ids=MANY)
+def test_time_does_not_grow_with_the_square_of_the_columns(act: Callable[[], object]):
+    start = time.process_time()
+    act()
+    # A comparison of each column with each other one takes more than 2 s.
+    assert time.process_time() - start < 1
+
+
+def splits_that_use(share: float) -> str:
+    """Return splits with which a worker for a table of `COLUMNS` needs about a share of the memory."""
+    number = round(share * usable_memory() / (COLUMNS * COLUMN_MB * 1e6))
+    return ",".join(f"s{index}:1" for index in range(number))
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
     table = tmp_path / "wide.csv"
-    names = [f"c{i}" for i in range(5_000)]
-    table.write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
-    splits = ",".join(f"s{i}:1" for i in range(200))
-    arguments = ["--input", str(table), "--output", str(tmp_path / "out"), "--splits", splits]
-    assert main([*arguments, "--metadata_store", "none"]) == 2
-    assert "5,000 columns in 200 splits need about 650.8 GB of memory" in capsys.readouterr().err
+    table.write_text((",".join(NAMES[:COLUMNS]) + "\n") + (",".join("1" * COLUMNS) + "\n") * 20)
+    return ["--input", str(table), "--output", str(tmp_path / "out"), "--metadata_store", "none", "--num_shards", "8"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "1 worker, in_memory"),
+        (["--direct_num_workers", "3"], "3 workers, "),
+    ],
+)
+def test_as_many_workers_as_fit(words: list[str], options: list[str], told: str, capsys: pytest.CaptureFixture[str]):
+    assert main([*words, *options, "--splits", splits_that_use(0.6), "--plan"]) == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["runner"].startswith(f"FnApiRunner, {told}")
+    is_limited = not options and usable_cores() > 1
+    assert shown["memory"].endswith(f"; 2 workers would need more than {usable_memory() / 1e9:.1f} GB") == is_limited
+
+
+def test_a_table_that_does_not_fit_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    splits = splits_that_use(1.1)
+    assert main([*words, "--splits", splits]) == 2
+    needed = Memory(1, COLUMNS, len(splits.split(",")), False).bytes / 1e9
+    told = f"10,000 columns in {splits.count(',') + 1} splits need about {needed:.1f} GB of memory"
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    assert main([*words, "--splits", splits, "--stats_features", NAMES[0], "--plan"]) == 0

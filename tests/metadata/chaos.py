@@ -21,8 +21,9 @@ from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.address import StoreError
 from beam_taxi.metadata.nodes import INPUT, event_key
 from beam_taxi.metadata.queries import artifacts_of, list_runs
+from beam_taxi.metadata.reap import reap
 from beam_taxi.metadata.recorder import record, start
-from beam_taxi.metadata.verify import reap, verify
+from beam_taxi.metadata.verify import verify
 from tests.metadata import runs
 
 BAD = ("failed", "lost", "double", "left RUNNING", "seen as whole", "not verified")

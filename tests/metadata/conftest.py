@@ -65,16 +65,6 @@ class MariaDB:
         return self._server
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop the server for the block: the kernel still accepts connections."""
-        assert self._server is not None
-        self._server.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._server.send_signal(signal.SIGCONT)
-
-    @contextmanager
     def locked(self) -> Iterator[None]:
         """Let every write wait for the end of the block; reads and logins go on."""
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "--unbuffered"]
@@ -97,6 +87,16 @@ class MariaDB:
 
     def local(self, database: str) -> str:
         return f"mysql+socket://{self.socket}?user=mlmd&db={database}"
+
+
+@contextmanager
+def stopped(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Stop a process for the block: of a server, the kernel still accepts connections."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def free_port() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from beam_taxi.errors import BeamTaxiError
 from beam_taxi.metadata.queries import get_run, list_runs
 from beam_taxi.metadata.recorder import init
 from tests.metadata import chaos
-from tests.metadata.conftest import MariaDB, served
+from tests.metadata.conftest import MariaDB, served, stopped
 
 NAMES_THE_LAUNCH = r"process \d+ on \S+(, launched)? at \S+ UTC"
 SECONDS = 120
@@ -135,11 +134,8 @@ def stalled_server(stand: Stand, run_id: str) -> str:
     assert stand.server is not None
     process = stand.launch(run_id)
     wait_until_running(stand, run_id, process)
-    stand.server.send_signal(signal.SIGSTOP)
-    try:
+    with stopped(stand.server):
         status, err = end(process)
-    finally:
-        stand.server.send_signal(signal.SIGCONT)
     if status or "warning" not in err:
         return f"status {status}: {err}"
     recorded = advised(err)

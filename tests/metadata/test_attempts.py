@@ -10,15 +10,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.launch.outcome import Cancelled
+from beam_taxi.launch.record import RunRecord
+from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, list_runs
+from beam_taxi.metadata.reap import reap
 from beam_taxi.metadata.recorder import fail, note_job, record, record_cached, start
 from beam_taxi.metadata.store import open_store
-from beam_taxi.metadata.verify import reap
+from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.run.manifest import InputEntry
 from tests.metadata.runs import check_whole, manifest, planned, record_run
 
@@ -248,3 +254,25 @@ def test_an_entry_of_an_older_version_is_a_first_attempt(sqlite: str):
     assert start(planned("r"), sqlite, "FnApiRunner") == 2
     record_run(sqlite, "r")
     assert check_whole(sqlite) == {"r": "COMPLETE"}
+
+
+def test_a_claim_ends_only_its_own_attempt(sqlite: str):
+    start(planned("r"), sqlite, "FnApiRunner", claim="a")
+    with pytest.raises(BeamTaxiError, match="^run r was not started in this store by this launch$"):
+        fail("r", sqlite, "x", claim="b")
+    assert get_run(sqlite, "r").state == "RUNNING"
+    fail("r", sqlite, "x", claim="a")
+    assert get_run(sqlite, "r").state == "FAILED"
+
+
+def test_an_interrupt_before_the_start_does_not_end_the_run_of_another_launch(sqlite: str):
+    start(planned("r"), sqlite, "FnApiRunner", claim="a")
+    record = RunRecord(parse_address(sqlite), "r", TerminalConsole(as_json=False))
+
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    with shown_by(interrupt), pytest.raises(KeyboardInterrupt):
+        record.start(planned("r"), "FnApiRunner", True, "b")
+    record.end(Cancelled("interrupted"), on_worker=False)
+    assert get_run(sqlite, "r").state == "RUNNING"

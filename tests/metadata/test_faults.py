@@ -5,11 +5,8 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,8 +23,8 @@ from beam_taxi.run.folder import read_manifest
 from beam_taxi.samples import taxi
 from tests.metadata import runs
 from tests.metadata.chaos import launch
-from tests.metadata.conftest import MariaDB, fail_by, free_port
-from tests.metadata.test_stores import fault, served, without_waiting
+from tests.metadata.conftest import MariaDB, fail_by, free_port, served, stopped
+from tests.metadata.test_stores import fault, without_waiting
 
 LOCKS = {
     "no locks": ("flock", errno.ENOLCK, "m.sqlite.lock: No locks available; its file system has no locks"),
@@ -136,22 +133,13 @@ def black_hole() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-@contextmanager
-def stopped(store: str) -> Iterator[str]:
-    """Yield the address of a server that serves a store and has been stopped: the kernel still accepts connections."""
-    args = [sys.executable, "-m", "beam_taxi.metadata.server", "--port", "0", "--metadata_store", store]
-    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        uri = server.stdout.readline().split()[-1]
-        server.send_signal(signal.SIGSTOP)
-        try:
-            yield uri
-        finally:
-            server.kill()
-
-
 def test_servers_that_never_answer(mariadb: MariaDB, tmp_path: Path):
-    with black_hole() as port, stopped(f"sqlite:///{tmp_path}/m.sqlite") as grpc, mariadb.frozen():
+    with (
+        black_hole() as port,
+        served(f"sqlite:///{tmp_path}/m.sqlite") as (grpc, server),
+        stopped(server),
+        stopped(mariadb.process),
+    ):
         answers = {
             f"mysql://u@127.0.0.1:{port}/db": "no answer in 4 s: is it a MySQL server, and does a firewall block it?",
             f"grpc://127.0.0.1:{port}": "no answer: is `python -m beam_taxi serve-metadata` or another server",
@@ -165,7 +153,7 @@ def test_servers_that_never_answer(mariadb: MariaDB, tmp_path: Path):
 
 
 def test_this_machine_is_never_reached_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with served(f"sqlite:///{tmp_path}/m.sqlite") as uri:
+    with served(f"sqlite:///{tmp_path}/m.sqlite") as (uri, _):
         for variable in ("http_proxy", "https_proxy", "grpc_proxy"):
             monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
         monkeypatch.setenv("no_proxy", "example.com")
@@ -208,7 +196,7 @@ def test_names_that_mysql_confuses(
 
 def test_names_are_compared_exactly_by_sqlite_and_grpc(tmp_path: Path):
     direct = f"sqlite:///{tmp_path}/m.sqlite"
-    with served(direct) as served_uri:
+    with served(direct) as (served_uri, _):
         for uri, number in ((direct, 1), (served_uri, 2)):
             for name in ("taxi", "Taxi", "tàxi"):
                 run = dataclasses.replace(runs.manifest("x"), run_id=f"{name}{number}", pipeline_name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -87,6 +88,19 @@ def test_a_run_is_cached_verified_and_explained(sample: Path, tmp_path: Path):
     assert "schema.pbtxt: has 0 bytes" in out
 
 
+def test_a_cached_run_whose_output_nobody_reads_is_recorded(sample: Path, tmp_path: Path):
+    store, args = f"sqlite:///{tmp_path}/m.sqlite", ["--input", sample, "--output", tmp_path, "--cache", "--run_id"]
+    run(*args, "first", "--metadata_store", store)
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "beam_taxi.main", *map(str, args), "second", "--metadata_store", store]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.stderr == ""
+    assert [one.state for one in list_runs(store)] == ["COMPLETE", "CACHED"]
+    assert not (tmp_path / "second").exists()
+
+
 def test_what_was_given_is_recorded(sample: Path, tmp_path: Path):
     store, checks = f"sqlite:///{tmp_path}/m.sqlite", tmp_path / "checks.yaml"
     checks.write_text("version: 1\nrows:\n- rule: fare >= 0\n")
@@ -157,7 +171,7 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert "x.csv: line 3: has 1 field" in str(failed.properties["error"])
     words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, "is FAILED, it has no artifacts" in done.stderr) == (2, True)
+    assert (done.returncode, "is FAILED, so it has no artifacts" in done.stderr) == (2, True)
 
 
 def test_a_refused_run_succeeds_under_the_same_id(tmp_path: Path):

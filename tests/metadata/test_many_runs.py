@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ml_metadata
 import pytest
 
 from beam_taxi.cli import runs as command
@@ -30,6 +29,7 @@ from beam_taxi.metadata.queries import (
 )
 from beam_taxi.metadata.recorder import fail, record, record_cached, start
 from beam_taxi.metadata.store import open_store
+from beam_taxi.metadata.stores.database import Database
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.run.validation import Summary
 from tests.metadata.bulk import fill
@@ -299,7 +299,7 @@ WORKS: dict[str, tuple[Callable[[str], object], int]] = {
 def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The numbers of calls, and of executions and artifacts in the answers of ML Metadata."""
     counts: Counter[str] = Counter()
-    call = ml_metadata.MetadataStore._call_method
+    call = Database._call_method
 
     def counting(self: Any, name: str, request: Any, response: Any) -> None:
         call(self, name, request, response)
@@ -307,7 +307,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         for kind in ("executions", "artifacts"):
             counts[kind] += len(getattr(response, kind, ()))
 
-    monkeypatch.setattr(ml_metadata.MetadataStore, "_call_method", counting)
+    monkeypatch.setattr(Database, "_call_method", counting)
     return counts
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from beam_taxi.metadata.process import Host, Identity, is_gone, this_host, this_process
 from beam_taxi.metadata.queries import get_run
+from beam_taxi.metadata.reap import Reaped, is_stale, reap
 from beam_taxi.metadata.recorder import start
-from beam_taxi.metadata.verify import Reaped, is_stale, reap
 from tests.metadata import runs
 
 HERE = this_host()._replace(boot="b1", namespaces="pid:[4026531836] time:[1]", machine="m1", booted=1_000.0)
@@ -130,7 +130,7 @@ def test_a_run_in_one_container_is_not_ended_from_another_of_the_same_name(tmp_p
         for command in ((), CONTAINER):
             state, reason = reap_in(command, store)
             assert state == "RUNNING"
-            assert "or in another container; if it does not, end it with: python -m" in reason
+            assert "or in another container; if it is not, end it with: python -m" in reason
         assert folder.exists()
         assert not is_stale(get_run(store, "r"))
     assert reap_in((), store)[0] == "RUNNING"

@@ -9,8 +9,8 @@ import pytest
 
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.queries import get_run
+from beam_taxi.metadata.reap import Reaped, reap
 from beam_taxi.metadata.recorder import start
-from beam_taxi.metadata.verify import Reaped, reap
 from beam_taxi.run.folder import RunFolder
 from tests.metadata import runs
 
@@ -45,9 +45,9 @@ def test_what_is_not_known_is_left_running_even_if_it_is_named(tmp_path: Path):
     for names in ([], ["r"]):
         (found,) = reap(store, names)
         assert found.state == get_run(store, "r").state == "RUNNING"
-        command = f"python -m beam_taxi runs reap r --force --metadata_store '{store}'"
-        assert found.reason == f"runs on FlinkRunner; if it does not, end it with: {command}"
-    with pytest.raises(UsageError, match="--force ends only runs that are named"):
+        command = f"python -m beam_taxi runs reap r --metadata_store '{store}' --force"
+        assert found.reason == f"may be running on FlinkRunner; if it is not, end it with: {command}"
+    with pytest.raises(UsageError, match="--force ends only the runs that are named"):
         reap(store, force=True)
     assert Path(folder.uri).exists()
 

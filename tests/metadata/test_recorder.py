@@ -15,8 +15,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.metadata.lineage import lineage
 from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, list_runs
+from beam_taxi.metadata.reap import reap
 from beam_taxi.metadata.recorder import fail, record, record_cached, start
-from beam_taxi.metadata.verify import reap
 from beam_taxi.run.manifest import ArtifactFile
 from beam_taxi.run.validation import Summary
 from tests.metadata.runs import artifact, manifest, planned, record_run

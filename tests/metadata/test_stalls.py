@@ -27,7 +27,7 @@ from beam_taxi.metadata.stores.base import StoreError, StoreFailure, StoreStalle
 from beam_taxi.metadata.verify import verify
 from beam_taxi.samples import taxi
 from tests.metadata import runs
-from tests.metadata.conftest import MariaDB, fail_by
+from tests.metadata.conftest import MariaDB, fail_by, served, stopped
 
 Stall = Callable[[], AbstractContextManager[None]]
 Short = Callable[[], AbstractContextManager[None]]
@@ -55,27 +55,6 @@ def put_type(uri: str, before: Callable[[], object]) -> None:
         store.put_context_type(pb.ContextType(name="any"))
 
 
-@contextmanager
-def served(store: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Yield the address of a server that serves a store, and the server."""
-    args = [sys.executable, "-m", "beam_taxi", "serve-metadata", "--port", "0", "--metadata_store", store]
-    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().split()[-1], server
-        finally:
-            server.kill()
-
-
-@contextmanager
-def stopped(process: subprocess.Popen[str]) -> Iterator[None]:
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
 @pytest.fixture(params=["locked", "frozen", "grpc", "sqlite"])
 def stalling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Stall]]:
     """Yield a store, and what lets it stall after a connection has been opened."""
@@ -84,7 +63,7 @@ def stalling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
             server: MariaDB = request.getfixturevalue("mariadb")
             uri = server.tcp(f"stalls_{request.param}")
             init(uri)
-            yield uri, server.locked if request.param == "locked" else server.frozen
+            yield uri, server.locked if request.param == "locked" else lambda: stopped(server.process)
         elif request.param == "grpc":
             uri, process = stack.enter_context(served(f"sqlite:///{tmp_path}/m.sqlite"))
             yield uri, lambda: stopped(process)

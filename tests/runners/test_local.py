@@ -16,7 +16,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from beam_taxi.cli.terminal import TerminalConsole
 from beam_taxi.launch.command import parse
-from beam_taxi.launch.cores import usable_cores
+from beam_taxi.launch.machine import usable_cores
 from beam_taxi.launch.runners.local import LocalRunner
 
 

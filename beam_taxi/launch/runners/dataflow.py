@@ -21,6 +21,7 @@ from beam_taxi.launch.runners.dataflow_checks import launch_checks
 from beam_taxi.launch.runners.dataflow_job import end_interrupted, raise_end, watch
 from beam_taxi.launch.runners.dataflow_repairs import Names
 from beam_taxi.launch.runners.estimate import Estimate, vcpus_of
+from beam_taxi.metadata.store import reap_command
 from beam_taxi.run.versions import worker_versions
 from beam_taxi.storage.credentials import member
 
@@ -219,4 +220,4 @@ class DataflowRunner(Runner):
         store = self.launch.store
         if store is None or self.options.records_on_worker:
             return ""
-        return f"record its end with: {store.reap_command}"
+        return f"record its end with: {reap_command(store, self.settings.run_id)}"

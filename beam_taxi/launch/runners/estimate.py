@@ -14,32 +14,41 @@ START_SECONDS = 240
 """Seconds from the start of a worker until it begins to work."""
 
 SHARED_GB, FORKED_GB = 0.4, 0.4
-"""The memory of this process, mostly libraries, and what forked workers add, however many they are.
-
-These figures and the next are from `scripts/benchmarks/memory.py` with 1, 2, 4 and 8 workers on 3 million taxi trips,
-386 MB of 18 columns, and with 2 workers on 60,000 rows of 200 columns.
-"""
+"""The memory of this process, mostly libraries, and what forked workers add, however many they are."""
 WORKER_GB = 0.25
 """What each worker adds: the bytes of a unit, batches, examples."""
-COLUMN_MB = 2
-"""What each worker adds for each column: TFDV's sketches and exact counts, of every split."""
+COLUMN_MB = 1.0
+"""What each worker adds for each column and split: TFDV's sketches and exact counts, and what Beam copies of them."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The most memory that workers on this machine use, all processes together; it does not grow with the rows."""
+    """The most memory that workers on this machine use, all processes together; it hardly grows with the rows."""
 
     workers: int
     columns: int
+    splits: int
     is_forked: bool
 
+    @property
+    def bytes(self) -> int:
+        """The sum."""
+        worker = WORKER_GB * 1e9 + self.columns * self.splits * COLUMN_MB * 1e6
+        return round(self._shared_gb * 1e9 + self.workers * worker)
+
     def __str__(self) -> str:
-        shared = SHARED_GB + FORKED_GB * self.is_forked
-        size = shared + self.workers * (WORKER_GB + self.columns * COLUMN_MB / 1000)
         return (
-            f"about {size:.1f} GB = {shared:.1f} GB + {self.workers} worker{'' if self.workers == 1 else 's'} x "
-            f"({WORKER_GB} GB + {self.columns:,} columns x {COLUMN_MB} MB)"
+            f"about {self.bytes / 1e9:.1f} GB = {self._shared_gb:.1f} GB + {_counted(self.workers, 'worker')} x "
+            f"({WORKER_GB} GB + {_counted(self.columns, 'column')} x {_counted(self.splits, 'split')} x {COLUMN_MB} MB)"
         )
+
+    @property
+    def _shared_gb(self) -> float:
+        return SHARED_GB + FORKED_GB * self.is_forked
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class ForkedWorkers:
 
     @contextmanager
     def runner(self) -> Iterator[FnApiRunner]:
-        """Give a runner with these workers, for one run in the block.
+        """Yield a runner with these workers, for one run in the block.
 
         FnApiRunner waits for a worker that has died, without end. Here the death of one ends all, and the block then
         raises BeamTaxiError if the worker was killed, RuntimeError if it failed.

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts
 from beam_taxi.launch.children import children, end_children
 from beam_taxi.launch.console import Console
-from beam_taxi.launch.cores import usable_cores
 from beam_taxi.launch.fork_server import can_fork
 from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.machine import usable_cores, usable_memory
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.proxies import except_loopback
 from beam_taxi.launch.runners.base import Runner
 from beam_taxi.launch.runners.estimate import Memory
-from beam_taxi.launch.runners.wide_tables import check_memory
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -33,7 +33,7 @@ _MAX_THREADS = 4
 
 
 class LocalRunner(Runner):
-    """FnApiRunner, with a worker for each core that the process may use and that the input has a unit for.
+    """FnApiRunner, with a worker for each core that the process may use, and for which there are a unit and memory.
 
     The workers are processes that are forked after the imports, see `forked_workers`, or threads where a fork is not
     safe: on other systems than Linux, and if gRPC has been used before, as for tables in BigQuery. Threads wait for
@@ -53,7 +53,13 @@ class LocalRunner(Runner):
         return True
 
     def check_plan(self, plan: TablePlan) -> None:
-        check_memory(len(self.settings.statistics.described_columns() or plan.columns), len(self.settings.splits))
+        one, usable = self._memory(plan, 1), usable_memory()
+        if one.bytes > usable:
+            raise UsageError(
+                f"{one.columns:,} columns in {one.splits} split{'' if one.splits == 1 else 's'} need about "
+                f"{one.bytes / 1e9:.1f} GB of memory, and this machine has {usable / 1e9:.1f} GB; choose fewer columns "
+                "with --columns, --drop_columns or --stats_features, or use a larger machine"
+            )
 
     def described(self, plan: TablePlan) -> Iterator[tuple[str, str]]:
         chosen = self._defaults(plan)
@@ -63,7 +69,9 @@ class LocalRunner(Runner):
         kind = "forked" if is_forked else mode
         yield "runner", f"{self.name}, {workers} worker{'' if workers == 1 else 's'}, {kind}"
         if is_forked or mode in (_IN_MEMORY, _THREADS):
-            yield "memory", str(Memory(workers, len(plan.columns), is_forked))
+            is_limited = not {_MODE, _WORKERS} & {*self.flags} and workers < self._most_workers(plan)
+            more = f"; {workers + 1} workers would need more than {usable_memory() / 1e9:.1f} GB" if is_limited else ""
+            yield "memory", str(self._memory(plan, workers, is_forked)) + more
 
     def beam_args(self, plan: TablePlan) -> list[str]:
         return ["--runner", self.name, *self.flags.with_defaults(self._defaults(plan))]
@@ -104,9 +112,22 @@ class LocalRunner(Runner):
         """Return Beam's options as far as the user leaves them to us; workers in memory stand for forked ones."""
         if _MODE in self.flags:
             return {}
-        workers = int(self.flags.get(_WORKERS, "0")) or min(usable_cores(), plan.n_units)
+        workers = int(self.flags.get(_WORKERS, "0")) or self._workers(plan)
         if workers == 1:
             return {}
         if can_fork():
             return {_WORKERS: str(workers)}
-        return {_MODE: _THREADS, _WORKERS: str(min(workers, _MAX_THREADS))}
+        return {_MODE: _THREADS, _WORKERS: str(workers)}
+
+    def _workers(self, plan: TablePlan) -> int:
+        """Return the number of workers for which there are cores, units and memory; at least 1."""
+        numbers, usable = range(self._most_workers(plan), 1, -1), usable_memory()
+        return next((n for n in numbers if self._memory(plan, n, can_fork()).bytes <= usable), 1)
+
+    def _most_workers(self, plan: TablePlan) -> int:
+        most = min(usable_cores(), plan.n_units)
+        return most if can_fork() else min(most, _MAX_THREADS)
+
+    def _memory(self, plan: TablePlan, workers: int, is_forked: bool = False) -> Memory:
+        columns = self.settings.statistics.described_columns() or plan.columns
+        return Memory(workers, len(columns), len(self.settings.splits), is_forked)

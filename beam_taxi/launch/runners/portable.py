@@ -21,6 +21,7 @@ from beam_taxi.launch.runners.engine_job import EngineJob, end_of, watch
 from beam_taxi.launch.runners.job_server import started
 from beam_taxi.launch.runners.portable_checks import NO_ENDPOINT, PortableChecks
 from beam_taxi.launch.traces import find_error
+from beam_taxi.metadata.store import reap_command
 
 if TYPE_CHECKING:
     from apache_beam import Pipeline
@@ -141,8 +142,9 @@ class PortableRunner(PortableChecks):
     def _reaping(self) -> str:
         """What records the end of a job that is left running."""
         store = self.launch.store
-        command = "the run is complete once it has a manifest"
-        return command if store is None else f"record its end with: beam-taxi runs reap --metadata_store {store.uri}"
+        if store is None:
+            return "the run is complete once it has a manifest"
+        return f"record its end with: {reap_command(store, self.settings.run_id)}"
 
     def _fault_of_pool(self, error: Exception) -> str:
         """Return why the pool of workers does not answer, if that may be the cause of a failure, else an empty text."""

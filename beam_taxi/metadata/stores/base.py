@@ -103,11 +103,6 @@ class StoreAddress(ABC):
         """Whether the store can have runs: a file that does not exist yet cannot."""
         return True
 
-    @property
-    def reap_command(self) -> str:
-        """The command that ends the records of runs that have died, or whose jobs have ended."""
-        return f"python -m beam_taxi runs reap --metadata_store '{self.uri}'"
-
     @contextmanager
     def lock(self, write: bool) -> Iterator[None]:
         """Keep other writers out during the block; most stores do that themselves. Raises StoreError."""

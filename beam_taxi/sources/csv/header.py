@@ -73,7 +73,8 @@ def read_header(
         header = _parse(uri, data, not more, dialect, decoding)
         if header is not None:
             wanted = chosen.select(uri, header.columns)
-            used = tuple(name for name in header.columns if name in wanted.values())
+            chosen_names = set(wanted.values())
+            used = tuple(name for name in header.columns if name in chosen_names)
             if header.text and not dialect.columns:
                 known = {old for new, old in wanted.items() if new in known_names}
                 _check(uri, replace(header, columns=used), dialect, known)

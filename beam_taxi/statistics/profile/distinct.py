@@ -23,7 +23,8 @@ class DistinctHashes:
         if len(self._hashes) == KEPT:
             hashes = hashes[hashes < self._hashes[-1]]
         if len(hashes):
-            self._hashes = np.unique(np.concatenate([self._hashes, hashes]))[:KEPT]
+            # A copy, since a view would keep all.
+            self._hashes = np.unique(np.concatenate([self._hashes, hashes]))[:KEPT].copy()
 
     def merge(self, other: DistinctHashes) -> None:
         """Add the values of another."""

@@ -1,4 +1,4 @@
-"""Beam knows about how large an element is, and does not encode it for that."""
+"""Beam knows about how large an element is, does not encode it for that, and gets few bytes of large ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apache_beam.utils.counters import CounterFactory
 from apache_beam.utils.windowed_value import WindowedValue
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 
-from beam_taxi.transforms.element_sizes import AnyTypeCoder, estimate_element_sizes
+from beam_taxi.transforms.large_elements import AnyTypeCoder, register_coder
 
 
 class Counted:
@@ -58,15 +58,23 @@ def test_the_size_is_that_in_memory():
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 2.5, "text", b"bytes", (1, ["a"]), {"a": 1}, {1, 2}, range(3)])
-def test_bytes_are_those_of_beam(value: object):
+def test_bytes_of_small_elements_are_those_of_beam(value: object):
     encoded = AnyTypeCoder().encode(value)
     assert encoded == coders.FastPrimitivesCoder().encode(value)
     assert AnyTypeCoder().decode(encoded) == value
 
 
+@pytest.mark.parametrize("rows", [10_000, 200_000, 3_000_000])
+def test_large_elements_are_compressed(rows: int):
+    batch = pa.RecordBatch.from_pydict({"x": pa.array(range(rows)).cast(pa.float64())})
+    encoded = AnyTypeCoder().encode(("train", batch))
+    assert (len(encoded) < batch.nbytes / 2) == (batch.nbytes > 1 << 20)
+    assert AnyTypeCoder().decode(encoded) == ("train", batch)
+
+
 def test_it_is_the_coder_of_what_beam_has_none_for():
-    estimate_element_sizes()
-    estimate_element_sizes()
+    register_coder()
+    register_coder()
     assert [type(registry.get_coder(hint)) for hint in (Any, object, Counted)] == [AnyTypeCoder] * 3
     assert isinstance(registry.get_coder(DatasetFeatureStatistics), coders.ProtoCoder)
     assert isinstance(registry.get_coder(int), coders.VarIntCoder)

@@ -1,4 +1,4 @@
-"""The cores that a process may use."""
+"""The cores and the memory that a process may use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_taxi.launch.cores import usable_cores
+from beam_taxi.launch.machine import usable_cores, usable_memory
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -56,3 +56,30 @@ def test_affinity():
         assert usable_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+MEMORY: dict[str, tuple[dict[str, str], int | None]] = {
+    "no control groups": ({}, None),
+    "no limit": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/memory.max": "max\n"}, None),
+    "a limit": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/memory.max": "1000\n"}, 1000),
+    "a group above": ({"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/memory.max": "1000\n"}, 1000),
+    "a container": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/memory.max": "1000\n"}, 1000),
+    "another group": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/b/memory.max": "1000\n"}, None),
+    "version 1": (
+        {"proc/self/cgroup": "5:memory:/docker/x\n0::/", "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000\n"},
+        1000,
+    ),
+    "version 1, no limit": (
+        {"proc/self/cgroup": "5:memory:/", "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{2**63 - 4096}\n"},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "size"), MEMORY.values(), ids=MEMORY)
+def test_limits_of_memory(tmp_path: Path, files: dict[str, str], size: int | None):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert usable_memory(tmp_path) == (size or machine)
