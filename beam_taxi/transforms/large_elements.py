@@ -1,13 +1,13 @@
 """A coder for large elements, such as accumulators of the statistics of a thousand columns, of 50 MB each.
 
-It tells Beam about how large an element is without encoding it. Beam counts the bytes of a sample of the elements,
-among them the first ten of each bundle, by encoding each for every step that it passes. There are only a few large
-ones, so they would be pickled eight times to be written once. A coder may estimate the size instead, but that of
-types which Beam does not know, which it uses for accumulators of any kind, does not:
+It estimates the size of an element without encoding it. Beam counts the bytes of a sample of the elements, among them
+the first ten of each bundle, and encodes each of them again at every step. There are only a few large elements, so each
+would be pickled eight times to be sent once. A coder may estimate the size instead, but Beam's coder of unknown types,
+which it also uses for all accumulators, does not:
 https://github.com/apache/beam/blob/v2.72.0/sdks/python/apache_beam/coders/coder_impl.py
 
-It compresses them, since Beam keeps the bytes of all elements between two stages, more than once. That of TFDV's
-accumulators takes less time than their pickling, and leaves a sixth.
+It compresses large elements, since Beam keeps more than one copy of all bytes between two stages. Compressing TFDV's
+accumulators takes less time than pickling them, and leaves a sixth of their bytes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from google.protobuf.message import Message
 from beam_taxi.sources.memory import release_freed_memory
 
 _LARGE = 1 << 20
-"""Bytes of a pickle from which it is compressed."""
+"""A pickle of so many bytes is compressed."""
 _VERY_LARGE = 16 << 20
-"""Bytes of a pickle from which what was before it has left memory worth being released."""
+"""Before a pickle of so many bytes is read, the memory that earlier ones have left is worth releasing."""
 _MARK = b"zstd"
 """What compressed bytes begin with; a pickle begins with 0x80. The size of the pickle follows, in 8 bytes."""
 _CODEC = "zstd"
@@ -39,14 +39,14 @@ class _Impl(coder_impl.FastPrimitivesCoderImpl):
 
     def get_estimated_size_and_observables(self, value: Any, nested: bool = False) -> tuple[int, list[Any]]:
         if isinstance(value, ObservableMixin):
-            # It counts the bytes of its elements as they are read.
+            # Beam counts the bytes of its elements as they are read.
             found: tuple[int, list[Any]] = super().get_estimated_size_and_observables(value, nested)
             return found
         return _size(value), []
 
 
 def _size(value: object) -> int:
-    """Return the size in memory of a value, or of those in a tuple or a list, without what other objects refer to."""
+    """Return the size of a value in memory, with the elements of tuples and lists, but nothing else it refers to."""
     parts = sum(map(_size, value)) if isinstance(value, tuple | list) else 0
     return sys.getsizeof(value) + parts
 
@@ -83,6 +83,9 @@ class AnyTypeCoder(FastPrimitivesCoder):
 
 
 def register_coder() -> None:
-    """Make Beam use `AnyTypeCoder` in the graphs that this process builds."""
+    """Make Beam use `AnyTypeCoder` in all graphs that this process builds from now on.
+
+    Beam looks up the coder of accumulators in the registry, so it cannot be chosen for one graph.
+    """
     if not isinstance(registry.get_coder(Any), AnyTypeCoder):
         registry.register_fallback_coder(AnyTypeCoder)
