@@ -21,17 +21,27 @@ COLUMNS = 10_000
 NAMES = [f"column_{number:05d}" for number in range(20_000)]
 
 
-@pytest.mark.parametrize(
-    ("fewer", "more"),
-    [
-        (Memory(1, 18, 2, False), Memory(2, 18, 2, False)),
-        (Memory(2, 18, 2, False), Memory(2, 18, 2, True)),
-        (Memory(2, 18, 2, True), Memory(2, 19, 2, True)),
-        (Memory(2, 18, 2, True), Memory(2, 18, 3, True)),
-    ],
-)
-def test_what_needs_more_memory(fewer: Memory, more: Memory):
-    assert fewer.bytes < more.bytes
+# Workers, columns, splits, bytes of a column, and whether workers are forked; GB.
+MEMORY: dict[str, tuple[Memory, float]] = {
+    "a worker": (Memory(1, 100, 2, 1000, False), 0.75),
+    "two": (Memory(2, 100, 2, 1000, False), 1.1),
+    "forked ones": (Memory(2, 100, 2, 1000, True), 1.5),
+    "more columns": (Memory(1, 200, 2, 1000, False), 0.85),
+    "more splits": (Memory(1, 100, 4, 1000, False), 0.85),
+    "no rows": (Memory(1, 100, 2, 0, False), 0.75),
+    "more rows": (Memory(1, 100, 2, 1 << 20, False), 0.91),
+}
+
+
+@pytest.mark.parametrize(("memory", "size"), MEMORY.values(), ids=MEMORY)
+def test_the_formula(memory: Memory, size: float):
+    assert memory.bytes == pytest.approx(size * 1e9)
+
+
+def test_the_formula_in_words():
+    assert str(Memory(2, 1800, 2, 1 << 19, True)) == (
+        "about 7.8 GB = 0.8 GB + 2 workers x (0.25 GB + 1,800 columns x 2 splits x 0.9 MB)"
+    )
 
 
 def open_header(names: list[str], chosen: ColumnSettings) -> None:
@@ -86,7 +96,7 @@ def test_as_many_workers_as_fit(words: list[str], options: list[str], told: str,
 def test_a_table_that_does_not_fit_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     splits = splits_that_use(1.1)
     assert main([*words, "--splits", splits]) == 2
-    needed = Memory(1, COLUMNS, len(splits.split(",")), False).bytes / 1e9
+    needed = Memory(1, COLUMNS, len(splits.split(",")), 0, False).bytes / 1e9
     told = f"10,000 columns in {splits.count(',') + 1} splits need about {needed:.1f} GB of memory"
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

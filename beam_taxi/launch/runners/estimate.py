@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -14,37 +15,56 @@ START_SECONDS = 240
 """Seconds from the start of a worker until it begins to work."""
 
 SHARED_GB, FORKED_GB = 0.4, 0.4
-"""The memory of this process, mostly libraries, and what forked workers add, however many they are."""
+"""The memory of this process, mostly libraries, and what forked workers add, however many they are.
+
+These figures and the next two are from `scripts/benchmarks/memory.py` with 1, 2, 4 and 8 workers on 3 million taxi
+trips, with 1 and 2 workers on 2,000 columns and 20,000 rows of `scripts/benchmarks/wide.py`, and with 2 workers on 200
+columns and 60,000 rows.
+"""
 WORKER_GB = 0.25
 """What each worker adds: the bytes of a unit, batches, examples."""
-COLUMN_MB = 1.0
-"""What each worker adds for each column and split: TFDV's sketches and exact counts, and what Beam copies of them."""
+COLUMN_MB, DOUBLED_MB = 0.5, 0.4
+"""What each worker adds for each column and split: TFDV's sketches and exact counts, and what Beam copies of them.
+
+The second is added each time that the bytes of a column in the input double, from `_COLUMN_BYTES` on: tfx_bsl's
+sketch of random numbers grows by 0.3 to 0.5 MB as these double, and not all columns are numbers.
+"""
+_COLUMN_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The most memory that workers on this machine use, all processes together; it hardly grows with the rows."""
+    """The most memory that workers on this machine use, all processes together.
+
+    `column_bytes` is how many bytes a column has in the input.
+    """
 
     workers: int
     columns: int
     splits: int
+    column_bytes: int
     is_forked: bool
 
     @property
     def bytes(self) -> int:
         """The sum."""
-        worker = WORKER_GB * 1e9 + self.columns * self.splits * COLUMN_MB * 1e6
+        worker = WORKER_GB * 1e9 + self.columns * self.splits * self._column_mb * 1e6
         return round(self._shared_gb * 1e9 + self.workers * worker)
 
     def __str__(self) -> str:
+        columns, splits = _counted(self.columns, "column"), _counted(self.splits, "split")
         return (
             f"about {self.bytes / 1e9:.1f} GB = {self._shared_gb:.1f} GB + {_counted(self.workers, 'worker')} x "
-            f"({WORKER_GB} GB + {_counted(self.columns, 'column')} x {_counted(self.splits, 'split')} x {COLUMN_MB} MB)"
+            f"({WORKER_GB} GB + {columns} x {splits} x {self._column_mb:.1f} MB)"
         )
 
     @property
     def _shared_gb(self) -> float:
         return SHARED_GB + FORKED_GB * self.is_forked
+
+    @property
+    def _column_mb(self) -> float:
+        return COLUMN_MB + DOUBLED_MB * max(0.0, math.log2(max(1, self.column_bytes) / _COLUMN_BYTES))
 
 
 def _counted(number: int, noun: str) -> str:

@@ -130,4 +130,5 @@ class LocalRunner(Runner):
 
     def _memory(self, plan: TablePlan, workers: int, is_forked: bool = False) -> Memory:
         columns = self.settings.statistics.described_columns() or plan.columns
-        return Memory(workers, len(columns), len(self.settings.splits), is_forked)
+        column_bytes = plan.size // max(1, len(plan.columns))
+        return Memory(workers, len(columns), len(self.settings.splits), column_bytes, is_forked)
