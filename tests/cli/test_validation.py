@@ -209,8 +209,9 @@ def test_the_record_has_the_validator_and_the_given_schema(story: Story):
             "inputs": {"statistics": mine["statistics"], "schema": mine["schema"], **baseline},
             "outputs": {"anomalies": mine["anomalies"]},
         }
+        given = {"given_schema": ids["first"]["schema"]} if run_id == "third" else {}
         assert events(store, executions[run_id]["ImportSchemaGen"]) == {
-            "inputs": {},
+            "inputs": given,
             "outputs": {"schema": mine["schema"]},
         }
         assert events(store, executions[run_id]["SchemaGen"]) == {

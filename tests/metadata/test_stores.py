@@ -368,3 +368,13 @@ def test_a_store_is_served_by_grpc_and_used_directly(tmp_path: Path):
         runs.record_run(direct, "r2")
         assert runs.check_whole(uri) == runs.check_whole(direct) == {"r1": "COMPLETE", "r2": "COMPLETE"}
         assert "the store has no run of this id" in fault(uri, "show", "r3")
+
+
+def test_a_default_timeout_of_sockets_is_no_concern_of_a_store(tmp_path: Path):
+    default = socket.getdefaulttimeout()
+    # Apache Beam sets one when it asks for Google's credentials.
+    socket.setdefaulttimeout(60)
+    try:
+        init(f"sqlite:///{tmp_path}/m.sqlite")
+    finally:
+        socket.setdefaulttimeout(default)

@@ -32,6 +32,8 @@ class Database(MetadataStore):
         self._seconds = seconds
         self._is_busy = False
         self._peer, theirs = socket.socketpair()
+        # Apache Beam sets a default timeout, which would leave the other process a socket that does not block.
+        theirs.settimeout(None)
         command = [sys.executable, "-I", "-S", database_calls.__file__, metadata_store_extension.__file__]
         self._peer.settimeout(seconds)
         with theirs:
