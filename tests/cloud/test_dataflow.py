@@ -144,7 +144,7 @@ def test_a_job_that_fails(google_cloud: GoogleCloud, tmp_path: Path):
     told = json.loads(done.stderr.splitlines()[-1])
     assert (done.returncode, told["exit_status"]) == (3, 3)
     assert told["error"] == "gs://bucket/in/x.csv: line 3: has 3 fields, the header has 2"
-    assert states(store) == {"FAILED"}
+    assert states(store) == {"FAILED", "CANCELED"}
 
 
 def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
@@ -157,7 +157,7 @@ def test_a_job_that_is_refused(google_cloud: GoogleCloud, tmp_path: Path):
         "beam_taxi: error: Dataflow refused the job: 403 Current user cannot act as service account.; grant yourself"
     )
     assert all(line.startswith(("building the package", "staging ", "creating the job")) for line in status)
-    assert states(store) == {"FAILED"}
+    assert states(store) == {"FAILED", "CANCELED"}
 
 
 def test_uploads_that_are_refused(google_cloud: GoogleCloud):
