@@ -5,8 +5,8 @@ Usage: .venv/bin/python scripts/benchmark.py [--rows 300000,3000000] [--contende
        .venv/bin/python scripts/benchmark.py --sweep | --profile [--rows 3000000]
 
 Each contender is a process of its own, held to so many cores. `seconds` is its time without start-up (imports); `peak`
-is the memory of all its processes together at the worst moment, where what they share counts once (PSS, sampled ten
-times a second). Every round runs each contender once, so that a machine that gets slower does so for all; only the
+is the memory of all its processes together at the worst moment, where what they share counts once (PSS, sampled up to
+ten times a second). Every round runs each contender once, so that a machine that gets slower does so for all; only the
 ratios within one table mean something. Peers are installed at the first use, each into an environment of its own in the
 repository's folder; one that cannot be is named and left out.
 
