@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,18 +19,23 @@ NOT_ON_WORKERS = "samples"
 
 def versions() -> dict[str, str]:
     """Return versions by name; `code` is a hash of the part of this package's source that workers have."""
+    return {
+        "beam_taxi": beam_taxi.__version__,
+        "code": f"sha256:{_hash_of_code()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+@cache
+def _hash_of_code() -> str:
     code = hashlib.sha256()
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
         name = path.relative_to(folder)
         if name.parts[0] != NOT_ON_WORKERS:
             code.update(f"{name}\n".encode() + path.read_bytes())
-    return {
-        "beam_taxi": beam_taxi.__version__,
-        "code": f"sha256:{code.hexdigest()}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
-    }
+    return code.hexdigest()
 
 
 def worker_versions() -> dict[str, str]:

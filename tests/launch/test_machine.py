@@ -11,7 +11,14 @@ from beam_taxi.launch.machine import usable_cores, usable_memory
 
 ALL = len(os.sched_getaffinity(0))
 
+
 # Files by path, and how many cores there are then.
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+
+
 CASES: dict[str, tuple[dict[str, str], int]] = {
     "no control groups": ({}, ALL),
     "no quota": ({"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/cpu.max": "max 100000"}, ALL),
@@ -43,9 +50,7 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
 
 @pytest.mark.parametrize(("files", "cores"), CASES.values(), ids=CASES)
 def test_quotas(tmp_path: Path, files: dict[str, str], cores: int):
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
+    write(tmp_path, files)
     assert usable_cores(tmp_path) == cores
 
 
@@ -78,8 +83,6 @@ MEMORY: dict[str, tuple[dict[str, str], int | None]] = {
 
 @pytest.mark.parametrize(("files", "size"), MEMORY.values(), ids=MEMORY)
 def test_limits_of_memory(tmp_path: Path, files: dict[str, str], size: int | None):
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
+    write(tmp_path, files)
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert usable_memory(tmp_path) == (size or machine)

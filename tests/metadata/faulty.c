@@ -30,28 +30,18 @@ ssize_t pwrite64(int file, const void *bytes, size_t size, off_t offset) {
     return fails("pwrite") ? -1 : (ssize_t)syscall(SYS_pwrite64, file, bytes, size, offset);
 }
 
-static int open_with(const char *path, int flags, int mode) {
+int open64(const char *path, int flags, ...) {
+    va_list more;
+    va_start(more, flags);
+    int mode = (flags & O_CREAT) ? va_arg(more, int) : 0;
+    va_end(more);
     if (ends_with(path, ".lock") && fails("open")) return -1;
     if (ends_with(path, ".lock") && fails("lock hangs")) pause();
     if (is_library && ends_with(path, ".sqlite") && fails("library hangs")) pause();
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-int open(const char *path, int flags, ...) {
-    va_list more;
-    va_start(more, flags);
-    int mode = (flags & O_CREAT) ? va_arg(more, int) : 0;
-    va_end(more);
-    return open_with(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...) {
-    va_list more;
-    va_start(more, flags);
-    int mode = (flags & O_CREAT) ? va_arg(more, int) : 0;
-    va_end(more);
-    return open_with(path, flags, mode);
-}
+int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 
 __attribute__((constructor)) static void hang(int count, char **arguments, char **environment) {
     (void)environment;
