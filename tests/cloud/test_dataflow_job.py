@@ -128,7 +128,7 @@ def answer(body: bytes) -> Callable[[GoogleCloud], None]:
 
 
 def close(cloud: GoogleCloud) -> None:
-    cloud.dataflow.broken_calls = 2
+    cloud.dataflow.broken_calls = 1000
 
 
 def lose_credentials(cloud: GoogleCloud) -> None:
@@ -154,6 +154,7 @@ def test_a_fault_of_the_launcher_is_retried(
     fault(google_cloud)
 
     def end() -> None:
+        google_cloud.dataflow.broken_calls = 0
         google_cloud.dataflow.state = "JOB_STATE_DONE"
 
     console = Statuses("retrying", end)
