@@ -14,6 +14,7 @@ from dataclasses import replace
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from beam_taxi.run.folder import PLAN
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.plan_file import store_plan
@@ -39,7 +40,7 @@ def build(
     `planned` is the manifest before the run, with the settings; `versions` are those that workers must have, by name.
     """
     register_coder()
-    settings, plan = planned.settings, store_plan(plan, planned.run_uri)
+    settings, plan = planned.settings, store_plan(plan, planned.run_uri, PLAN)
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))

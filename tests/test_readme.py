@@ -48,6 +48,7 @@ def test_every_option_of_the_readme_is_one():
         "--force",
         "--host",
         "--json",
+        "--keep",
         "--manifest",
         "--out",
         "--port",

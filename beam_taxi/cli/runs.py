@@ -1,4 +1,4 @@
-"""Query the recorded runs: `beam-taxi runs list | show | lineage | diff | verify | reap | init`."""
+"""Query the recorded runs: `beam-taxi runs list | show | lineage | diff | verify | reap | prune | init`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from beam_taxi.cli import prune
 from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, print_note, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
@@ -73,6 +74,7 @@ def _parser(prog: str) -> Parser:
             "end the records of runs whose process is gone, and remove the parts that they left",
             "*",
         ),
+        ("prune", prune.answer, prune.HELP, None),
         (
             "init",
             _init,
@@ -87,6 +89,8 @@ def _parser(prog: str) -> Parser:
             _add_limit(command, "runs to show, the newest")
         if name == "lineage":
             _add_limit(command, "runs to show that read the same files, and executions before and after the run")
+        if name == "prune":
+            prune.add_arguments(command)
         if runs is not None:
             command.add_argument("runs", nargs=runs, metavar="RUN")
         if answer is _reap:
@@ -122,6 +126,7 @@ def _note(run: queries.Run) -> str:
     notes = [f"reuses the artifacts of {cached_from}" if cached_from else str(run.properties.get("error", ""))]
     notes += [] if queries.is_accepted(run.properties) else [f"not accepted: {run.properties['verdict']}"]
     notes += [_STALE] if is_stale(run) else []
+    notes += ["pruned"] if queries.is_pruned(run) else []
     return "; ".join(filter(None, notes))
 
 
@@ -139,6 +144,7 @@ def _show(store: StoreAddress, args: argparse.Namespace) -> Answer:
         "error",
         "failed_node",
         "cached_from",
+        "pruned",
         "manifest",
         "runner",
         "settings_sha256",

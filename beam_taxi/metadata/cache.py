@@ -9,7 +9,7 @@ from itertools import islice
 from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import StoreAddress, StoreError
 from beam_taxi.metadata.manifests import differences, what_decides
-from beam_taxi.metadata.queries import Reader, Run, find_run, latest_complete_run, readers
+from beam_taxi.metadata.queries import Reader, Run, find_run, is_pruned, latest_complete_run, readers
 from beam_taxi.metadata.store import open_store
 from beam_taxi.metadata.stores.base import StoreFailure
 from beam_taxi.metadata.verify import verify
@@ -78,7 +78,7 @@ def _candidates(
 
 
 def _may_be_reused(run: Run, planned: RunManifest) -> bool:
-    is_complete = (run.state, run.pipeline) == ("COMPLETE", planned.pipeline_name)
+    is_complete = (run.state, run.pipeline) == ("COMPLETE", planned.pipeline_name) and not is_pruned(run)
     return is_complete and run.properties["settings_sha256"] == planned.settings_sha256
 
 

@@ -24,6 +24,9 @@ from beam_taxi.metadata.run_state import failure_of, name_of_state, state_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
 
+PRUNED = "pruned"
+"""The property of a run whose files were removed: when that began."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -140,6 +143,11 @@ def is_accepted(properties: Mapping[str, str | int]) -> bool:
     return properties.get("accepted", 1) != 0
 
 
+def is_pruned(run: Run) -> bool:
+    """Return whether the files of a run were removed by `runs prune`, or its removal has begun."""
+    return PRUNED in run.properties
+
+
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
     """Return the inputs and outputs of a run by the keys input/0, examples, statistics, schema, …"""
     with open_store(store) as connection:
@@ -192,12 +200,12 @@ def content_of(artifact: mlmd.Artifact) -> str:
 
 
 def _complete_runs(connection: MetadataStore, pipeline: str) -> Iterator[Run]:
-    """Yield the complete runs of a pipeline, newest first."""
+    """Yield the complete runs of a pipeline that still have their files, newest first."""
     # Every run has this node, and a complete one is in its context, which is smaller than that of the pipeline.
     context = context_named(connection, "node", f"{pipeline}.StatisticsGen")
     found = newest(partial(connection.get_executions_by_context, context.id)) if context else ()
     ended = (one for one in found if name_of_state(one) == "COMPLETE")
-    return (run for run in _runs_of(connection, ended) if run.state == "COMPLETE")
+    return (run for run in _runs_of(connection, ended) if run.state == "COMPLETE" and not is_pruned(run))
 
 
 def _runs_of(connection: MetadataStore, executions: Iterable[Execution]) -> Iterator[Run]:

@@ -124,6 +124,12 @@ def fail(
                 run.abandon(state, error, step)
 
 
+def mark_pruned(run: Run, store: Store, properties: Mapping[str, str]) -> None:
+    """Record that the files of a complete run are being removed: its outputs are DELETED. Raises StoreError."""
+    with open_store(store, write=True) as connection:
+        StoredRun(connection, run.run_id, run.attempt).delete_outputs(properties)
+
+
 def record_cached(
     manifest: RunManifest, earlier: RunManifest, store: Store, attempt: int | None = None
 ) -> dict[str, int]:

@@ -209,6 +209,16 @@ class StoredRun:
         pipeline = executions[0].custom_properties["pipeline_name"].string_value
         self._put(pipeline, executions, [*pending, self._end(state)], [])
 
+    def delete_outputs(self, properties: nodes.Properties) -> None:
+        """Mark the outputs of the attempt as DELETED, and add properties to its executions, in one transaction."""
+        executions, outputs = list(self._executions().values()), list(self._artifacts().values())
+        outputs = [one for one in outputs if nodes.event_key(nodes.key_of(one.name)) != nodes.INPUT]
+        for execution in executions:
+            nodes.set_properties(execution.custom_properties, properties)
+        for artifact in outputs:
+            artifact.state = self._pb.Artifact.DELETED
+        self._store.put_lineage_subgraph(executions, outputs, [], [])
+
     def ids(self) -> dict[str, int]:
         """Return the ids of the executions by node, of their outputs by key, and of the run's context."""
         executions = {nodes.key_of(one.name): one.id for one in self._executions().values()}

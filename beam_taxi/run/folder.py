@@ -42,6 +42,14 @@ PROFILE = "profile.json"
 REPORT, JUNIT = "report.html", "junit.xml"
 """Rendered from the manifest and the artifacts, so the manifest does not list them."""
 
+PRUNED = "pruned.json"
+"""The manifest of a run whose files are being removed: without `manifest.json` there is no run."""
+
+PLAN = "_plan"
+"""A large plan of the input, for the workers. It stays, since a runner may execute the last step again."""
+
+_NOT_IN_MANIFEST = (REPORT, JUNIT, PLAN, storage.CLAIM)
+
 
 def shard_path(split: str, index: int, count: int) -> str:
     """Return the path of a shard below the folder of the Examples, as TFX names it."""
@@ -188,6 +196,30 @@ class RunFolder:
         with self.publish(MANIFEST) as file:
             file.write(manifest.to_json_text().encode())
         self.remove_staging()
+
+    def files_of(self, manifest: RunManifest) -> tuple[list[storage.InputFile], list[storage.InputFile]]:
+        """Return the files in the folder that the run wrote, and all others, by name."""
+        own = {self.uri_of(path) for path in (*manifest.named_files(), *_NOT_IN_MANIFEST, MANIFEST, PRUNED)}
+        found = storage.match_below(self.uri)
+        return [file for file in found if file.uri in own], [file for file in found if file.uri not in own]
+
+    def manifest_to_remove(self) -> RunManifest | None:
+        """Return the manifest of a run that is to be removed, or that `remove` has begun with; None if it is gone."""
+        for path in (MANIFEST, PRUNED):
+            if storage.exists(self.uri_of(path)):
+                return read_manifest(self.uri_of(path))
+        return None
+
+    def remove(self, manifest: RunManifest) -> None:
+        """Remove the files that a run wrote; others stay. Raises OSError and StorageError.
+
+        The manifest goes first, so that no reader takes the rest for a run, and its copy last. A removal that was
+        interrupted is repeated with the manifest that `manifest_to_remove` returns.
+        """
+        with self.publish(PRUNED, lambda _: True) as file:
+            file.write(manifest.to_json_text().encode())
+        for paths in ([MANIFEST], [*manifest.named_files(), *_NOT_IN_MANIFEST], [PRUNED]):
+            storage.remove_files(self.uri, paths)
 
     def remove_staging(self) -> None:
         """Remove what failed attempts left behind in a local folder."""

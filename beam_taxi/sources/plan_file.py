@@ -20,8 +20,6 @@ MOST_BYTES = 256 << 10
 Beam takes about 5 ms for each source to put it into all steps. A table in BigQuery is one source that may have
 thousands of streams, each with a name of a hundred bytes.
 """
-PLAN = "_plan"
-"""The file in the folder of a run. It stays there, since a runner may execute the last step again, in a new process."""
 _LOCK = Lock()
 
 
@@ -36,16 +34,19 @@ class StoredPlan(TablePlan):
         return _load, (self.uri, self.sha256)
 
 
-def store_plan(plan: TablePlan, run_uri: str) -> TablePlan:
-    """Return the plan for the steps of a graph; a large one is written to a file, which they read. Raises OSError."""
+def store_plan(plan: TablePlan, run_uri: str, path: str) -> TablePlan:
+    """Return the plan for the steps of a graph; a large one is written to a file, which they read. Raises OSError.
+
+    `path` is that of the file in the folder of the run.
+    """
     values = {field.name: getattr(plan, field.name) for field in fields(TablePlan)}
     pickled = pickle.dumps(values)
     if len(plan.sources) <= MOST_SOURCES and len(pickled) <= MOST_BYTES:
         return plan
     content = zlib.compress(pickled, 1)
-    with storage.publish(run_uri, PLAN) as file:
+    with storage.publish(run_uri, path) as file:
         file.write(content)
-    return StoredPlan(**values, uri=storage.join(run_uri, PLAN), sha256=hashlib.sha256(content).digest())
+    return StoredPlan(**values, uri=storage.join(run_uri, path), sha256=hashlib.sha256(content).digest())
 
 
 def _load(uri: str, sha256: bytes) -> TablePlan:

@@ -37,6 +37,7 @@ __all__ = [
     "publish",
     "read_bytes",
     "remove_claimed",
+    "remove_files",
     "remove_staging",
     "stat",
     "write_new",
@@ -92,6 +93,11 @@ def claim(run_uri: str, content: str) -> None:
 def remove_claimed(run_uri: str) -> None:
     """Remove everything in the folder of a run; see FileSystem.remove_claimed."""
     file_system(run_uri).remove_claimed(run_uri)
+
+
+def remove_files(run_uri: str, paths: Iterable[str]) -> None:
+    """Remove files of a run, and the folders that are empty then; see FileSystem.remove_files."""
+    file_system(run_uri).remove_files(run_uri, paths)
 
 
 def publish(run_uri: str, path: str, is_same: IsSame | None = None) -> AbstractContextManager[BinaryIO]:

@@ -96,6 +96,13 @@ class FileSystem(Protocol):
         """Remove everything in the folder of a run, whose job must have ended. Raises OSError if something remains."""
         ...
 
+    def remove_files(self, run_uri: str, paths: Iterable[str]) -> None:
+        """Remove files by their paths in the folder of a run, and the folders that are empty then.
+
+        Files that do not exist are skipped. Raises OSError if one cannot be removed.
+        """
+        ...
+
     def create(self, uri: str) -> AbstractContextManager[BinaryIO]:
         """Yield a file that appears at `uri`, complete, when the block ends without an exception.
 
@@ -156,12 +163,15 @@ class RemoteFileSystem(ABC):
 
     def remove_claimed(self, run_uri: str) -> None:
         """Delete every object in the folder, the claim last."""
+        self.remove_files(run_uri, [name for name in self._names(run_uri) if name != CLAIM])
+        self._delete(f"{run_uri}/{CLAIM}")
+
+    def remove_files(self, run_uri: str, paths: Iterable[str]) -> None:
+        """Delete objects, several at the same time; folders are only names here."""
         from concurrent.futures import ThreadPoolExecutor
 
-        names = [name for name in self._names(run_uri) if name != CLAIM]
         with ThreadPoolExecutor(_DELETIONS) as pool:
-            deque(pool.map(lambda name: self._delete(f"{run_uri}/{name}"), names), 0)
-        self._delete(f"{run_uri}/{CLAIM}")
+            deque(pool.map(lambda path: self._delete(f"{run_uri}/{path}"), paths), 0)
 
     @contextmanager
     def create(self, uri: str) -> Iterator[BinaryIO]:

@@ -94,6 +94,20 @@ class LocalFileSystem:
         os.rename(run_uri, removed)
         shutil.rmtree(removed)
 
+    def remove_files(self, run_uri: str, paths: Iterable[str]) -> None:
+        """Remove files, then the folders from the innermost outwards; one that is not empty stays."""
+        run, folders = PurePath(run_uri), set[PurePath]()
+        for path in paths:
+            with suppress(FileNotFoundError):
+                os.unlink(run / path)
+            folders.update(run / parent for parent in PurePath(path).parents)
+        for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
+            try:
+                os.rmdir(folder)
+            except OSError as error:
+                if error.errno not in (*_NOT_EMPTY, errno.ENOENT):
+                    raise
+
     @contextmanager
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Yield a file beside the final one, whose name it gets when the block ends."""

@@ -18,11 +18,11 @@ from beam_taxi.launch.command import parse
 from beam_taxi.launch.job import planned_manifest
 from beam_taxi.launch.options import Launch
 from beam_taxi.pipeline import build
-from beam_taxi.run.folder import RunFolder
+from beam_taxi.run.folder import PLAN, RunFolder
 from beam_taxi.sources import plan_file
 from beam_taxi.sources.bigquery.table import BigQueryTable
 from beam_taxi.sources.plan import TablePlan, plan_input
-from beam_taxi.sources.plan_file import MOST_SOURCES, PLAN, store_plan
+from beam_taxi.sources.plan_file import MOST_SOURCES, store_plan
 from beam_taxi.sources.unit_count import MOST_UNITS
 
 
@@ -52,12 +52,12 @@ def test_what_is_equal_in_files_is_pickled_once(tmp_path: Path):
 
 def test_a_plan_of_few_files_stays_in_the_graph(tmp_path: Path):
     plan, launch = plan_of(tmp_path, 3)
-    assert store_plan(plan, launch.settings.run_uri) is plan
+    assert store_plan(plan, launch.settings.run_uri, PLAN) is plan
 
 
 def test_a_plan_of_many_files_is_read_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan, launch = plan_of(tmp_path, MOST_SOURCES + 1)
-    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri))
+    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri, PLAN))
     assert len(pickled) < 300
     plan_file._read.cache_clear()
     first, second = pickle.loads(pickled), pickle.loads(pickled)
@@ -68,7 +68,7 @@ def test_a_plan_of_many_files_is_read_again_once(tmp_path: Path, monkeypatch: py
 
 def test_another_file_in_the_place_of_the_plan_is_refused(tmp_path: Path):
     plan, launch = plan_of(tmp_path, MOST_SOURCES + 1)
-    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri))
+    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri, PLAN))
     plan_file._read.cache_clear()
     Path(launch.settings.run_uri, PLAN).write_bytes(b"something else")
     with pytest.raises(BeamTaxiError, match="is not the plan of this run"):
@@ -104,7 +104,7 @@ def test_many_files_are_read_as_few(tmp_path: Path):
 def test_the_last_step_can_be_executed_again_in_a_new_process(tmp_path: Path):
     """Flink and Spark do so if a worker dies before it has reported the end."""
     plan, launch = plan_of(tmp_path, MOST_SOURCES + 1)
-    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri))
+    pickled = pickle.dumps(store_plan(plan, launch.settings.run_uri, PLAN))
     RunFolder(launch.settings.run_uri).remove_staging()
     plan_file._read.cache_clear()
     assert pickle.loads(pickled).sources == plan.sources

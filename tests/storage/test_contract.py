@@ -68,6 +68,19 @@ def test_nothing_is_overwritten(place: Place):
     assert storage.read_bytes(uri) == b"first"
 
 
+def test_files_are_removed_with_their_folders(place: Place):
+    run = storage.join(place.uri, "run")
+    storage.claim(run, "mine")
+    storage.remove_staging(run)
+    for path in ("a/b/x.bin", "a/y.bin", "z.bin"):
+        with storage.publish(run, path) as file:
+            file.write(b"x")
+    storage.remove_files(run, ["a/b/x.bin", "a/b/none.bin", "z.bin"])
+    assert [storage.exists(storage.join(run, path)) for path in ("a/b", "z.bin", "a/y.bin")] == [False, False, True]
+    storage.remove_files(run, ["a/y.bin", storage.CLAIM])
+    assert not storage.exists(run)
+
+
 def test_a_folder_is_claimed_once(place: Place):
     run = storage.join(place.uri, "run")
     storage.claim(run, "mine")
