@@ -112,8 +112,10 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
     if args.limit is not None and len(runs) > args.limit:
         runs = runs[1:]
         print_note(f"older runs are not shown; {_ALL}")
-    rows = [(run.run_id, run.pipeline, run.state, run.started, _note(run)) for run in runs]
-    table = [("run", "pipeline", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
+    rows = [
+        (run.run_id, run.pipeline, queries.date_of(run.properties), run.state, run.started, _note(run)) for run in runs
+    ]
+    table = [("run", "pipeline", "date", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
     return [{**asdict(run), "stale": is_stale(run)} for run in runs], table, 0
 
 

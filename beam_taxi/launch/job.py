@@ -50,6 +50,8 @@ def manifest_of_inputs(launch: Launch, inputs: Sequence[InputEntry]) -> RunManif
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         given=_given(launch.sources),
+        span=settings.dates.span,
+        version=launch.days.version,
     )
 
 

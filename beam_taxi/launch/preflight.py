@@ -56,7 +56,7 @@ def look(
     left out. Without it, the launch is only looked at.
     """
     settings, options = runner.settings, runner.options
-    inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
+    inputs = _Inputs(runner.launch, waiting)
 
     def output() -> None:
         check_output(settings)
@@ -83,18 +83,19 @@ def look(
 class _Inputs:
     """What `--input` and `--query` name, opened once."""
 
-    def __init__(self, settings: Settings, waiting: Waiting | None, checks_path: str) -> None:
-        self._checks_path = checks_path
+    def __init__(self, launch: Launch, waiting: Waiting | None) -> None:
+        self._checks_path = launch.sources.get(CHECKS_FILE, "")
+        self._days = launch.days
         self.plan: TablePlan | None = None
         self._waiting = waiting
-        self._settings = settings
+        self._settings = launch.settings
         self._opened = Opened([], [])
         self._kinds: Mapping[str, Kind] = {}
 
     def open(self) -> None:
         """Open what costs nothing. Raises UsageError and DataError."""
         self._kinds = declared_kinds(self._settings)
-        self._opened = open_input(self._settings, self._kinds)
+        self._opened = open_input(self._settings, self._kinds, self._days)
         for source in self._opened.sources:
             check_text(source.info.uri, "--input: the name of a file")
         if self._opened.sources:
@@ -177,7 +178,8 @@ def check_baseline(uri: str) -> None:
 
 
 def _dry_run(settings: Settings) -> str:
-    known = dry_run(settings.query or "", settings.project)
+    query = settings.query or ""
+    known = dry_run(query, settings.project, settings.dates.parameters(query))
     return f"would process {known.processed_bytes:,} bytes; its result is known only after it has run"
 
 
