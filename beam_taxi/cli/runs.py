@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from beam_taxi.cli.table import print_table
 from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, print_note, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
@@ -24,7 +25,6 @@ from beam_taxi.metadata.recorder import init
 from beam_taxi.metadata.verify import manifest_of, verify
 from beam_taxi.metadata.waiting import shown_by
 
-_WIDTH = 60
 _STALE = "its process is gone; end its record with `runs reap`"
 _LIMIT = 20
 _ALL = "--limit 0 shows all"
@@ -50,7 +50,7 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
         else:
-            _print_table(rows)
+            print_table(rows)
     return status
 
 
@@ -214,15 +214,6 @@ def _end_of(properties: Mapping[str, object]) -> tuple[str, str] | None:
 def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:
     init(store)
     return {"store": store.uri}, [(f"{store.uri}: ready",)], 0
-
-
-def _print_table(rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; on a terminal, long texts are cut, except in the last column."""
-    limit = _WIDTH if sys.stdout.isatty() else None
-    texts = [[*(" ".join(str(cell).split())[:limit] for cell in row[:-1]), str(row[-1])] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    for row in texts:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

@@ -31,18 +31,22 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
     `previous` is kept if there is no accepted run yet, or if the store cannot be reached, which is a warning.
     Raises UsageError if the baseline cannot be used.
     """
-    wanted = launch.settings.validation.baseline
-    if wanted is None:
+    found = given_baseline(launch)
+    if found is None:
         return launch
     runs = _accepted(launch, console)
-    if wanted == PREVIOUS:
-        if launch.store is None:
-            raise UsageError(f"--baseline {PREVIOUS} requires --metadata_store")
-        found = _uri(runs[-1]) if runs else PREVIOUS
-    else:
-        found = _resolve(wanted, launch)
+    if found == PREVIOUS and runs:
+        found = _uri(runs[-1])
     validation = replace(launch.settings.validation, baseline=found, history=_history(runs, launch.settings))
     return replace(launch, settings=replace(launch.settings, validation=validation))
+
+
+def given_baseline(launch: Launch) -> str | None:
+    """Return the URI that `--baseline` names, or `previous`, or None. Raises UsageError if it cannot be used."""
+    wanted = launch.settings.validation.baseline
+    if wanted == PREVIOUS and launch.store is None:
+        raise UsageError(f"--baseline {PREVIOUS} requires --metadata_store")
+    return wanted if wanted in (None, PREVIOUS) else _resolve(wanted, launch)
 
 
 def _history(runs: Sequence[Run], settings: Settings) -> tuple[str, ...]:

@@ -57,13 +57,9 @@ def look(
     """
     settings, options = runner.settings, runner.options
     inputs = _Inputs(runner.launch, waiting)
-
-    def output() -> None:
-        check_output(settings)
-        if claim is None:
-            check_free(RunFolder(settings.run_uri), runner.launch.store)
-
-    checks = [*_checks_of(runner), _check("temporary files", check_temporary_files), _check("output", output)]
+    checks = check_options(runner)
+    if claim is None and not checks[-1].fault:
+        checks[-1] = _check("output", lambda: check_free(RunFolder(settings.run_uri), runner.launch.store))
     if claim is not None and not any(check.fault for check in checks):
         checks[-1] = _check("output", claim)
         if checks[-1].fault:
@@ -78,6 +74,12 @@ def look(
     if not any(check.fault for check in checks):
         checks.append(_check(QUERY, lambda: inputs.run_query(is_reused)))
     return checks, inputs.plan
+
+
+def check_options(runner: Runner) -> list[Check]:
+    """Return the results of the checks that do not depend on the input; the last is that of the output."""
+    output = _check("output", lambda: check_output(runner.settings))
+    return [*_checks_of(runner), _check("temporary files", check_temporary_files), output]
 
 
 class _Inputs:
