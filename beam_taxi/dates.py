@@ -19,6 +19,7 @@ _WORDS = {"today": 0, "yesterday": 1}
 _LONGEST_WINDOW = 3660
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PLACEHOLDER = re.compile(r"\{(YYYY|MM|DD|SPAN|VERSION)(?::([^{}]*))?\}")
+_WIDTH = re.compile("0*[1-9][0-9]?")
 _DATE_PARTS = ("YYYY", "MM", "DD")
 _SPAN, _VERSION = "SPAN", "VERSION"
 
@@ -129,9 +130,10 @@ class DateSettings:
         return ""
 
     def _faults_of_width(self, pattern: str) -> Iterator[str]:
-        widths = [width for name, width in _PLACEHOLDER.findall(pattern) if name == _SPAN and width]
-        if widths and int(widths[0]) < len(str(self.span)):
-            yield f"--input {pattern}: span {self.span} has more than {widths[0]} digits"
+        widths = [width for name, width in _PLACEHOLDER.findall(pattern) if name == _SPAN and _WIDTH.fullmatch(width)]
+        narrow = [width for width in widths if int(width) < len(str(self.span))]
+        if narrow:
+            yield f"--input {pattern}: span {self.span} has more than {narrow[0]} digits"
 
 
 def span_of(day: Day) -> int:
@@ -196,5 +198,5 @@ def _faults_of_pattern(pattern: str) -> Iterator[str]:
         yield f"{at} has {{VERSION}} more than once"
     for one in _PLACEHOLDER.finditer(pattern):
         has_width = one[1] in (_SPAN, _VERSION)
-        if one[2] is not None and not (has_width and re.fullmatch("0*[1-9][0-9]?", one[2])):
+        if one[2] is not None and not (has_width and _WIDTH.fullmatch(one[2])):
             yield f"{at} {one[0]}: " + ("the width must be between 1 and 99" if has_width else "has no width")
