@@ -1,8 +1,8 @@
 """Read runs of this package by TFX's own code, and let TFX's components go on from them; a line for each check.
 
 Usage: scripts/tfx_readback.sh, which makes the runs `first`, `second` and `cached` of the pipeline `taxi` from a CSV
-file, `columns` of `other` from a Parquet file, `judged` and `refused` of `judged`, `shaped`, `bare` and `bad` of `shaped`,
-and two days of `daily`, in FOLDER and starts this with a Python that has TFX 1.16: tfx_readback.py FOLDER
+file, `columns` of `other` from a Parquet file, `judged` and `refused` of `judged`, `shaped`, `bare` and `bad` of
+`shaped`, and two days of `daily`, in FOLDER and starts this with a Python that has TFX 1.16: tfx_readback.py FOLDER
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from beam_taxi.launch.fork_server import can_fork, end_with
 from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.job import import_libraries
 from beam_taxi.launch.options import Launch
+from beam_taxi.launch.stderr import keep_named
 from beam_taxi.run.folder import MANIFEST, read_manifest
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.run.typed_json import from_json
@@ -112,10 +113,12 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
     content = _read_all(reader, pid, before)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if content:
-        return from_json(Day, json.loads(content))
-    told = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        day = from_json(Day, json.loads(content))
+        keep_named(day.message)
+        return day
+    told = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
     settings = launch.settings
-    return Day(settings.dates.date or "", FAILED, exit_status=1, message=f"the process of the run was {told}")
+    return Day(settings.dates.date or "", FAILED, exit_status=1, message=f"the process of the run {told}")
 
 
 def _read_all(reader: int, pid: int, mask: Iterable[int]) -> bytes:
