@@ -112,10 +112,16 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
     if args.limit is not None and len(runs) > args.limit:
         runs = runs[1:]
         print_note(f"older runs are not shown; {_ALL}")
-    rows = [
-        (run.run_id, run.pipeline, queries.date_of(run.properties), run.state, run.started, _note(run)) for run in runs
-    ]
-    table = [("run", "pipeline", "date", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
+    dates = [queries.date_of(run.properties) for run in runs]
+    columns = {
+        "run": [run.run_id for run in runs],
+        "pipeline": [run.pipeline for run in runs],
+        **({"date": dates} if any(dates) else {}),
+        "state": [run.state for run in runs],
+        "started": [run.started for run in runs],
+        "note": list(map(_note, runs)),
+    }
+    table = [tuple(columns), *zip(*columns.values(), strict=True)] if runs else [("the store has no runs",)]
     return [{**asdict(run), "stale": is_stale(run)} for run in runs], table, 0
 
 
