@@ -27,6 +27,10 @@ class UsageError(BeamTaxiError):
     exit_status = 2
 
 
+class MissingDays(UsageError):
+    """Days that a run should read have no files."""
+
+
 class DataError(BeamTaxiError):
     """The input was refused; the message names the cause, the file and, if there is one, the line."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from beam_taxi.columns import ColumnSettings as ColumnSettings
 from beam_taxi.columns import suggestion as suggestion
+from beam_taxi.dates import DateSettings as DateSettings
 from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
@@ -216,7 +217,7 @@ class Settings:
         )
     )
     run_id: str = field(
-        metadata=flag("name of the run and its folder", Group.DATA, default="the time and a random part")
+        metadata=flag("name of the run and its folder", Group.DATA, default="the day or the time, and a random part")
     )
     pipeline_name: str = field(default="beam_taxi", metadata=flag("name in ML Metadata", Group.DATA))
     query: str | None = field(
@@ -249,6 +250,7 @@ class Settings:
             "column whose value decides the split of a row", Group.EXAMPLES, metavar="COLUMN", default="the whole row"
         ),
     )
+    dates: DateSettings = field(default_factory=DateSettings)
     schema: str | None = field(
         default=None,
         metadata=flag(
@@ -325,6 +327,7 @@ class Settings:
             yield f"--splits: {len(names)} splits; there must be no more than {_MOST_SPLITS}"
         if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
             yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
+        yield from self.dates.faults(self.input, self.query)
         yield from self.columns.faults()
         shown = sorted(set(self.columns.redacted) & set(self.statistics.slice_features))
         if shown:

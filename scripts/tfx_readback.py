@@ -1,8 +1,8 @@
 """Read runs of this package by TFX's own code, and let TFX's components go on from them; a line for each check.
 
 Usage: scripts/tfx_readback.sh, which makes the runs `first`, `second` and `cached` of the pipeline `taxi` from a CSV
-file, `columns` of `other` from a Parquet file, `judged` and `refused` of `judged`, and `shaped`, `bare` and `bad` of
-`shaped`, in FOLDER and starts this with a Python that has TFX 1.16: tfx_readback.py FOLDER
+file, `columns` of `other` from a Parquet file, `judged` and `refused` of `judged`, `shaped`, `bare` and `bad` of
+`shaped`, and two days of `daily`, in FOLDER and starts this with a Python that has TFX 1.16: tfx_readback.py FOLDER
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
 from tfx.components.util import examples_utils, tfxio_utils
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.ops import ops
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.dsl.input_resolution.strategies.span_range_strategy import SpanRangeStrategy
 from tfx.orchestration import metadata
@@ -142,6 +143,21 @@ def resolvers_choose(record: Record) -> str:
     return "LatestArtifactStrategy, SpanRangeStrategy"
 
 
+def resolvers_choose_by_spans(record: Record) -> str:
+    """The later day was recorded first."""
+    executions = store_ext.get_node_executions(record.store, pipeline_id="daily", node_id="CsvExampleGen")
+    several = [execution_lib.get_output_artifacts(record.handle, one.id)["examples"][0] for one in executions]
+    expected = [(19782, 10), (19783, 1)]
+    assert sorted((one.span, one.version) for one in several) == expected
+    for number, found in ((1, expected[1:]), (2, expected)):
+        latest = ops.LatestSpan.create(n=number).apply(several)
+        assert [(one.span, one.version) for one in latest] == found, latest
+    spans = range_config_pb2.RangeConfig(rolling_range={"num_spans": 1})
+    chosen = SpanRangeStrategy(spans).resolve_artifacts(record.store, {"examples": several})["examples"]
+    assert [one.span for one in chosen] == [19783], chosen
+    return "SpanRangeStrategy, LatestSpan"
+
+
 def splits_have_uris_and_formats(record: Record) -> str:
     for run, manifest in record.manifests.items():
         outputs = record.outputs(run)
@@ -253,6 +269,7 @@ CHECKS = (
     contexts_lead_to_runs_and_artifacts,
     lineage_is_walked,
     resolvers_choose,
+    resolvers_choose_by_spans,
     splits_have_uris_and_formats,
     tfxio_reads_the_examples,
     anomalies_are_read,

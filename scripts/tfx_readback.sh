@@ -30,5 +30,11 @@ run shaped csv shaped --schema "$folder/first" --baseline "$folder/first" --fail
     --split_key payment_type --max_rejects 3 --null_values NA,n/a --drop_columns dropoff_census_tract --trim \
     --slice_features payment_type --weight_feature trip_miles --label tips --stats_features fare,company --top_k 7
 run bare csv shaped --no_examples --schema "$folder/first" --fail_on none
+mkdir -p "$folder"/daily/{19782/v9,19782/v10,19783/v1}
+for version in "$folder"/daily/*/*; do head -n 500 "$folder/trips.csv" >"$version/trips.csv"; done
+for day in 2024-03-01 2024-02-29; do
+    .venv/bin/python -m beam_taxi.main --output "$folder" --pipeline_name daily --run_id "$day" --date "$day" \
+        --input "$folder/daily/{SPAN}/v{VERSION}/*.csv" >/dev/null
+done
 run bad csv shaped --max_rejects 0 || test "$?" = 3
 TF_CPP_MIN_LOG_LEVEL=3 "$python" -W ignore scripts/tfx_readback.py "$folder"

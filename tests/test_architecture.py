@@ -10,7 +10,7 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-PURE = {"counters", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
+PURE = {"counters", "dates", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
 GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
 READERS = {"metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
@@ -21,11 +21,12 @@ ALLOWED: dict[str, set[str]] = {
     "flags": {"errors"},
     "dialect": {"errors", "flags"},
     "columns": {"errors", "flags"},
+    "dates": {"flags"},
     "numerals": set(),
-    "settings": {"columns", "dialect", "errors", "flags"},
+    "settings": {"columns", "dates", "dialect", "errors", "flags"},
     "storage": {"errors"},
     "run": {"errors", "settings", "storage"},
-    "sources": {"columns", "errors", "numerals", "settings", "storage", "tfexample"},
+    "sources": {"columns", "dates", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
     "schemas": {"errors", "run", "statistics", "storage"},

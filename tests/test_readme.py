@@ -46,6 +46,7 @@ def test_every_option_of_the_readme_is_one():
     of_other_commands = {
         "--baseline",
         "--force",
+        "--from",
         "--host",
         "--json",
         "--keep",
@@ -54,6 +55,7 @@ def test_every_option_of_the_readme_is_one():
         "--port",
         "--rows",
         "--seed",
+        "--to",
     }
     of_other_commands |= {"--contenders", "--cores", "--notebook", "--profile", "--repeat", "--sweep"}
     assert set(re.findall(r"--[a-z_]+", README)) - of_other_commands <= known

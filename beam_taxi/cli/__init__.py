@@ -20,6 +20,7 @@ class Verb:
 
 VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "run the job"),
+    "backfill": Verb("backfill", "make the runs of the days that have none"),
     "check": Verb("check", "run all checks of a launch, then exit"),
     "plan": Verb("plan", "show what a run would read and write, then exit"),
     "runs": Verb("runs", "query the recorded runs: list, show, lineage, diff, verify, reap, init"),

@@ -7,11 +7,13 @@ from dataclasses import fields
 from typing import BinaryIO
 
 from beam_taxi import storage
+from beam_taxi.dates import is_dated
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.flags import values_of
 from beam_taxi.settings import Settings
 from beam_taxi.sources.csv.header import read_header
 from beam_taxi.sources.csv.propose import Proposal, propose
+from beam_taxi.sources.days import find_days
 from beam_taxi.sources.formats import Sample
 from beam_taxi.sources.layout import lay_out
 from beam_taxi.sources.registry import is_csv, is_table
@@ -20,7 +22,12 @@ from beam_taxi.sources.registry import is_csv, is_table
 def print_proposals(settings: Settings) -> int:
     """Print a proposal for each CSV file of `--input`, and return 0. Raises UsageError and DataError."""
     patterns = [pattern for pattern in settings.input if not is_table(pattern)]
-    layouts = [lay_out(storage.absolute(pattern), storage.match_below(pattern)) for pattern in patterns]
+    layouts = find_days(settings).layouts
+    layouts += [
+        lay_out(storage.absolute(pattern), storage.match_below(pattern))
+        for pattern in patterns
+        if not is_dated(pattern)
+    ]
     files = {uri: file for layout in layouts for uri, (file, _) in layout.files.items()}
     if not files:
         raise UsageError(f"--dialect auto: no file matches --input {' '.join(patterns)}")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from beam_taxi.cli import summary
 from beam_taxi.launch.job import manifest_of_inputs
-from beam_taxi.launch.outcome import Done, consequence
 from beam_taxi.launch.quiet import Timings
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Runner
@@ -60,9 +59,3 @@ class Reuse:
         assert self.earlier is not None
         with self._timings.part("record"):
             return self._record.cached(self._planned, self.earlier)
-
-    def print_end(self, ids: Mapping[str, int]) -> int:
-        """Print that the run reuses the earlier one; return the exit status."""
-        assert self.earlier is not None
-        summary.print_end(self._launch, self.earlier, ids, self._timings, cached=self._launch.settings.run_id)
-        return consequence(Done(self.earlier)).exit_status

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,15 @@ from beam_taxi.launch.baseline import with_baseline
 from beam_taxi.launch.claim import Claim
 from beam_taxi.launch.command import parse, wants_json
 from beam_taxi.launch.job import planned_manifest, run_job
+from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.options import Launch
 from beam_taxi.launch.outcome import Done, Outcome, Unknown, consequence
 from beam_taxi.launch.quiet import Timings, quieten, set_log_levels
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.launch.runners.base import Check, Runner
 from beam_taxi.launch.runners.registry import choose
 from beam_taxi.metadata.waiting import shown_by
+from beam_taxi.sources.days import find_days
 from beam_taxi.sources.fingerprint import content_hashes
 
 if TYPE_CHECKING:
@@ -46,17 +50,45 @@ def _main(argv: Sequence[str], prog: str) -> int:
         return _launch(argv, prog, console)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What a launch has come to: its outcome, and what is told of it.
+
+    `ids` are those of the artifacts in ML Metadata. `reused_by` is the id of the run if it reuses the artifacts of an
+    earlier one, whose manifest the outcome has.
+    """
+
+    launch: Launch
+    outcome: Outcome
+    ids: Mapping[str, int]
+    timings: Timings
+    job: LaunchedJob | None = None
+    reused_by: str | None = None
+
+
 def _launch(argv: Sequence[str], prog: str, console: TerminalConsole) -> int:
     launch = parse(argv, prog)
     if launch.options.dialect is not None:
         return print_proposals(launch.settings)
-    launch = with_baseline(launch, console)
+    launch = resolved(launch, console)
+    if launch.options.preflight or launch.options.plan:
+        runner = choose(launch)
+        set_log_levels(runner.log_level, runner.beam_log_level)
+        return _look(runner, console)
+    return _print_end(carry_out(launch, console))
+
+
+def resolved(launch: Launch, console: TerminalConsole) -> Launch:
+    """Return a launch with the files of its days, its baseline and its history. Raises UsageError."""
+    return with_baseline(replace(launch, days=find_days(launch.settings)), console)
+
+
+def carry_out(launch: Launch, console: TerminalConsole) -> Ended:
+    """Check, claim, run and record a resolved launch. Raises BeamTaxiError if there was no job."""
     runner = choose(launch)
     set_log_levels(runner.log_level, runner.beam_log_level)
     timings, record = Timings(), RunRecord(launch.store, launch.settings.run_id, console)
     reuse = Reuse(runner, record, timings)
-    if launch.options.preflight or launch.options.plan:
-        return _look(runner, reuse, console)
     claim = Claim(launch, runner.in_process)
 
     def take() -> None:
@@ -77,14 +109,17 @@ def _launch(argv: Sequence[str], prog: str, console: TerminalConsole) -> int:
             assert plan is not None
             outcome = run_job(runner, plan, planned, claim, record, console, timings)
     if reuse.earlier is not None:
-        return reuse.print_end(ids)
-    return _end(runner, outcome, record, timings)
+        return Ended(launch, Done(reuse.earlier), ids, timings, reused_by=launch.settings.run_id)
+    with timings.part("record"):
+        ids = record.end(outcome, launch.options.records_on_worker)
+    return Ended(launch, outcome, ids, timings, record.job)
 
 
-def _look(runner: Runner, reuse: Reuse, console: TerminalConsole) -> int:
+def _look(runner: Runner, console: TerminalConsole) -> int:
     """Show what a launch would do, or whether its checks pass; nothing is claimed or written."""
-    launch = runner.launch
-    checks, plan = _checks(runner, reuse, console, Timings(), None)
+    launch, timings = runner.launch, Timings()
+    reuse = Reuse(runner, RunRecord(launch.store, launch.settings.run_id, console), timings)
+    checks, plan = _checks(runner, reuse, console, timings, None)
     if launch.options.preflight:
         return _print_checks(checks)
     preflight.refuse(checks)
@@ -122,16 +157,13 @@ def _print_checks(checks: Sequence[Check]) -> int:
     return 0
 
 
-def _end(runner: Runner, outcome: Outcome, record: RunRecord, timings: Timings) -> int:
-    """Record and print what a job has come to; return the exit status. Raises BeamTaxiError."""
-    launch = runner.launch
-    with timings.part("record"):
-        ids = record.end(outcome, launch.options.records_on_worker)
-    follows = consequence(outcome)
+def _print_end(ended: Ended) -> int:
+    """Print what a launch has come to; return the exit status."""
+    launch, outcome, follows = ended.launch, ended.outcome, consequence(ended.outcome)
     if isinstance(outcome, Done):
-        summary.print_end(launch, outcome.manifest, ids, timings)
+        summary.print_end(launch, outcome.manifest, ended.ids, ended.timings, cached=ended.reused_by)
     elif isinstance(outcome, Unknown) and outcome.is_expected:
-        summary.print_left(launch, record.job)
+        summary.print_left(launch, ended.job)
     else:
         interrupt = interrupts.received()
         status = interrupt.exit_status if interrupt else follows.exit_status

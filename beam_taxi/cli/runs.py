@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from beam_taxi.cli import prune
+from beam_taxi.cli.table import print_table
 from beam_taxi.cli.terminal import TerminalConsole, closed_pipe_ignored, exit_status_of, print_note, waiting_for_store
 from beam_taxi.errors import UsageError
 from beam_taxi.flags import Parser
@@ -25,7 +26,6 @@ from beam_taxi.metadata.recorder import init
 from beam_taxi.metadata.verify import manifest_of, verify
 from beam_taxi.metadata.waiting import shown_by
 
-_WIDTH = 60
 _STALE = "its process is gone; end its record with `runs reap`"
 _LIMIT = 20
 _ALL = "--limit 0 shows all"
@@ -51,7 +51,7 @@ def _answer(argv: Sequence[str] | None, prog: str) -> int:
         if args.json:
             print(json.dumps(value, indent=1, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
         else:
-            _print_table(rows)
+            print_table(rows)
     return status
 
 
@@ -116,8 +116,16 @@ def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:
     if args.limit is not None and len(runs) > args.limit:
         runs = runs[1:]
         print_note(f"older runs are not shown; {_ALL}")
-    rows = [(run.run_id, run.pipeline, run.state, run.started, _note(run)) for run in runs]
-    table = [("run", "pipeline", "state", "started", "note"), *rows] if rows else [("the store has no runs",)]
+    dates = [queries.date_of(run.properties) for run in runs]
+    columns = {
+        "run": [run.run_id for run in runs],
+        "pipeline": [run.pipeline for run in runs],
+        **({"date": dates} if any(dates) else {}),
+        "state": [run.state for run in runs],
+        "started": [run.started for run in runs],
+        "note": list(map(_note, runs)),
+    }
+    table = [tuple(columns), *zip(*columns.values(), strict=True)] if runs else [("the store has no runs",)]
     return [{**asdict(run), "stale": is_stale(run)} for run in runs], table, 0
 
 
@@ -218,15 +226,6 @@ def _end_of(properties: Mapping[str, object]) -> tuple[str, str] | None:
 def _init(store: StoreAddress, args: argparse.Namespace) -> Answer:
     init(store)
     return {"store": store.uri}, [(f"{store.uri}: ready",)], 0
-
-
-def _print_table(rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; on a terminal, long texts are cut, except in the last column."""
-    limit = _WIDTH if sys.stdout.isatty() else None
-    texts = [[*(" ".join(str(cell).split())[:limit] for cell in row[:-1]), str(row[-1])] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    for row in texts:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from beam_taxi.launch.console import Console
 from beam_taxi.launch.options import Launch
 from beam_taxi.metadata.hashes import hash_of_files
 from beam_taxi.run.folder import STATISTICS, STATISTICS_FILE, RunFolder
-from beam_taxi.settings import NAME, PREVIOUS
+from beam_taxi.settings import NAME, PREVIOUS, Settings
 
 if TYPE_CHECKING:
     from beam_taxi.metadata.queries import Run
@@ -31,29 +31,40 @@ def with_baseline(launch: Launch, console: Console) -> Launch:
     `previous` is kept if there is no accepted run yet, or if the store cannot be reached, which is a warning.
     Raises UsageError if the baseline cannot be used.
     """
-    wanted = launch.settings.validation.baseline
-    if wanted is None:
+    found = given_baseline(launch)
+    if found is None:
         return launch
     runs = _accepted(launch, console)
-    if wanted == PREVIOUS:
-        if launch.store is None:
-            raise UsageError(f"--baseline {PREVIOUS} requires --metadata_store")
-        found = _uri(runs[-1]) if runs else PREVIOUS
-    else:
-        found = _resolve(wanted, launch)
-    validation = replace(launch.settings.validation, baseline=found, history=_history(runs, launch.settings.run_uri))
+    if found == PREVIOUS and runs:
+        found = _uri(runs[-1])
+    validation = replace(launch.settings.validation, baseline=found, history=_history(runs, launch.settings))
     return replace(launch, settings=replace(launch.settings, validation=validation))
 
 
-def _history(runs: Sequence[Run], run_uri: str) -> tuple[str, ...]:
-    """Return the URIs of the latest runs on today's day of the week, if there are enough, else of all days.
+def given_baseline(launch: Launch) -> str | None:
+    """Return the URI that `--baseline` names, or `previous`, or None. Raises UsageError if it cannot be used."""
+    wanted = launch.settings.validation.baseline
+    if wanted == PREVIOUS and launch.store is None:
+        raise UsageError(f"--baseline {PREVIOUS} requires --metadata_store")
+    return wanted if wanted in (None, PREVIOUS) else _resolve(wanted, launch)
 
-    Only runs that the workers, which write to `run_uri`, can read are used.
+
+def _history(runs: Sequence[Run], settings: Settings) -> tuple[str, ...]:
+    """Return the URIs of the latest runs on the same day of the week, if there are enough, else of all days.
+
+    Only runs that the workers, which write to the folder of this run, can read are used.
     """
-    runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(run_uri)]
-    today = datetime.now(timezone.utc).weekday()
-    same = [run for run in runs if datetime.fromisoformat(run.started).weekday() == today]
+    runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(settings.run_uri)]
+    day = settings.dates.days[-1] if settings.dates.days else datetime.now(timezone.utc)
+    same = [run for run in runs if _day_of(run).weekday() == day.weekday()]
     return tuple(map(_uri, (same if len(same) >= _FEWEST else runs)[-_HISTORY:]))
+
+
+def _day_of(run: Run) -> datetime:
+    """Return the date of a run, or when it started."""
+    from beam_taxi.metadata.queries import date_of
+
+    return datetime.fromisoformat(date_of(run.properties) or run.started)
 
 
 def _uri(run: Run) -> str:
@@ -61,13 +72,19 @@ def _uri(run: Run) -> str:
 
 
 def _accepted(launch: Launch, console: Console) -> list[Run]:
-    """Return the accepted runs of the pipeline, oldest first."""
+    """Return the accepted runs of the pipeline, oldest first: for a run with a date, those of the days before.
+
+    A day that is late, or is run again, is not compared with what came after it, or with itself.
+    """
     if launch.store is None:
         return []
-    from beam_taxi.metadata.queries import accepted_runs
+    from beam_taxi.metadata.queries import accepted_runs, accepted_runs_before
 
+    pipeline, dates = launch.settings.pipeline_name, launch.settings.dates
     try:
-        return accepted_runs(launch.store, launch.settings.pipeline_name)
+        if dates.date is not None:
+            return accepted_runs_before(launch.store, pipeline, dates.date, dates.window)
+        return accepted_runs(launch.store, pipeline)
     except BeamTaxiError as error:
         if launch.store.may_have_runs:
             console.warn(f"cannot look up earlier runs: {error}")

@@ -75,7 +75,7 @@ def _settings(given: Mapping[str, object]) -> Settings:
     for name in ("input", "output", "schema", "checks", "baseline"):
         for uri in _texts(given.get(name)):
             _check_uri(f"--{name}", uri)
-    run_id = str(given.get("run_id") or _new_run_id())
+    run_id = str(given.get("run_id") or new_run_id(given.get("date")))
     values = {
         "input": (),
         "splits": default_splits(bool(given.get("no_examples", True))),
@@ -107,8 +107,9 @@ def _with_files(validation: ValidationSettings, path: str) -> ValidationSettings
     return replace(validation, check_files=files)
 
 
-def _new_run_id() -> str:
-    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+def new_run_id(date: object = None) -> str:
+    """Return a run id that no other run has; it begins with the date of the run, else with the time."""
+    return f"{date or f'{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}'}-{secrets.token_hex(3)}"
 
 
 def _texts(given: object) -> tuple[str, ...]:

@@ -58,6 +58,13 @@ def can_fork() -> bool:
     return {name.strip() for name in threads - {own}} <= _HARMLESS_THREADS
 
 
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process, a child, when its parent ends; it ends now if the parent has ended already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 class ForkServer:
     """Forks workers, each of which calls `work` with its request. The process must be one that `can_fork`.
 

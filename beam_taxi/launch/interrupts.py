@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 0.5
 """A second signal within this time, as of an impatient user or a supervisor, does not disturb the unwinding."""
 
@@ -41,11 +41,13 @@ class _Handler:
     def __init__(self) -> None:
         self.received: Interrupt | None = None
         self.is_held = False
+        self.was_ignored = False
         self.first: Callable[[], None] = _nothing
         self._raised_at = float("-inf")
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         if self.is_held or time.monotonic() - self._raised_at < _GRACE_SECONDS:
+            self.was_ignored = True
             return
         self.received = self.received or Interrupt(signal.Signals(number))
         self.is_held = True
@@ -73,7 +75,7 @@ def raised() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     for number in handled:
         signal.signal(number, _signals.handle)
@@ -103,6 +105,11 @@ def received() -> Interrupt | None:
     Runners may wrap the exception in their own, or swallow it.
     """
     return _signals.received
+
+
+def is_wanted() -> bool:
+    """Return whether a signal was received, also one that was ignored because the end of a run was recorded."""
+    return _signals.received is not None or _signals.was_ignored
 
 
 def leave(status: int) -> NoReturn:

@@ -50,6 +50,8 @@ def manifest_of_inputs(launch: Launch, inputs: Sequence[InputEntry]) -> RunManif
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         given=_given(launch.sources),
+        span=settings.dates.span,
+        version=launch.days.version,
     )
 
 
@@ -65,6 +67,15 @@ def _given(sources: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def import_libraries() -> None:
+    """Import what a job needs, which takes seconds."""
+    # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
+    with silenced(), without_collection():
+        import beam_taxi.pipeline
+        import beam_taxi.report.write
+        import beam_taxi.transforms.inform_reader  # noqa: F401
+
+
 def run_job(
     runner: Runner,
     plan: TablePlan,
@@ -78,13 +89,13 @@ def run_job(
 
     Raises UsageError if Beam refuses its options.
     """
-    with timings.part("imports"), silenced(), without_collection():
-        # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
-        import apache_beam as beam
+    with timings.part("imports"):
+        import_libraries()
+    import apache_beam as beam
 
-        from beam_taxi import pipeline as graph
-        from beam_taxi.report.write import write_report
-        from beam_taxi.transforms.inform_reader import InformReader
+    from beam_taxi import pipeline as graph
+    from beam_taxi.report.write import write_report
+    from beam_taxi.transforms.inform_reader import InformReader
 
     options = parse_beam_options(runner.beam_args(plan))
 

@@ -10,6 +10,7 @@ from beam_taxi.launch.beam_flags import BeamFlags
 from beam_taxi.launch.runner_names import canonical_runner
 from beam_taxi.metadata.address import StoreAddress
 from beam_taxi.settings import Settings
+from beam_taxi.sources.days import Days
 
 DESCRIPTION = "Turn tables into TFRecords of tf.Example, TFDV statistics, a schema and an ML Metadata record."
 
@@ -98,7 +99,8 @@ class LaunchOptions:
 class Launch:
     """One launch: `beam` are the words that go to Beam, `store` is None if nothing is recorded.
 
-    `sources` are the paths of the schema and of the checks, by the names that results have for them.
+    `sources` are the paths of the schema and of the checks, by the names that results have for them. `days` has the
+    files of the days to read, once they were found.
     """
 
     settings: Settings
@@ -106,6 +108,7 @@ class Launch:
     beam: BeamFlags
     store: StoreAddress | None
     sources: Mapping[str, str] = field(default_factory=dict)
+    days: Days = field(default_factory=Days)
 
     @property
     def store_uri(self) -> str:

@@ -56,14 +56,10 @@ def look(
     left out. Without it, the launch is only looked at.
     """
     settings, options = runner.settings, runner.options
-    inputs = _Inputs(settings, waiting, runner.launch.sources.get(CHECKS_FILE, ""))
-
-    def output() -> None:
-        check_output(settings)
-        if claim is None:
-            check_free(RunFolder(settings.run_uri), runner.launch.store)
-
-    checks = [*_checks_of(runner), _check("temporary files", check_temporary_files), _check("output", output)]
+    inputs = _Inputs(runner.launch, waiting)
+    checks = check_options(runner)
+    if claim is None and not checks[-1].fault:
+        checks[-1] = _check("output", lambda: check_free(RunFolder(settings.run_uri), runner.launch.store))
     if claim is not None and not any(check.fault for check in checks):
         checks[-1] = _check("output", claim)
         if checks[-1].fault:
@@ -80,21 +76,28 @@ def look(
     return checks, inputs.plan
 
 
+def check_options(runner: Runner) -> list[Check]:
+    """Return the results of the checks that do not depend on the input; the last is that of the output."""
+    output = _check("output", lambda: check_output(runner.settings))
+    return [*_checks_of(runner), _check("temporary files", check_temporary_files), output]
+
+
 class _Inputs:
     """What `--input` and `--query` name, opened once."""
 
-    def __init__(self, settings: Settings, waiting: Waiting | None, checks_path: str) -> None:
-        self._checks_path = checks_path
+    def __init__(self, launch: Launch, waiting: Waiting | None) -> None:
+        self._checks_path = launch.sources.get(CHECKS_FILE, "")
+        self._days = launch.days
         self.plan: TablePlan | None = None
         self._waiting = waiting
-        self._settings = settings
+        self._settings = launch.settings
         self._opened = Opened([], [])
         self._kinds: Mapping[str, Kind] = {}
 
     def open(self) -> None:
         """Open what costs nothing. Raises UsageError and DataError."""
         self._kinds = declared_kinds(self._settings)
-        self._opened = open_input(self._settings, self._kinds)
+        self._opened = open_input(self._settings, self._kinds, self._days)
         for source in self._opened.sources:
             check_text(source.info.uri, "--input: the name of a file")
         if self._opened.sources:
@@ -177,7 +180,8 @@ def check_baseline(uri: str) -> None:
 
 
 def _dry_run(settings: Settings) -> str:
-    known = dry_run(settings.query or "", settings.project)
+    query = settings.query or ""
+    known = dry_run(query, settings.project, settings.dates.parameters(query))
     return f"would process {known.processed_bytes:,} bytes; its result is known only after it has run"
 
 

@@ -120,6 +120,13 @@ def keep(trace: str) -> str:
     return log.name
 
 
+def keep_named(text: str) -> None:
+    """Keep the log file if a text names it: a child of this process has kept a trace in it."""
+    capture = _Process.capture
+    if capture is not None and capture.log is not None and capture.log.name in text:
+        capture.is_kept = True
+
+
 def _open_log() -> IO[bytes] | None:
     """Return a temporary file that is appended to, None if there is no folder for it or no space."""
     with suppress(OSError):

@@ -186,9 +186,12 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
         **_verdict(manifest),
     }
     if key in ("examples", "statistics", "anomalies"):
-        properties = {"split_names": split_names, "span": 0}
-        custom |= {"span": 0, **left_out(splits=missing)}
+        span = {"span": manifest.span or 0}
+        properties = {"split_names": split_names, **span}
+        custom |= {**span, **left_out(splits=missing)}
     if key == "examples":
+        version = {} if manifest.version is None else {"version": manifest.version}
+        properties, custom = {**properties, **version}, {**custom, **version}
         custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
     # Manifests of older releases have no blessing, and ML Metadata aborts the process on a value that is not set.

@@ -51,7 +51,8 @@ def of_ingest(manifest: RunManifest) -> Parameters:
         "output_config": output_config,
         "output_data_format": 6,
         "output_file_format": 5,
-        "span": 0,
+        "span": manifest.span or 0,
+        **_range(manifest),
         **left_out(
             patterns=patterns_left_out, splits=splits_left_out, inputs=max(0, len(manifest.inputs) - MOST_INPUTS)
         ),
@@ -59,6 +60,16 @@ def of_ingest(manifest: RunManifest) -> Parameters:
     if all(entry.content_hash is not None for entry in manifest.inputs):
         parameters["input_fingerprint"] = fingerprint(manifest.inputs)
     return parameters | (_of_rows(manifest) if manifest.artifacts else {})
+
+
+def _range(manifest: RunManifest) -> Parameters:
+    """Return the version, and the spans that were read as JSON of a range_config_pb2.RangeConfig."""
+    version: Parameters = {} if manifest.version is None else {"version": manifest.version}
+    if manifest.span is None:
+        return version
+    first = manifest.span - manifest.settings.dates.window + 1
+    spans = {"start_span_number": first, "end_span_number": manifest.span}
+    return {"range_config": json.dumps({"static_range": spans}), **version}
 
 
 def _output_config(manifest: RunManifest) -> tuple[str, int]:
@@ -113,7 +124,11 @@ def of_validation(manifest: RunManifest) -> Parameters:
 def of_run(manifest: RunManifest) -> Parameters:
     """Return what every execution of a run has: the options that are not at their defaults, and the versions."""
     versions = {**manifest.versions, "ml-metadata": _ml_metadata(), "tfx_layout": TFX_VERSION}
-    return {"options": "{}"} | _mapping("options", given_options(manifest.settings)) | _mapping("versions", versions)
+    dates = manifest.settings.dates
+    day: Parameters = {} if dates.date is None else {"date": dates.date, "window": dates.window}
+    return (
+        day | {"options": "{}"} | _mapping("options", given_options(manifest.settings)) | _mapping("versions", versions)
+    )
 
 
 @cache

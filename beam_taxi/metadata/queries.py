@@ -26,6 +26,7 @@ from beam_taxi.metadata.types import RUN_END
 
 PRUNED = "pruned"
 """The property of a run whose files were removed: when that began."""
+_DAY = len("2026-11-24")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,26 @@ def accepted_runs(store: Store, pipeline: str, limit: int = 100) -> list[Run]:
     return _oldest_first(found)
 
 
+def accepted_runs_before(store: Store, pipeline: str, date: str, window: int, limit: int = 100) -> list[Run]:
+    """Return the accepted runs of the newest `limit` days before a date, in the order of the days. Raises StoreError.
+
+    Of each day there is the latest run, with the same window. Runs without a date count by the day on which they
+    started.
+    """
+    by_day: dict[str, list[str]] = {}
+    found: list[Run] = []
+    with open_store(store) as connection:
+        # The order of the runs is not that of their days, so all executions are looked at, but few runs.
+        for one in _complete(connection, pipeline):
+            day = date_of(_properties(one.custom_properties)) or _time(one.create_time_since_epoch)[:_DAY]
+            if day < date and _window(one) in (None, window):
+                by_day.setdefault(day, []).append(one.custom_properties["run_id"].string_value)
+        for day in sorted(by_day, reverse=True)[:limit]:
+            runs = (find_run(connection, run_id) for run_id in dict.fromkeys(by_day[day]))
+            found += islice((run for run in runs if run and run.state == "COMPLETE" and is_accepted(run.properties)), 1)
+    return found[::-1]
+
+
 def latest_complete_run(store: Store, pipeline: str) -> Run | None:
     """Return the newest complete run of a pipeline, accepted or not, or None. Raises StoreError."""
     with open_store(store) as connection:
@@ -146,6 +167,11 @@ def is_accepted(properties: Mapping[str, str | int]) -> bool:
 def is_pruned(run: Run) -> bool:
     """Return whether the files of a run were removed by `runs prune`, or its removal has begun."""
     return PRUNED in run.properties
+
+
+def date_of(properties: Mapping[str, str | int]) -> str:
+    """Return the date of a run in ISO 8601, empty if it has none."""
+    return str(properties.get("date", ""))
 
 
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
@@ -201,11 +227,16 @@ def content_of(artifact: mlmd.Artifact) -> str:
 
 def _complete_runs(connection: MetadataStore, pipeline: str) -> Iterator[Run]:
     """Yield the complete runs of a pipeline that still have their files, newest first."""
+    return (run for run in _runs_of(connection, _complete(connection, pipeline)) if run.state == "COMPLETE")
+
+
+def _complete(connection: MetadataStore, pipeline: str) -> Iterator[Execution]:
+    """Yield the executions of StatisticsGen that are complete, newest first, of runs that still have their files."""
     # Every run has this node, and a complete one is in its context, which is smaller than that of the pipeline.
     context = context_named(connection, "node", f"{pipeline}.StatisticsGen")
     found = newest(partial(connection.get_executions_by_context, context.id)) if context else ()
-    ended = (one for one in found if name_of_state(one) == "COMPLETE")
-    return (run for run in _runs_of(connection, ended) if run.state == "COMPLETE" and not is_pruned(run))
+    ours = (one for one in found if name_of_state(one) == "COMPLETE" and _is_ours(one))
+    return (one for one in ours if PRUNED not in one.custom_properties)
 
 
 def _runs_of(connection: MetadataStore, executions: Iterable[Execution]) -> Iterator[Run]:
@@ -221,6 +252,12 @@ def _runs_of(connection: MetadataStore, executions: Iterable[Execution]) -> Iter
             run = find_run(connection, run_id)
             if run is not None:
                 yield run
+
+
+def _window(execution: Execution) -> int | None:
+    """Return the days that a run with a date has read."""
+    properties = execution.custom_properties
+    return int(properties["window"].int_value) if "window" in properties else None
 
 
 def _is_ours(execution: Execution) -> bool:

@@ -50,6 +50,7 @@ def report_json(
         "report_version": REPORT_VERSION,
         "run_id": manifest.run_id if manifest else None,
         "pipeline": manifest.pipeline_name if manifest else None,
+        "date": manifest.settings.dates.date if manifest else None,
         "created": manifest.started if manifest else None,
         "verdict": manifest.validation.verdict if manifest else NOT_EVALUATED,
         "splits": {name: {"rows": one.rows} for name, one in profile.splits().items()},

@@ -132,7 +132,8 @@ def _names(source: Results, datasets: Sequence[DatasetProfile]) -> list[str]:
 def _subtitle(manifest: RunManifest | None) -> str:
     if manifest is None:
         return ""
-    return printable(f"{manifest.pipeline_name} · {manifest.started.replace('T', ' ').replace('+00:00', ' UTC')}")
+    started = manifest.started.replace("T", " ").replace("+00:00", " UTC")
+    return printable(" · ".join(filter(None, (manifest.pipeline_name, manifest.settings.dates.date, started))))
 
 
 def _facts(profile: Profile, shown: Sequence[Feature]) -> tuple[tuple[str, Cell, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from beam_taxi.report.figures import number, percent, plural, printable, size
@@ -140,6 +140,7 @@ def provenance(manifest: RunManifest) -> Provenance:
     facts = (
         ("run", manifest.run_id),
         ("pipeline", manifest.pipeline_name),
+        *_day(manifest),
         ("started", manifest.started),
         ("folder", manifest.run_uri),
         ("settings", f"sha256:{manifest.settings_sha256}"),
@@ -161,6 +162,16 @@ def provenance(manifest: RunManifest) -> Provenance:
         command(manifest.settings),
         note,
     )
+
+
+def _day(manifest: RunManifest) -> Iterator[tuple[str, str]]:
+    """Yield the day, the days before it that were read too, and the version of its files, if the run has them."""
+    dates = manifest.settings.dates
+    if dates.date is not None:
+        first = f", with the days from {dates.days[0]}" if dates.window > 1 else ""
+        yield "date", f"{dates.date}{first}"
+    if manifest.version is not None:
+        yield "version", str(manifest.version)
 
 
 def command(settings: Settings) -> str:

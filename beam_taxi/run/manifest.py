@@ -114,6 +114,9 @@ class RunManifest:
     `baseline_sha256` is the hash of the statistics that the data are compared with: of a run, as the content of its
     artifact has it, else of the file. `statistics_options` is JSON that TFDV's `StatsOptions.from_json` reads: the
     options of the statistics, without the given schema.
+
+    `span` is the day of the run in days since 1970-01-01, None without `--date`; `version` is that of its files, None
+    without `{VERSION}` in their names.
     """
 
     run_id: str
@@ -135,6 +138,8 @@ class RunManifest:
     given: Mapping[str, str] = field(default_factory=dict)
     baseline_sha256: str | None = None
     statistics_options: str | None = None
+    span: int | None = None
+    version: int | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""

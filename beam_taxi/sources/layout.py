@@ -36,15 +36,16 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def lay_out(pattern: str, found: Sequence[storage.InputFile]) -> Layout:
+def lay_out(pattern: str, found: Sequence[storage.InputFile], base: str | None = None) -> Layout:
     """Return the layout of the files that match a pattern or are in a folder.
 
-    A folder's name such as `month=1` is a column, as Hive and Spark write it, if it is not spelled out in the pattern.
-    Empty files, and those that mark a finished job, are skipped if there are others.
+    A folder's name such as `month=1` is a column, as Hive and Spark write it, if it is not spelled out in the pattern,
+    or if it is below the folder `base`. Empty files, and those that mark a finished job, are skipped if there are
+    others.
     """
     if [file.uri for file in found] == [pattern]:
-        return Layout({pattern: (found[0], {})})
-    base = _base(pattern)
+        return Layout({pattern: (found[0], {} if base is None else _keys(pattern, base))})
+    base = base_of(pattern) if base is None else base
     is_folder = not _WILDCARD.search(pattern)
     reasons = {file.uri: _reason(file, is_folder) for file in found}
     if all(reasons.values()):
@@ -53,7 +54,7 @@ def lay_out(pattern: str, found: Sequence[storage.InputFile]) -> Layout:
     return Layout(files, tuple(_notes(pattern, reasons)))
 
 
-def _base(pattern: str) -> str:
+def base_of(pattern: str) -> str:
     """Return the folder that everything is below."""
     if not _WILDCARD.search(pattern):
         return pattern.rstrip("/")

@@ -10,14 +10,16 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from beam_taxi import storage
+from beam_taxi.dates import is_dated
 from beam_taxi.errors import DataError, UsageError
 from beam_taxi.settings import Settings
 from beam_taxi.sources import registry
 from beam_taxi.sources.bigquery.opening import check_query, open_query
+from beam_taxi.sources.days import Days, find_days
 from beam_taxi.sources.extended import ExtendedSource, extend
 from beam_taxi.sources.formats import EmptyFile
 from beam_taxi.sources.kinds import Kind
-from beam_taxi.sources.layout import Keys, lay_out
+from beam_taxi.sources.layout import Keys, Layout, lay_out
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
 from beam_taxi.sources.unit_count import most_units, units_for
@@ -77,7 +79,7 @@ class TablePlan:
 
 def plan_input(settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:
     """Match the patterns, open every source, and run the query. Raises UsageError and DataError."""
-    opened = open_input(settings, declared)
+    opened = open_input(settings, declared, find_days(settings))
     if settings.query is not None:
         opened.sources.insert(0, open_query(check_query(settings.query, settings), settings, declared))
     return plan_sources(opened, settings, declared)
@@ -90,16 +92,17 @@ class Opened(NamedTuple):
     notes: list[str]
 
 
-def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
-    """Match the patterns of `--input` and open what they match. Raises UsageError and DataError."""
+def open_input(settings: Settings, declared: Mapping[str, Kind], days: Days) -> Opened:
+    """Match the patterns of `--input` and open what they match. Raises UsageError and DataError.
+
+    `days` has what those with placeholders match.
+    """
     matched: dict[str, tuple[storage.InputFile, Keys]] = {}
-    notes = list[str]()
-    tables = {pattern for pattern in settings.input if registry.is_table(pattern)}
-    for pattern in (pattern for pattern in settings.input if pattern not in tables):
-        found = storage.match_below(pattern)
-        if not found:
-            raise UsageError(f"--input {pattern}: no file matches")
-        layout = lay_out(storage.absolute(pattern), found)
+    notes = [*days.notes]
+    patterns = [pattern for pattern in settings.input if not is_dated(pattern)]
+    tables = {pattern for pattern in patterns if registry.is_table(pattern)}
+    layouts = [_layout(pattern) for pattern in patterns if pattern not in tables]
+    for layout in (*layouts, *days.layouts):
         matched.update(layout.files)
         notes += layout.notes
 
@@ -113,7 +116,7 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
         return extend(source, {name: value for name, value in keys.items() if name not in stored}, declared)
 
     with ThreadPoolExecutor(32) as pool:
-        opened_tables = pool.map(lambda uri: registry.open_table(uri, settings, declared), sorted(tables))
+        opened_tables = pool.map(lambda uri: registry.open_table(uri, settings, declared), sorted(tables | days.tables))
         opened_files = list(pool.map(open_file, sorted(matched)))
         sources = [*opened_tables, *(one for one in opened_files if not isinstance(one, EmptyFile))]
     empty = [one for one in opened_files if isinstance(one, EmptyFile)]
@@ -122,6 +125,13 @@ def open_input(settings: Settings, declared: Mapping[str, Kind]) -> Opened:
     if empty:
         notes.append(f"skipped {len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {empty[0]}")
     return Opened(sources, notes)
+
+
+def _layout(pattern: str) -> Layout:
+    found = storage.match_below(pattern)
+    if not found:
+        raise UsageError(f"--input {pattern}: no file matches")
+    return lay_out(storage.absolute(pattern), found)
 
 
 def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind]) -> TablePlan:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from beam_taxi import storage
 from beam_taxi.settings import Settings
 from beam_taxi.sources.bigquery.names import SCHEME as BIGQUERY
-from beam_taxi.sources.bigquery.opening import open_bigquery
+from beam_taxi.sources.bigquery.opening import has_bigquery, open_bigquery
 from beam_taxi.sources.csv.file import CsvFormat
 from beam_taxi.sources.foreign import ForeignFormat
 from beam_taxi.sources.formats import FileFormat, Sample
@@ -23,6 +23,9 @@ FILE_FORMATS: list[FileFormat] = [ParquetFormat(), TFRecordFormat(), JsonLinesFo
 TABLES: dict[str, Callable[[str, Settings, Mapping[str, Kind]], AnySource]] = {BIGQUERY: open_bigquery}
 """Openers of tables that are not files, by the scheme of their URIs."""
 
+_LOOKS: dict[str, Callable[[str, Settings], bool]] = {BIGQUERY: has_bigquery}
+"""What says whether a table exists, by the scheme of its URI."""
+
 
 def is_table(uri: str) -> bool:
     """Return whether a URI names a table that is not a file."""
@@ -32,6 +35,11 @@ def is_table(uri: str) -> bool:
 def open_table(uri: str, settings: Settings, declared: Mapping[str, Kind]) -> AnySource:
     """Open a table by the scheme of its URI. Raises UsageError and DataError."""
     return next(opener for scheme, opener in TABLES.items() if uri.startswith(scheme))(uri, settings, declared)
+
+
+def has_table(uri: str, settings: Settings) -> bool:
+    """Return whether a table exists, as far as can be seen. Raises UsageError."""
+    return next(look for scheme, look in _LOOKS.items() if uri.startswith(scheme))(uri, settings)
 
 
 def is_csv(sample: Sample) -> bool:

@@ -150,18 +150,21 @@ def results_of_unique(checks: Checks, rows: int, duplicates: Mapping[int, Offend
     return found
 
 
-def results_of_freshness(checks: Checks, newest: Mapping[int, Newest], now: float) -> list[Result]:
+def results_of_freshness(
+    checks: Checks, newest: Mapping[int, Newest], now: float, moment: str = "the run"
+) -> list[Result]:
     """Return a result for each freshness check.
 
     Args:
         checks: The checks.
         newest: The newest time of all rows, by the index of the check in `Checks.freshness`.
-        now: The time of the run, in seconds since 1970.
+        now: The time to compare with, in seconds since 1970.
+        moment: What that time is.
     """
-    return [_of_freshness(check, newest.get(i, Newest()), now) for i, check in enumerate(checks.freshness)]
+    return [_of_freshness(check, newest.get(i, Newest()), now, moment) for i, check in enumerate(checks.freshness)]
 
 
-def _of_freshness(check: FreshnessCheck, newest: Newest, now: float) -> Result:
+def _of_freshness(check: FreshnessCheck, newest: Newest, now: float, moment: str) -> Result:
     label = _label(check, f"freshness of {check.column}")
     unreadable = f"; {_plural(newest.unreadable, 'value')} not in ISO 8601" if newest.unreadable else ""
     if newest.microseconds is None:
@@ -170,7 +173,7 @@ def _of_freshness(check: FreshnessCheck, newest: Newest, now: float) -> Result:
     age = now - newest.microseconds / 1e6
     when = "before" if age >= 0 else "after"
     text = (
-        f"{label}: the newest time, {describe(newest.microseconds)}, is {_duration(abs(age))} {when} the run"
+        f"{label}: the newest time, {describe(newest.microseconds)}, is {_duration(abs(age))} {when} {moment}"
         f" (limit {check.within}){unreadable}"
     )
     evidence = {"newest": newest.microseconds / 1e6, "age_seconds": age, "within_seconds": check.seconds}

@@ -42,6 +42,8 @@ from beam_taxi.validation.findings import RowFindings
 from beam_taxi.validation.limits import Limits, limits_from_history
 from beam_taxi.validation.rules import Rules
 
+_DAY_SECONDS = 86_400.0
+
 _ResultKey = tuple[str, tuple[str, ...], str]
 """Name, columns and split of a result."""
 
@@ -104,9 +106,13 @@ def history_of(settings: Settings) -> list[tuple[int, Baseline]]:
     for uri in settings.validation.history:
         with suppress(UsageError):
             manifest = read_manifest(uri)
-            weekday = datetime.fromisoformat(manifest.started).weekday()
-            found.append((weekday, statistics_of_run(uri, manifest)))
+            found.append((_weekday(manifest.settings, manifest.started), statistics_of_run(uri, manifest)))
     return found
+
+
+def _weekday(settings: Settings, started: str) -> int:
+    """Return the day of the week of the date of a run, or of its start."""
+    return datetime.fromisoformat(settings.dates.date or started).weekday()
 
 
 def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
@@ -198,7 +204,7 @@ def _of_drift(settings: Settings, evidence: Evidence) -> Iterator[Result]:
 def _limits(settings: Settings, evidence: Evidence, split: str) -> Limits:
     """Return the limits of a split, from earlier runs if there are enough."""
     runs = [(day, overall(run[split])) for day, run in evidence.history if split in run]
-    weekday = datetime.fromisoformat(evidence.started).weekday()
+    weekday = _weekday(settings, evidence.started)
     return limits_from_history(runs, weekday, weight_feature=settings.statistics.weight_feature)
 
 
@@ -230,16 +236,28 @@ def _of_checks(settings: Settings, evidence: Evidence) -> list[Result]:
         number: evidence.findings.offenders_of_all(rules.of_key(number), list(rows), evidence.files)
         for number in range(len(checks.unique))
     }
-    started = datetime.fromisoformat(evidence.started).timestamp()
+    now, moment = _moment(settings, evidence.started)
     read = {split: count + evidence.findings.set_aside[number] for number, (split, count) in enumerate(rows.items())}
     of_rows = results_of_rows(checks, read, {key: found.count for key, found in by_check.items()}, by_check)
     return [
         *(_after_quarantine(one, rules) if settings.validation.quarantine else one for one in of_rows),
         *results_of_statistics(checks, evidence.statistics, evidence.baseline),
         *results_of_unique(checks, sum(rows.values()), repeated),
-        *results_of_freshness(checks, evidence.findings.newest, started),
+        *results_of_freshness(checks, evidence.findings.newest, now, moment),
         *results_of_row_count(checks, rows),
     ]
+
+
+def _moment(settings: Settings, started: str) -> tuple[float, str]:
+    """Return when data should be fresh, in seconds since 1970, and what that is: the start, or the end of the date.
+
+    A day that is late is not stale.
+    """
+    now = datetime.fromisoformat(started).timestamp()
+    if settings.dates.span is None:
+        return now, "the run"
+    end = (settings.dates.span + 1) * _DAY_SECONDS
+    return (end, "the end of the day") if end < now else (now, "the run")
 
 
 def _after_quarantine(result: Result, rules: Rules) -> Result:

@@ -51,6 +51,8 @@ _LIMITS = {
     "top_k": (1, 1_000_000),
     "gzip_level": (0, 3),
     "offenders": (0, 1000),
+    "window": (1, 3660),
+    "allow_missing": (0, 3659),
 }
 """The least and the greatest value that a flag takes."""
 _NAME_PATTERN = NAME.pattern
@@ -91,6 +93,7 @@ _REGEXES = {
     "pipeline_name": f"^{_NAME_PATTERN}$",
     "splits": f"^{_SPLIT}(,{_SPLIT})*$",
     "max_reject_ratio": f"^({_SHARE}|{_SMALL_SHARE})$",
+    "date": r"^(today|yesterday|(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2})$",
     "delimiter": f"^({_CHARACTER}|{'|'.join(map(re.escape, [*DELIMITER_NAMES, WHITESPACE]))})$",
     "escape": f"^{_CHARACTER}?$",
     "comment": f"^{_CHARACTER}?$",

@@ -77,6 +77,7 @@ class Tables:
     statement: str = "SELECT"
     referenced: tuple[str, ...] = ("projects/data/datasets/d/tables/trips",)
     paid: int = 0
+    parameters: list[dict[str, str]] = field(default_factory=list)
 
     def fails(self, call: str) -> bool:
         """Return whether a call fails this time."""
@@ -191,6 +192,9 @@ class Jobs(JsonHandler):
         elif "FORM" in query:
             self.answer({"error": {"code": 400, "message": f"Syntax error in {query}"}}, 400)
         else:
+            given = request["query"].get("queryParameters", [])
+            self.known.parameters.append({one["name"]: one["parameterValue"]["value"] for one in given})
+            assert all(one["parameterType"] == {"type": "DATE"} for one in given)
             self.known.paid += not request.get("dryRun")
             self.answer(self.job(query))
 

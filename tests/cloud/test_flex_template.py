@@ -55,9 +55,15 @@ TEXTS = (
     *("", "0", "1", "2", "3", "4", "007", "-1", "+1", "1_0", " 1", "1.5", "0.29", ".5", "1.0", "1.1", "1e-3", "nan"),
     *("a", "a:1", "a:0", "a:1,b:2", "a:1,", "a b:1", "a/b", ".", "A_b-1.x", "\t", "|", ";", "'", "''", "é", "\n"),
     *("0e0", "1e0", "0.5E+00", "9e-0", "9e-1", "1.5e-0", "20e-1", "5e-010", "a:16777216", "a:16777217"),
+    *("today", "yesterday", "2026-11-24", "1969-12-31", "26-11-24", "20261124"),
     *("anomalies", "drift,warnings", "checks,none", "none", "checks,"),
     *("gs://b", "gs://b/", "gs://b/x", "gs://b/x,1", "gs://b//x", "gs:///x", "gs://", "s3://b/x", "bq://p.d.t"),
 )
+
+
+DATED = {"input": "gs://b/{SPAN}", "date": "2026-11-24"}
+REQUIRED = {"date": DATED, "window": DATED, "allow_missing": {**DATED, "window": "3660"}}
+"""What an option requires."""
 
 
 def texts_for(name: str) -> Iterator[str]:
@@ -72,7 +78,7 @@ def texts_for(name: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [name for name in metadata._REGEXES if not name.startswith("metadata_")])
 def test_a_regex_takes_what_the_flag_takes(name: str):
-    given = {"input": "gs://b/x", "output": "gs://b/out", "project": "project"}
+    given = {"input": "gs://b/x", "output": "gs://b/out", "project": "project", **REQUIRED.get(name, {})}
     (regex,) = [one["regexes"][0] for one in metadata.metadata()["parameters"] if one["name"] == name]
     for text in texts_for(name):
         is_elsewhere = name in ("input", "output") and not text.startswith(("gs:", "bq:" if name == "input" else "gs:"))

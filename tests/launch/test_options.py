@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from beam_taxi.run.typed_json import from_json
 from beam_taxi.settings import (
     GIVEN_SCHEMA,
     ColumnSettings,
+    DateSettings,
     Dialect,
     Settings,
     Split,
@@ -56,8 +58,12 @@ def settings(draw: st.DrawFn) -> Settings:
     names = draw(st.lists(_NAMES, min_size=1, max_size=3, unique=True))
     shards = draw(st.none() | st.integers(1, 99_999))
     run_id = draw(_NAMES)
+    dates = draw(
+        st.just(DateSettings())
+        | st.builds(DateSettings, st.dates(date(2000, 1, 1)).map(str), st.integers(2, 9), st.integers(0, 1))
+    )
     return Settings(
-        input=draw(st.lists(_TEXTS, min_size=1, max_size=3).map(tuple)),
+        input=(*draw(st.lists(_TEXTS, min_size=1, max_size=3)), *(["{SPAN}"] if dates.date else [])),
         run_uri=draw(st.sampled_from(["/", "/out/", "/a folder/-/", "gs://bucket/out/"])) + run_id,
         run_id=run_id,
         pipeline_name=draw(_NAMES),
@@ -69,6 +75,7 @@ def settings(draw: st.DrawFn) -> Settings:
             | st.just(tuple(Split(name, draw(st.integers(1, 1 << 24))) for name in names))
         ),
         split_key=draw(st.none() | _TEXTS),
+        dates=dates,
         schema=draw(st.none() | st.just("feature { name: 'a' type: INT }")),
         dialect=draw(dialects()),
         max_rejects=draw(st.none() | st.integers(0, 9)),
@@ -159,7 +166,7 @@ def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
 
 
 def test_every_field_has_a_flag_of_its_own():
-    parts = (ColumnSettings, Dialect, StatisticsSettings, ValidationSettings)
+    parts = (ColumnSettings, DateSettings, Dialect, StatisticsSettings, ValidationSettings)
     declared = [one.name for kind in (Settings, *parts, LaunchOptions) for one in fields(kind)]
     for follows_from_another in ("check_files", "history"):
         declared.remove(follows_from_another)

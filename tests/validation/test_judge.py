@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from beam_taxi.run.validation import FAILED, NOT_EVALUATED, PASSED, WARNED, Result
-from beam_taxi.settings import Settings, Split, ValidationSettings
+from beam_taxi.settings import DateSettings, Settings, Split, ValidationSettings
 from beam_taxi.sources.kinds import Kind
 from beam_taxi.validation.findings import RowFindings
-from beam_taxi.validation.judge import Evidence, Judgement, judge_run
+from beam_taxi.validation.judge import Evidence, Judgement, _moment, _weekday, judge_run
 from beam_taxi.validation.rules import rules_of
 from tests.schemas.tables import statistics_of
 from tests.validation.places import Lines, unit_batch
@@ -161,3 +163,19 @@ def test_fail_on_decides_what_is_accepted():
     found = {words: judged([-1], fail_on=words).validation.summary for words in ACCEPTED}
     assert {words: one.accepted for words, one in found.items()} == ACCEPTED
     assert {one.verdict for words, one in found.items() if words != ("drift",)} == {FAILED}
+
+
+MOMENTS = {
+    "no date": (None, "2026-01-02T03:04:05+00:00", "the run", 4),
+    "yesterday": ("2026-01-01", "2026-01-02T00:00:00+00:00", "the end of the day", 3),
+    "a late day": ("2024-02-29", "2024-03-01T00:00:00+00:00", "the end of the day", 3),
+    "today": ("2026-01-02", "2026-01-02T03:04:05+00:00", "the run", 4),
+}
+
+
+@pytest.mark.parametrize(("day", "time", "moment", "weekday"), MOMENTS.values(), ids=MOMENTS)
+def test_a_late_day_is_judged_as_on_its_day(day: str | None, time: str, moment: str, weekday: int):
+    settings = Settings(("{SPAN}" if day else "a.csv",), "out/run", "run", dates=DateSettings(day))
+    started = "2026-01-02T03:04:05+00:00"
+    assert _moment(settings, started) == (datetime.fromisoformat(time).timestamp(), moment)
+    assert _weekday(settings, started) == weekday

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 from beam_taxi.sources.bigquery.names import TableName
 from beam_taxi.sources.bigquery.service import CALL_SECONDS, patience, query_client
@@ -45,8 +46,13 @@ def identity_of_table(name: TableName, project: str | None) -> str | None:
     return f"bigquery-table:{modified},{found.num_rows} rows,{found.num_bytes} bytes"
 
 
-def identity_of_query(query: str, tables: Iterable[TableName], project: str | None) -> str | None:
-    """Return a text that changes with a query and the rows of its tables, or None if that cannot be known."""
+def identity_of_query(
+    query: str, tables: Iterable[TableName], project: str | None, parameters: Mapping[str, date] | None = None
+) -> str | None:
+    """Return a text that changes with a query, its parameters and the rows of its tables.
+
+    It is None if that cannot be known.
+    """
     if _CHANGING.search(query):
         return None
     ordered = sorted(tables, key=str)
@@ -55,5 +61,6 @@ def identity_of_query(query: str, tables: Iterable[TableName], project: str | No
         identities = dict(zip(map(str, ordered), found, strict=True))
     if None in identities.values():
         return None
-    content = json.dumps([query.strip(), identities])
+    days = {name: day.isoformat() for name, day in (parameters or {}).items()}
+    content = json.dumps([query.strip(), identities, *([days] if days else [])])
     return f"bigquery-query:{hashlib.sha256(content.encode()).hexdigest()}"

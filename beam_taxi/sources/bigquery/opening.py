@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 
 from beam_taxi.errors import DataError, UsageError, one_line
 from beam_taxi.settings import Settings
@@ -13,7 +14,7 @@ from beam_taxi.sources.arrow.columns import Column, columns_of
 from beam_taxi.sources.bigquery.identity import identity_of_query, identity_of_table
 from beam_taxi.sources.bigquery.names import SCHEME, TableName
 from beam_taxi.sources.bigquery.query import Waiting, dry_run, run_query
-from beam_taxi.sources.bigquery.service import errors_of
+from beam_taxi.sources.bigquery.service import CALL_SECONDS, errors_of, patience, query_client
 from beam_taxi.sources.bigquery.streams import Sessions, schema_of, size_of
 from beam_taxi.sources.bigquery.table import BigQueryTable
 from beam_taxi.sources.kinds import Kind
@@ -31,36 +32,58 @@ def open_bigquery(uri: str, settings: Settings, declared: Mapping[str, Kind]) ->
     return _open(uri, name, identity, settings, declared)
 
 
+def has_bigquery(uri: str, settings: Settings) -> bool:
+    """Return whether a table exists, also if it cannot be seen but perhaps read. Raises UsageError."""
+    from google.api_core.exceptions import Forbidden, NotFound
+    from google.cloud.bigquery import DatasetReference
+
+    name = TableName.parse(uri)
+    with errors_of(uri):
+        reference = DatasetReference(name.project, name.dataset).table(name.table)
+        try:
+            client = query_client(settings.project or name.project)
+            client.get_table(reference, retry=patience(), timeout=CALL_SECONDS)
+        except NotFound:
+            return False
+        except Forbidden:
+            return True
+        return True
+
+
 @dataclass(frozen=True)
 class Query:
     """A query that was found to be one SELECT, and what is known before it runs.
 
-    `identity` changes with its rows; it is None if that cannot be known.
+    `identity` changes with its rows; it is None if that cannot be known. `parameters` are the days that it names.
     """
 
     text: str
     processed_bytes: int
     identity: str | None
+    parameters: Mapping[str, date] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
         """The URI of its rows, whose table has another name each time."""
-        return f"{SCHEME}query/{hashlib.sha256(self.text.strip().encode()).hexdigest()[:16]}"
+        days = "".join(f"\n@{name} {day.isoformat()}" for name, day in self.parameters.items())
+        return f"{SCHEME}query/{hashlib.sha256((self.text.strip() + days).encode()).hexdigest()[:16]}"
 
 
 def check_query(text: str, settings: Settings) -> Query:
     """Look at a query, which costs nothing. Raises UsageError, also if it is not one SELECT."""
-    known = dry_run(text, settings.project)
+    parameters = settings.dates.parameters(text)
+    known = dry_run(text, settings.project, parameters)
     with errors_of("--query"):
-        identity = None if known.tables is None else identity_of_query(text, known.tables, settings.project)
-    return Query(text, known.processed_bytes, identity)
+        tables = known.tables
+        identity = None if tables is None else identity_of_query(text, tables, settings.project, parameters)
+    return Query(text, known.processed_bytes, identity, parameters)
 
 
 def open_query(
     query: Query, settings: Settings, declared: Mapping[str, Kind], waiting: Waiting | None = None
 ) -> BigQueryTable:
     """Run a query, which costs, and open the table with its rows; see `run_query`. Raises UsageError and DataError."""
-    name = run_query(query.text, settings.project, waiting)
+    name = run_query(query.text, settings.project, waiting, query.parameters)
     return _open(query.uri, name, query.identity, settings, declared)
 
 
