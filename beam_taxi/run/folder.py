@@ -39,7 +39,7 @@ VALIDATION = "validation.json"
 PROFILE = "profile.json"
 """Counts of every column, by split and slice."""
 
-REPORT, JUNIT = "report.html", "junit.xml"
+REPORT, JUNIT, OPENLINEAGE = "report.html", "junit.xml", "openlineage.ndjson"
 """Rendered from the manifest and the artifacts, so the manifest does not list them."""
 
 
