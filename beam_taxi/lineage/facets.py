@@ -54,7 +54,7 @@ class TestExecution:
 class Tests(Facet):
     """The tests of a run, whatever dataset they are about."""
 
-    SCHEMA: ClassVar[str] = "1-0-0/TestRunFacet"
+    SCHEMA: ClassVar[str] = "1-0-1/TestRunFacet"
     tests: tuple[TestExecution, ...]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from beam_taxi import storage
 from beam_taxi.lineage.naming import DatasetName, dataset_name, to_uri
 from beam_taxi.run.manifest import FeatureEntry, InputEntry, RunManifest
 
 _TABLES = "bq://"
+_WILDCARD = re.compile(r"[*?[{]")
 _TYPES = {"INT": "long", "FLOAT": "float", "STRING": "string"}
 """Types of features by the names that readers of lineage know."""
 
@@ -67,27 +70,53 @@ def inputs_of(manifest: RunManifest) -> tuple[Input, ...]:
 
     Files that a pattern or a folder names are one dataset: the folder above the first wildcard.
     """
-    given = _given(manifest.settings.input)
+    given = [_Given(pattern) for pattern in manifest.settings.input]
     grouped: dict[str, list[InputEntry]] = {}
     for entry in manifest.inputs:
         grouped.setdefault(_uri_of(entry.uri, given), []).append(entry)
     return tuple(Input(uri, tuple(entries)) for uri, entries in grouped.items())
 
 
-def _given(patterns: Iterable[str]) -> list[str]:
-    """Return what patterns start with, up to the last slash before a wildcard; the longest first."""
-    absolute = [one if one.startswith(_TABLES) else storage.absolute(one) for one in patterns]
-    folders = [one[: found.start()].rpartition("/")[0] for one in absolute if (found := re.search(r"[*?[{]", one))]
-    return sorted({*absolute, *folders}, key=lambda one: (-len(one), one))
+class _Given:
+    """A path or pattern that was given as an input, and what is the same in all files that it names."""
+
+    def __init__(self, pattern: str) -> None:
+        is_local = not storage.is_remote(pattern)
+        if is_local and not pattern.startswith(("/", "file://")):
+            # The folder that a relative path starts from is not in the manifest.
+            self._parts = [part for part in os.path.normpath(pattern).split("/") if part not in (".", "..")]
+        else:
+            self._parts = []
+        self._whole = storage.absolute(pattern) if is_local else pattern
+        wildcard = _WILDCARD.search(self._whole)
+        self._fixed = self._whole if wildcard is None else self._whole[: wildcard.start()].rpartition("/")[0]
+
+    def dataset_of(self, uri: str) -> str | None:
+        """Return the URI of the dataset that a file is or belongs to, None if this does not name the file."""
+        if self._parts:
+            return self._from_relative(uri.split("/"))
+        if uri == self._whole:
+            return uri
+        return self._fixed if uri.startswith(f"{self._fixed.rstrip('/')}/") else None
+
+    def _from_relative(self, parts: Sequence[str]) -> str | None:
+        """Look for the path at the end of a file's, and then before: it may name a folder above."""
+        count = len(self._parts)
+        fixed = next((n for n, part in enumerate(self._parts) if _WILDCARD.search(part)), count)
+        for start in range(len(parts) - count, 0, -1):
+            found = parts[start : start + count]
+            if found == self._parts:
+                return "/".join(parts[: start + count])
+            if all(map(fnmatchcase, found, self._parts)):
+                return "/".join(parts[: start + fixed])
+        return None
 
 
-def _uri_of(uri: str, given: Iterable[str]) -> str:
+def _uri_of(uri: str, given: Iterable[_Given]) -> str:
     """Return the URI of the dataset that a file or table is or belongs to."""
-    for one in given:
-        if uri == one or uri.startswith(f"{one.rstrip('/')}/"):
-            return one
-    # A relative path in the manifest of a run that was launched in another folder, or a query.
-    return uri if uri.startswith(_TABLES) else uri.rpartition("/")[0]
+    found = [one for one in (pattern.dataset_of(uri) for pattern in given) if one is not None]
+    # The rows of a query have no name that was given, nor has the folder `.`.
+    return max(found, key=len, default=uri if uri.startswith(_TABLES) else uri.rpartition("/")[0])
 
 
 def stored_columns(manifest: RunManifest, entries: Iterable[InputEntry]) -> list[str]:

@@ -26,6 +26,7 @@ def _metrics(rows: int, one: FeatureProfile) -> ColumnMetrics:
 
 def metrics_of_all(datasets: Sequence[DatasetProfile]) -> dict[str, ColumnMetrics]:
     """Return the metrics of the columns of all splits together; what cannot be merged exactly is left out."""
+    datasets = [one for one in datasets if one.rows]
     if len(datasets) == 1:
         return metrics_of(datasets[0])
     parts: dict[str, list[ColumnMetrics]] = {}
@@ -90,7 +91,7 @@ def _name(one: Result) -> str:
 
 
 def _severity(one: Result, summary: Summary) -> str:
-    """Return whether a result of this kind refuses the data, or would if it failed."""
+    """Return `error` if a failure of this kind refuses the data."""
     if NOTHING in summary.fail_on:
         return _WARN
     refuses = WARNINGS in summary.fail_on or (one.kind in summary.fail_on and one.outcome != WARNED)
