@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
+from beam_taxi.launch.mlflow_log import MlflowLog
 from beam_taxi.launch.outcome import Cancelled, Done, Outcome, Unknown, consequence
 from beam_taxi.run.manifest import RunManifest
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class RunLineage:
-    """Posts start and end of a run to where OPENLINEAGE_URL says, or nothing.
+    """Posts start and end of a run to where OPENLINEAGE_URL says, and logs it in MLflow, or nothing.
 
     What cannot be posted is told in one line, once.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._mlflow = MlflowLog(console)
         self._events: RunEvents | None = None
         self._posting: Posting | None = None
         self._has_warned = False
@@ -43,6 +45,7 @@ class RunLineage:
 
     def start(self, planned: RunManifest) -> None:
         """Begin to post the start of a run, which goes on in the meantime."""
+        self._mlflow.start(planned)
         if self._receiver is None:
             return
         from beam_taxi.lineage.openlineage import RunEvents
@@ -64,9 +67,10 @@ class RunLineage:
     def end(self, outcome: Outcome, on_worker: bool) -> None:
         """Post the end that an outcome is, unless a worker has posted it; what is unknown is no end."""
         self.settle()
-        if self._events is None or isinstance(outcome, Unknown) or (on_worker and isinstance(outcome, Done)):
-            return
-        self._post_end(self._events, outcome)
+        is_posted = on_worker and isinstance(outcome, Done)
+        if self._events is not None and not isinstance(outcome, Unknown) and not is_posted:
+            self._post_end(self._events, outcome)
+        self._mlflow.end(outcome)
 
     def cached(self, earlier: RunManifest) -> None:
         """Post that the run is complete, with the files of an earlier one."""
@@ -78,6 +82,7 @@ class RunLineage:
                 self._receiver.post(self._events.completed(now(), earlier).to_json_line().encode())
             except BeamTaxiError as error:
                 self._warn("the end of the run", error)
+        self._mlflow.cached(earlier)
 
     def _post_end(self, events: RunEvents, outcome: Outcome) -> None:
         from beam_taxi import storage
