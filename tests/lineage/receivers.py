@@ -45,6 +45,13 @@ class _Receiver(BaseHTTPRequestHandler):
         log.requests.append((self.path, self.headers["Content-Type"], self.headers["Authorization"]))
         log.bodies.append(body)
         log.events.append(event)
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        log = self.log
         if log.status == HANGS:
             log.released.wait()
         elif log.status == CRAWLS:
