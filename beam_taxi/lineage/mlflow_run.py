@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -59,7 +60,9 @@ class Dataset:
 def check_installed() -> None:
     """Raise UsageError if MLflow is not installed; nothing is imported."""
     if find_spec("mlflow") is None:
-        raise UsageError(f"{TRACKING_URI} needs another package: pip install 'mlflow-skinny>=3,<4'")
+        # Without this, pip would replace protobuf by one with which TensorFlow Data Validation does not work.
+        kept = f"'protobuf=={version('protobuf')}'"
+        raise UsageError(f"{TRACKING_URI} needs another package: pip install 'mlflow-skinny>=3,<4' {kept}")
 
 
 def log_run(manifest: RunManifest, status: str, message: str = "", results: RunManifest | None = None) -> None:

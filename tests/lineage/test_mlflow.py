@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -201,5 +202,5 @@ def test_without_mlflow_there_is_a_warning(
     launch(tmp_path)
     assert capsys.readouterr().err == (
         "beam_taxi: warning: the run is not logged in MLflow: MLFLOW_TRACKING_URI needs another package: "
-        "pip install 'mlflow-skinny>=3,<4'\n"
+        f"pip install 'mlflow-skinny>=3,<4' 'protobuf=={version('protobuf')}'\n"
     )
