@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from threading import Thread
 from urllib.parse import urljoin, urlsplit
@@ -46,8 +45,12 @@ class Receiver:
         import requests
 
         headers = {"Content-Type": "application/json"}
-        if os.environ.get(API_KEY):
-            headers["Authorization"] = f"Bearer {os.environ[API_KEY]}"
+        key = os.environ.get(API_KEY, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            # An error of the library would show it.
+            raise BeamTaxiError(f"{API_KEY}: must be one line of ASCII")
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         try:
             # Nothing is sent elsewhere, and what the answer says is not read.
             limits = (CONNECT_SECONDS, ANSWER_SECONDS)
@@ -73,22 +76,28 @@ class Posting:
         import requests  # noqa: F401
 
         self._receiver = receiver
-        self._done: Future[None] = Future()
+        self._error: Exception | None = None
         self._deadline = time.monotonic() + LIMIT_SECONDS
-        Thread(target=self._send, args=(event,), daemon=True).start()
+        self._thread = Thread(target=self._send, args=(event,), daemon=True)
+        self._thread.start()
 
     def wait(self) -> None:
-        """Wait until the event is posted. Raises BeamTaxiError if it was not, or not within the limit."""
-        if not wait([self._done], max(0.0, self._deadline - time.monotonic())).done:
+        """Wait until the event is posted, and the thread has ended, since a process with threads cannot be forked.
+
+        Raises BeamTaxiError if it was not posted, or not within the limit.
+        """
+        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        if self._thread.is_alive():
             raise _too_slow(self._receiver.url, LIMIT_SECONDS)
-        self._done.result()
+        if self._error is not None:
+            raise self._error
 
     def _send(self, event: bytes) -> None:
         try:
             self._receiver.send(event)
-            self._done.set_result(None)
-        except BaseException as error:
-            self._done.set_exception(error)
+        # It is raised where the event is waited for.
+        except Exception as error:
+            self._error = error
 
 
 def receiver_of(variables: Mapping[str, str]) -> Receiver | None:

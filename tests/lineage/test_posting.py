@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from beam_taxi.cli.terminal import TerminalConsole
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.outcome import Unknown
 from beam_taxi.launch.record import RunRecord
 from beam_taxi.lineage import receiver
@@ -224,6 +225,20 @@ def test_an_event_that_cannot_be_made_fails_no_run(
     assert "warning: the end of the run was not posted to OpenLineage: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("status", [201, HANGS])
+def test_the_start_leaves_no_thread(monkeypatch: pytest.MonkeyPatch, status: int):
+    """A process with threads cannot be forked."""
+    monkeypatch.setattr(receiver, "ANSWER_SECONDS", 0.2)
+    with receiving(status) as log:
+        monkeypatch.setenv("OPENLINEAGE_URL", log.url)
+        record = RunRecord(None, "r", TerminalConsole(as_json=False))
+        before = set(threading.enumerate())
+        record.start(replace(runs.planned("r"), started="2026-01-02T03:04:05Z"), "FnApiRunner", True, "token")
+        (thread,) = (one for one in set(threading.enumerate()) - before if "_send" in one.name)
+        record.lineage.settle()
+        assert not thread.is_alive()
+
+
 URL = "http://h:5000"
 SETTINGS: dict[str, tuple[dict[str, str], str | None]] = {
     "none": ({}, None),
@@ -269,3 +284,12 @@ def test_the_key_is_not_in_the_job(monkeypatch: pytest.MonkeyPatch):
     found = receiver_of({**os.environ, "OPENLINEAGE_URL": URL})
     assert b"s3cr3t" not in pickle.dumps(found)
     assert pickle.loads(pickle.dumps(found)) == found
+
+
+@pytest.mark.parametrize("key", ["s3cr3t\nX-Other: 1", "s3cr3t\u00e4"])
+def test_a_wrong_key_is_not_shown(key: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", key)
+    with receiving() as log, pytest.raises(BeamTaxiError) as error:
+        Receiver(log.url).post(b"{}")
+    assert str(error.value) == "OPENLINEAGE_API_KEY: must be one line of ASCII"
+    assert log.events == []
