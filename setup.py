@@ -58,6 +58,7 @@ setup(
     extras_require={
         # requirements-notebook.txt is its lock.
         "notebook": ["jupyterlab>=4.4,<5", "ipykernel>=6.29,<8"],
+        "mlflow": ["mlflow-skinny>=3,<4"],
     },
     entry_points={"console_scripts": ["beam-taxi = beam_taxi.cli:command"]},
 )

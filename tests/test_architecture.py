@@ -12,7 +12,7 @@ import beam_taxi
 PACKAGE = Path(beam_taxi.__file__).parent
 PURE = {"counters", "dates", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
 GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
-READERS = {"metadata", "report", "validation", "statistics"}
+READERS = {"lineage", "metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "counters": set(),
@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},
+    "lineage": {"errors", "run", "settings", "storage"},
     "report": PURE - {"progress", "counters"} | {"statistics", "validation"},
     "launch": PURE | GRAPH | READERS,
     "cli": PURE | GRAPH | READERS | {"launch", "samples"},
@@ -45,6 +46,7 @@ FORMER_COMMANDS = {*((f"{name}.py",) for name in FORMER_MODULES), ("report", "__
 ONLY_IN = {
     "apache_beam": {"transforms", "pipeline", "launch", "storage", "cli"},
     "ml_metadata": {"metadata"},
+    "mlflow": {"lineage", "launch"},
     "google.cloud": {"storage", "sources", "launch"},
     "IPython": set(),
 }

@@ -55,7 +55,7 @@ def check_files(folder: Path) -> None:
     """Every file is named by the manifest, with its size and hash."""
     named = {folder / path: file for path, file in read_manifest(str(folder)).named_files().items()}
     found = {path for path in folder.rglob("*") if path.is_file()}
-    assert found == {*named, folder / "manifest.json", folder / "report.html"}
+    assert found == {*named, *(folder / name for name in ("manifest.json", "report.html", "openlineage.ndjson"))}
     for path, file in named.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
 
@@ -179,6 +179,7 @@ def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
         "schema",
         "profile.json",
         "report.html",
+        "openlineage.ndjson",
         "manifest.json",
     }
     assert statistics_of(folder, "all").num_examples == 4000

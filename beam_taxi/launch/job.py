@@ -71,6 +71,7 @@ def import_libraries() -> None:
     """Import what a job needs, which takes seconds."""
     # TFDV warns that IPython is missing; TensorFlow, from C++, that CUDA is.
     with silenced(), without_collection():
+        import beam_taxi.lineage.write
         import beam_taxi.pipeline
         import beam_taxi.report.write
         import beam_taxi.transforms.inform_reader  # noqa: F401
@@ -94,6 +95,7 @@ def run_job(
     import apache_beam as beam
 
     from beam_taxi import pipeline as graph
+    from beam_taxi.lineage.write import WriteEvents
     from beam_taxi.report.write import write_report
     from beam_taxi.transforms.inform_reader import InformReader
 
@@ -103,11 +105,17 @@ def run_job(
         with console.progress(plan.size) if runner.has_local_workers else nullcontext():
             pipeline = beam.Pipeline(options=options)
             manifest = graph.build(pipeline, plan, planned, runner.worker_versions())
-            readers = {"RenderReport": write_report, **_recorders(runner.launch)}
+            readers: dict[str, Callable[[RunManifest], None]] = {
+                "RenderReport": write_report,
+                "WriteLineage": WriteEvents(record.lineage.namespace, record.lineage.worker_receiver(runner.launch)),
+                **_recorders(runner.launch),
+            }
             for label, reader in readers.items():
                 _ = manifest | label >> InformReader(reader)
             runner.run(pipeline, console, record.launched)
 
+    # Its thread must have ended before workers are forked.
+    record.lineage.settle()
     with runner.workers(options), timings.part("run"):
         outcome = outcome_of(job, claim.folder, runner)
     if consequence(outcome).removes_folder:

@@ -1,4 +1,7 @@
-"""The record of a launch in ML Metadata: an unreachable store never stops or fails a run, and never loses one."""
+"""The record of a launch in ML Metadata, and what other systems are told of it.
+
+An unreachable store never stops or fails a run, and never loses one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.launched import LaunchedJob
+from beam_taxi.launch.lineage import RunLineage
 from beam_taxi.launch.outcome import Consequence, Done, Outcome, consequence
 from beam_taxi.metadata import waiting
 from beam_taxi.metadata.address import StoreAddress, StoreError
@@ -34,6 +38,7 @@ class RunRecord:
         self._claim = ""
         self._attempt: int | None = None
         self._may_be_started = False
+        self.lineage = RunLineage(console)
         self.job: LaunchedJob | None = None
         """The job outside this process, once it exists."""
 
@@ -43,18 +48,21 @@ class RunRecord:
         `planned` is the manifest as far as it is known before the run. `in_process` means that the run ends with this
         process; `claim` is the token of its folder.
         """
-        if self._store is None:
-            return
+        if self._store is not None:
+            self._start(planned, self._store, runner, in_process, claim)
+        self.lineage.start(planned)
+
+    def _start(self, planned: RunManifest, store: StoreAddress, runner: str, in_process: bool, claim: str) -> None:
         from beam_taxi.metadata import recorder
 
         self._claim = claim
         # An interrupt may come just before or just after the transaction.
         self._may_be_started = True
         try:
-            self._attempt = recorder.start(planned, self._store, runner, in_process, claim)
+            self._attempt = recorder.start(planned, store, runner, in_process, claim)
         except KeyboardInterrupt:
             # Who did not want to wait for the store does not want to wait for it again.
-            self._may_be_started = not waiting.has_stalled(self._store.uri)
+            self._may_be_started = not waiting.has_stalled(store.uri)
             raise
         except BeamTaxiError as error:
             # What a store that has stalled was sent may be stored nevertheless.
@@ -99,7 +107,9 @@ class RunRecord:
         from beam_taxi.metadata import recorder
 
         assert self._store is not None
-        return recorder.record_cached(planned, earlier, self._store, self._attempt)
+        ids = recorder.record_cached(planned, earlier, self._store, self._attempt)
+        self.lineage.cached(earlier)
+        return ids
 
     def end(self, outcome: Outcome, on_worker: bool) -> Mapping[str, int]:
         """Record the end that an outcome is; return the ids of a complete run.
@@ -108,13 +118,17 @@ class RunRecord:
         records the run later, and there are no ids. Raises BeamTaxiError if the store refuses a complete run, since its
         id is that of another. If a worker has recorded the run, the ids are those of that record.
         """
-        if self._store is None:
-            return {}
+        try:
+            return {} if self._store is None else self._end(outcome, self._store, on_worker)
+        finally:
+            self.lineage.end(outcome, on_worker)
+
+    def _end(self, outcome: Outcome, store: StoreAddress, on_worker: bool) -> Mapping[str, int]:
         if isinstance(outcome, Done):
-            return self._complete(outcome.manifest, self._store, on_worker)
+            return self._complete(outcome.manifest, store, on_worker)
         follows = consequence(outcome)
         if self._may_be_started:
-            self._abandon(follows, self._store)
+            self._abandon(follows, store)
         return {}
 
     def _complete(self, manifest: RunManifest, store: StoreAddress, on_worker: bool) -> Mapping[str, int]:

@@ -39,7 +39,7 @@ VALIDATION = "validation.json"
 PROFILE = "profile.json"
 """Counts of every column, by split and slice."""
 
-REPORT, JUNIT = "report.html", "junit.xml"
+REPORT, JUNIT, OPENLINEAGE = "report.html", "junit.xml", "openlineage.ndjson"
 """Rendered from the manifest and the artifacts, so the manifest does not list them."""
 
 PRUNED = "pruned.json"
@@ -48,7 +48,7 @@ PRUNED = "pruned.json"
 PLAN = "_plan"
 """A large plan of the input, for the workers. It stays, since a runner may execute the last step again."""
 
-_NOT_IN_MANIFEST = (REPORT, JUNIT, PLAN, storage.CLAIM)
+_NOT_IN_MANIFEST = (REPORT, JUNIT, OPENLINEAGE, PLAN, storage.CLAIM)
 
 
 def shard_path(split: str, index: int, count: int) -> str:

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from tests.cloud.bigquery_service import ROWS, Tables, serving
+from tests.lineage.specification import events_of
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +48,21 @@ def test_a_table_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
     kinds = {feature["name"]: feature["type"] for feature in manifest["features"]}
     assert kinds == {"company": "STRING", "fare": "FLOAT", "id": "INT", "start": "STRING"}
     assert sum(split["rows"] for split in manifest["splits"]) == ROWS
+    _, complete = events_of((tmp_path / "r" / "openlineage.ndjson").read_text())
+    (table,) = complete["inputs"]
+    assert (table["namespace"], table["name"]) == ("bigquery", "data.d.trips")
+    assert table["facets"]["datasetType"]["datasetType"] == "TABLE"
 
 
 def test_a_query_becomes_examples(bigquery: dict[str, str], tmp_path: Path):
     done = run(bigquery, tmp_path, "--query", "SELECT * FROM d.trips LIMIT 10")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "r" / "manifest.json").read_text())["inputs"][0]["rows"] == 10
+    start, complete = events_of((tmp_path / "r" / "openlineage.ndjson").read_text())
+    assert start["job"]["facets"]["sql"]["query"] == "SELECT * FROM d.trips LIMIT 10"
+    (source,) = complete["inputs"]
+    assert (source["namespace"], source["name"].partition("/")[0]) == ("bigquery", "query")
+    assert source["inputFacets"]["inputStatistics"]["rowCount"] == 10
 
 
 @pytest.mark.parametrize(

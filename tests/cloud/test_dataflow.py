@@ -92,7 +92,7 @@ def test_the_launch_and_the_job(google_cloud: GoogleCloud, bucket: storage.Bucke
     assert states(store) == {"COMPLETE"}
     manifest = json.loads(bucket.blob("out/job/manifest.json").download_as_bytes())
     assert sum(split["rows"] for split in manifest["splits"]) == 2
-    named = {*RunManifest.from_json(manifest).named_files(), "manifest.json", "report.html"}
+    named = {*RunManifest.from_json(manifest).named_files(), "manifest.json", "report.html", "openlineage.ndjson"}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/job/")} == {f"out/job/{path}" for path in named}
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import storage
 
-from beam_taxi.run.folder import MANIFEST, REPORT
+from beam_taxi.run.folder import MANIFEST, OPENLINEAGE, REPORT
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.storage import match
 from tests.cloud.conftest import GoogleCloud
@@ -40,7 +40,7 @@ def test_the_whole_job_while_the_service_is_away_at_times(
     manifest = RunManifest.from_json(json.loads(bucket.blob("out/whole/manifest.json").download_as_bytes()))
     assert sum(entry.rows for entry in manifest.inputs) == 4
     assert [entry.format for entry in manifest.inputs] == ["csv", "csv", "parquet"]
-    published = {f"out/whole/{path}" for path in (*manifest.named_files(), MANIFEST, REPORT)}
+    published = {f"out/whole/{path}" for path in (*manifest.named_files(), MANIFEST, REPORT, OPENLINEAGE)}
     assert {blob.name for blob in bucket.list_blobs(prefix="out/whole/")} == published
     report = [sys.executable, "-m", "beam_taxi.report", "gs://bucket/out/whole", "--out", str(tmp_path / "r.html")]
     subprocess.run(report, check=True, env=google_cloud.environment)

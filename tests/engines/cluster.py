@@ -15,7 +15,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from beam_taxi.run.folder import JUNIT, MANIFEST, REPORT, VALIDATION, RunFolder, read_manifest
+from beam_taxi.run.folder import JUNIT, MANIFEST, OPENLINEAGE, REPORT, VALIDATION, RunFolder, read_manifest
 
 ROOT = Path(__file__).parents[2]
 POOL = ["--environment_type", "EXTERNAL", "--environment_config", "127.0.0.1:50000"]
@@ -139,7 +139,7 @@ def contents(folder: Path) -> dict[str, Any]:
     named = read_manifest(str(folder)).named_files()
     of_validation = {JUNIT} if VALIDATION in named else set()
     found: dict[str, Any] = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    assert set(found) == {*named, MANIFEST, REPORT, *of_validation}
+    assert set(found) == {*named, MANIFEST, REPORT, OPENLINEAGE, *of_validation}
     held: dict[str, Any] = {n: path.read_bytes() for n, path in found.items() if path.suffix in (".gz", ".pbtxt")}
     if of_validation:
         held[VALIDATION] = RunFolder(str(folder)).read_validation().results

@@ -1,0 +1,116 @@
+"""What other systems are told of a launch: one that is away never fails a run, or holds it up for long."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.launch.console import Console
+from beam_taxi.launch.mlflow_log import MlflowLog
+from beam_taxi.launch.outcome import Cancelled, Done, Outcome, Unknown, consequence
+from beam_taxi.run.manifest import RunManifest
+
+if TYPE_CHECKING:
+    from beam_taxi.launch.options import Launch
+    from beam_taxi.lineage.openlineage import RunEvents
+    from beam_taxi.lineage.receiver import Posting, Receiver
+
+
+class RunLineage:
+    """Posts start and end of a run to where OPENLINEAGE_URL says, and logs it in MLflow, or nothing.
+
+    What cannot be posted is told in one line, once.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._mlflow = MlflowLog(console)
+        self._events: RunEvents | None = None
+        self._posting: Posting | None = None
+        self._has_warned = False
+        self._receiver = self._find_receiver()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the job."""
+        from beam_taxi.lineage.openlineage import DEFAULT_NAMESPACE
+        from beam_taxi.lineage.receiver import NAMESPACE
+
+        return os.environ.get(NAMESPACE, "").strip() or DEFAULT_NAMESPACE
+
+    def worker_receiver(self, launch: Launch) -> Receiver | None:
+        """Return where a worker posts the end of the run, None if the launcher does."""
+        return self._receiver if launch.options.records_on_worker else None
+
+    def start(self, planned: RunManifest) -> None:
+        """Begin to post the start of a run, which goes on in the meantime."""
+        self._mlflow.start(planned)
+        if self._receiver is None:
+            return
+        from beam_taxi.lineage.openlineage import RunEvents
+        from beam_taxi.lineage.receiver import Posting
+
+        self._events = RunEvents(planned, self.namespace)
+        self._posting = Posting(self._receiver, self._events.started().to_json_line().encode())
+
+    def settle(self) -> None:
+        """Wait, not for long, until the start is posted."""
+        posting, self._posting = self._posting, None
+        if posting is None:
+            return
+        try:
+            posting.wait()
+        except BeamTaxiError as error:
+            self._warn("the start of the run", error)
+
+    def end(self, outcome: Outcome, on_worker: bool) -> None:
+        """Post the end that an outcome is, unless a worker has posted it; what is unknown is no end."""
+        self.settle()
+        is_posted = on_worker and isinstance(outcome, Done)
+        if self._events is not None and not isinstance(outcome, Unknown) and not is_posted:
+            self._post_end(self._events, outcome)
+        self._mlflow.end(outcome)
+
+    def cached(self, earlier: RunManifest) -> None:
+        """Post that the run is complete, with the files of an earlier one."""
+        from beam_taxi.lineage.write import now
+
+        self.settle()
+        if self._events is not None and self._receiver is not None:
+            try:
+                self._receiver.post(self._events.completed(now(), earlier).to_json_line().encode())
+            except BeamTaxiError as error:
+                self._warn("the end of the run", error)
+        self._mlflow.cached(earlier)
+
+    def _post_end(self, events: RunEvents, outcome: Outcome) -> None:
+        from beam_taxi import storage
+        from beam_taxi.lineage.events import ABORT, FAIL
+        from beam_taxi.lineage.write import last_event, now
+        from beam_taxi.run.folder import OPENLINEAGE, RunFolder
+
+        assert self._receiver is not None
+        try:
+            if isinstance(outcome, Done):
+                event = last_event(storage.read_bytes(RunFolder(outcome.manifest.run_uri).uri_of(OPENLINEAGE)))
+            else:
+                type_ = ABORT if isinstance(outcome, Cancelled) else FAIL
+                event = events.ended_without_result(type_, now(), consequence(outcome).message).to_json_line().encode()
+            self._receiver.post(event)
+        except (BeamTaxiError, OSError) as error:
+            self._warn("the end of the run", error)
+
+    def _find_receiver(self) -> Receiver | None:
+        from beam_taxi.lineage.receiver import receiver_of
+
+        try:
+            return receiver_of(os.environ)
+        except UsageError as error:
+            self._warn("the run", error)
+            return None
+
+    def _warn(self, what: str, error: Exception) -> None:
+        if not self._has_warned:
+            self._console.warn(f"{what} was not posted to OpenLineage: {error}")
+        self._has_warned = True

@@ -1,0 +1,1 @@
+"""Lineage of a run in forms that other systems read: OpenLineage and MLflow."""
