@@ -10,7 +10,7 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-PURE = {"counters", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
+PURE = {"counters", "dialect", "errors", "example_formats", "flags", "progress", "settings", "storage", "run"}
 GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
 READERS = {"metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
@@ -22,9 +22,10 @@ ALLOWED: dict[str, set[str]] = {
     "dialect": {"errors", "flags"},
     "columns": {"errors", "flags"},
     "numerals": set(),
-    "settings": {"columns", "dialect", "errors", "flags"},
+    "example_formats": {"errors"},
+    "settings": {"columns", "dialect", "errors", "example_formats", "flags"},
     "storage": {"errors"},
-    "run": {"errors", "settings", "storage"},
+    "run": {"errors", "example_formats", "settings", "storage"},
     "sources": {"columns", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import DataError, UsageError
+from beam_taxi.example_formats import FORMATS, check_installed
 from beam_taxi.launch.claim import check_free
 from beam_taxi.launch.command import check_text
 from beam_taxi.launch.folders import check_output, check_temporary_files
@@ -63,7 +64,12 @@ def look(
         if claim is None:
             check_free(RunFolder(settings.run_uri), runner.launch.store)
 
-    checks = [*_checks_of(runner), _check("temporary files", check_temporary_files), _check("output", output)]
+    checks = [
+        *_checks_of(runner),
+        *_checks_of_format(settings),
+        _check("temporary files", check_temporary_files),
+        _check("output", output),
+    ]
     if claim is not None and not any(check.fault for check in checks):
         checks[-1] = _check("output", claim)
         if checks[-1].fault:
@@ -137,6 +143,12 @@ def _checks_of(runner: Runner) -> Iterator[Check]:
         yield from runner.checks()
     except OSError as error:
         yield Check("runner", str(as_fault(error)))
+
+
+def _checks_of_format(settings: Settings) -> Iterator[Check]:
+    """Check what the format of the Examples needs, if it needs anything."""
+    if FORMATS[settings.example_format].package:
+        yield _check("example format", partial(check_installed, settings.example_format))
 
 
 def _checks_of_data(runner: Runner, inputs: _Inputs) -> Iterator[Check]:
