@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},
     "report": PURE - {"progress", "counters"} | {"statistics", "validation"},
+    "readers": {"errors", "example_formats", "run", "schemas", "statistics", "storage", "tfexample"},
     "launch": PURE | GRAPH | READERS,
     "cli": PURE | GRAPH | READERS | {"launch", "samples"},
     "main": {"cli", "launch"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
 from isal import igzip
@@ -20,7 +20,8 @@ class _TFRecordGzip(ShardFormat):
         return TFRecordGzipWriter(file, level)
 
     def records(self, file: BinaryIO, start: int, stop: int) -> Iterator[Sequence[bytes]]:
-        return records_in(cast(Readable, igzip.open(file))  # type: ignore[no-untyped-call], start, stop)
+        stream: Readable = igzip.open(file)  # type: ignore[no-untyped-call]
+        return records_in(stream, start, stop)
 
 
 def records_in(stream: Readable, start: int, stop: int) -> Iterator[Sequence[bytes]]:
