@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"columns", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
-    "schemas": {"errors", "run", "statistics", "storage"},
+    "schemas": {"errors", "example_formats", "run", "statistics", "storage"},
     "validation": {"errors", "run", "schemas", "settings", "sources", "statistics", "tfexample"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},

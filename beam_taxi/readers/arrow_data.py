@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from beam_taxi.readers.columns import Columns
-from beam_taxi.readers.features import Feature
 from beam_taxi.readers.shards import PartReader, Shard, Share, parts_of
+from beam_taxi.schemas.features import Feature
 
 
 def reader(

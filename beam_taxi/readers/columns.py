@@ -12,7 +12,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from beam_taxi.errors import DataError, one_line
-from beam_taxi.readers.features import Feature, Type
+from beam_taxi.schemas.features import Feature, Type
 from beam_taxi.tfexample.batches import to_list_columns
 
 _NUMBERS = {Type.INT: pa.int64(), Type.FLOAT: pa.float32()}

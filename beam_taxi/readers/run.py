@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.readers.features import Default, Feature, check_defaults, features_of
+from beam_taxi.readers.defaults import Default, check_defaults
 from beam_taxi.readers.shards import PartReader, Shard, Share, check_shards
 from beam_taxi.run.folder import EXAMPLES, MANIFEST, SCHEMA, SCHEMA_PATH, RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
+from beam_taxi.schemas.features import Feature, features_of
 from beam_taxi.schemas.read import read_schema
 from beam_taxi.statistics.read import AnyStatistics, statistics_of_run
 

@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from beam_taxi import storage
 from beam_taxi.example_formats import TFRECORD_GZIP
-from beam_taxi.readers.features import Default, Feature, Type
+from beam_taxi.readers.defaults import Default
 from beam_taxi.readers.shards import Part, PartReader, Shard, Share, parts_of, shuffled
+from beam_taxi.schemas.features import Feature, Type
 
 _TYPES = {Type.INT: tf.int64, Type.FLOAT: tf.float32, Type.BYTES: tf.string}
 _NATIVE = {TFRECORD_GZIP: "GZIP", "tfrecord": ""}

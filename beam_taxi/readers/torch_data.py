@@ -15,9 +15,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from beam_taxi.errors import DataError
 from beam_taxi.readers.columns import Columns
-from beam_taxi.readers.features import Default, Feature
+from beam_taxi.readers.defaults import Default
 from beam_taxi.readers.shards import Part, PartReader, Shard, Share, parts_of, shuffled
 from beam_taxi.readers.shuffle import interleave, rebatch, shuffle
+from beam_taxi.schemas.features import Feature
 
 Value: TypeAlias = "torch.Tensor | str | bytes | list[Value]"
 Element: TypeAlias = "dict[str, Value]"

@@ -11,6 +11,9 @@ import pyarrow as pa
 Decode = Callable[[Sequence[bytes]], pa.RecordBatch]
 """Turns serialized Examples into columns."""
 
+_DECODED_ROWS = 512
+"""Examples that are decoded at once: the decoder takes longer for each of many."""
+
 
 class Hash(Protocol):
     """A hash of hashlib."""
@@ -87,4 +90,6 @@ class ShardFormat(ABC):
 
     def batches(self, file: BinaryIO, start: int, stop: int, decode: Decode) -> Iterator[pa.RecordBatch]:
         """Yield the same rows as columns of lists or of values, some at a time."""
-        return map(decode, self.records(file, start, stop))
+        for records in self.records(file, start, stop):
+            for first in range(0, len(records), _DECODED_ROWS):
+                yield decode(records[first : first + _DECODED_ROWS])

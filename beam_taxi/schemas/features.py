@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2
-
-from beam_taxi.errors import UsageError
-
-Default: TypeAlias = "int | float | str | bytes"
-"""What stands for a missing value."""
 
 _LEFT_OUT = (schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEPRECATED, schema_pb2.DISABLED)
 """Stages of features that need not be in the data, as in TFX."""
@@ -70,23 +63,3 @@ def _shape(feature: schema_pb2.Feature) -> tuple[int, ...] | None:
     if least != most or most < 1:
         return None
     return () if most == 1 else (most,)
-
-
-def check_defaults(features: Sequence[Feature], defaults: Mapping[str, Default]) -> None:
-    """Raise UsageError if a default is not that of a feature with one value, or of another type."""
-    known = {feature.name: feature for feature in features}
-    for name, value in defaults.items():
-        if name not in known:
-            raise UsageError(f"defaults: no feature {name!r}; there are {', '.join(sorted(known))}")
-        feature = known[name]
-        if feature.shape != ():
-            raise UsageError(f"defaults: feature {name!r} does not have one value in each row")
-        if not isinstance(value, _PYTHON_TYPES[feature.type]) or isinstance(value, bool):
-            raise UsageError(f"defaults: {value!r} of feature {name!r} is not of type {feature.type.value}")
-
-
-_PYTHON_TYPES: dict[Type, tuple[type, ...]] = {
-    Type.INT: (numbers.Integral,),
-    Type.FLOAT: (numbers.Real,),
-    Type.BYTES: (str, bytes),
-}
