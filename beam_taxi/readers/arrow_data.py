@@ -12,9 +12,9 @@ from beam_taxi.schemas.features import Feature
 
 
 def reader(
-    reads: PartReader, shards: Sequence[Shard], share: Share, features: Sequence[Feature], strings: bool
+    reads: PartReader, shards: Sequence[Shard], share: Share, features: Sequence[Feature], binary: frozenset[str]
 ) -> pa.RecordBatchReader:
     """Return the rows of a share as a stream, in order."""
-    columns = Columns(features, strings)
+    columns = Columns(features, binary)
     batches = (columns.of(batch) for part in parts_of(shards, share) for batch in reads.batches(part, columns.decode))
     return pa.RecordBatchReader.from_batches(columns.schema, batches)

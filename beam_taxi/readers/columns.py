@@ -23,16 +23,16 @@ class Columns:
     """Turns stored rows into columns of the features.
 
     A feature that has one value in each row that has it is a column of values, others are columns of lists; null is a
-    missing feature. `strings` says whether BYTES are strings or bytes.
+    missing feature. BYTES are text in UTF-8, but for those of the names in `binary`.
     """
 
     features: Sequence[Feature]
-    strings: bool = True
+    binary: frozenset[str] = frozenset()
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the columns."""
-        return pa.schema([(one.name, _type_of(one, self.strings)) for one in self.features])
+        return pa.schema([(one.name, _type_of(one, one.name in self.binary)) for one in self.features])
 
     @cached_property
     def _decoder(self) -> Any:
@@ -59,8 +59,8 @@ class Columns:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
-def _type_of(feature: Feature, strings: bool) -> pa.DataType:
-    value = _NUMBERS.get(feature.type, pa.string() if strings else pa.binary())
+def _type_of(feature: Feature, is_binary: bool) -> pa.DataType:
+    value = _NUMBERS.get(feature.type, pa.binary() if is_binary else pa.string())
     return value if feature.shape == () else pa.list_(value)
 
 
@@ -87,5 +87,5 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
         return column if column.type == field.type else column.cast(field.type)
     except pa.ArrowInvalid as error:
         reason = one_line(error)
-        hint = "; pass strings=False to read it as bytes" if "UTF8" in reason else ""
+        hint = f"; pass binary=[{field.name!r}] to read it as bytes" if "UTF8" in reason else ""
         raise DataError(f"feature {field.name!r} cannot be read as {field.type}: {reason}{hint}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
-from beam_taxi.readers.defaults import Default, check_defaults
+from beam_taxi.readers.options import Default, check_binary, check_defaults
 from beam_taxi.readers.shards import PartReader, Shard, Share, check_shards
 from beam_taxi.run.folder import EXAMPLES, MANIFEST, SCHEMA, SCHEMA_PATH, RunFolder, read_manifest
 from beam_taxi.run.manifest import RunManifest
@@ -122,9 +122,9 @@ class Run:
         shard: tuple[int, int] | None = None,
         defaults: Mapping[str, Default] = NO_DEFAULTS,
         drop_remainder: bool = False,
-        strings: bool = True,
+        binary: Collection[str] = (),
     ) -> TorchDataset:
-        """Return a split as an IterableDataset of dicts of tensors; values of BYTES are Python strings.
+        """Return a split as an IterableDataset of dicts of tensors; values of BYTES are `str` or `bytes`.
 
         The workers of a DataLoader share the rows, and so do the ranks of `torch.distributed` if it is initialized when
         rows are read. The arguments are those of `tf`, except for:
@@ -134,7 +134,7 @@ class Run:
                 `DataLoader(dataset, batch_size=None)`.
             shuffle: As in `tf`. The order depends on the seed, the epoch (`set_epoch`), the shard and the worker.
             shard: Number of this process and number of processes, in place of the rank.
-            strings: Whether BYTES are `str`; False for `bytes`.
+            binary: As in `arrow`.
 
         Raises:
             UsageError: PyTorch is not installed, or as in `tf`.
@@ -145,21 +145,23 @@ class Run:
         from beam_taxi.readers.torch_data import Elements, TorchDataset
 
         check_defaults(self.features, defaults)
-        elements = Elements(self.features, defaults, strings, batch_size, drop_remainder)
+        elements = Elements(self.features, defaults, check_binary(self.features, binary), batch_size, drop_remainder)
         return TorchDataset(
             self._reader, self._shards(split), elements, shuffle, seed, None if shard is None else Share(*shard)
         )
 
-    def arrow(self, split: str, *, shard: tuple[int, int] = (0, 1), strings: bool = True) -> pa.RecordBatchReader:
+    def arrow(
+        self, split: str, *, shard: tuple[int, int] = (0, 1), binary: Collection[str] = ()
+    ) -> pa.RecordBatchReader:
         """Return a split as a stream of record batches, in the order of the run, in bounded memory.
 
-        INT is int64, FLOAT float32, and BYTES string, or binary without `strings`. A feature with one value is a column
+        INT is int64, FLOAT float32, and BYTES string or binary. A feature with one value is a column
         of values, others are columns of lists; null is a missing feature.
 
         Args:
             split: Name of the split.
             shard: As in `tf`.
-            strings: Whether BYTES are strings, which must be UTF-8 then.
+            binary: Names of the features whose BYTES are not text in UTF-8.
 
         Raises:
             UsageError: As in `tf`.
@@ -167,7 +169,9 @@ class Run:
         """
         from beam_taxi.readers.arrow_data import reader
 
-        return reader(self._reader, self._shards(split), Share(*shard), self.features, strings)
+        return reader(
+            self._reader, self._shards(split), Share(*shard), self.features, check_binary(self.features, binary)
+        )
 
     @property
     def _reader(self) -> PartReader:

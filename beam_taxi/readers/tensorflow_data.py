@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from beam_taxi import storage
 from beam_taxi.example_formats import TFRECORD_GZIP
-from beam_taxi.readers.defaults import Default
+from beam_taxi.readers.options import Default
 from beam_taxi.readers.shards import Part, PartReader, Shard, Share, parts_of, shuffled
 from beam_taxi.schemas.features import Feature, Type
 

@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from beam_taxi.errors import DataError
 from beam_taxi.readers.columns import Columns
-from beam_taxi.readers.defaults import Default
+from beam_taxi.readers.options import Default
 from beam_taxi.readers.shards import Part, PartReader, Shard, Share, parts_of, shuffled
 from beam_taxi.readers.shuffle import interleave, rebatch, shuffle
 from beam_taxi.schemas.features import Feature
@@ -30,7 +30,7 @@ class Elements:
 
     features: Sequence[Feature]
     defaults: Mapping[str, Default]
-    strings: bool
+    binary: frozenset[str]
     batch_size: int | None
     drop_remainder: bool
 
@@ -116,7 +116,7 @@ class TorchDataset(IterableDataset):
         """Yield the rows of the share in their order."""
         share, epoch = self._own_share(), int(self._epoch)
         shards = shuffled(self._shards, self._seed, epoch) if self._buffer else self._shards
-        columns = Columns(self._elements.features, self._elements.strings)
+        columns = Columns(self._elements.features, self._elements.binary)
 
         def read(part: Part) -> Iterator[pa.RecordBatch]:
             return map(columns.of, self._reader.batches(part, columns.decode))
