@@ -19,11 +19,12 @@ from importlib.util import find_spec
 import tensorflow as tf
 
 import beam_taxi
+from beam_taxi.readers import Run
 
 BATCH = 256
 
 
-def contenders(run: beam_taxi.readers.Run, split: str) -> dict[str, Callable[[], int]]:
+def contenders(run: Run, split: str) -> dict[str, Callable[[], int]]:
     """Return what is measured, by name: each reads the whole split and returns the number of its rows."""
     files = sorted(
         f"{run.uri}/examples/{file.path}" for file in run.manifest.artifacts["examples"].files if file.split == split

@@ -21,7 +21,7 @@ unpack_torch() {
     apt-get -o Dir::Cache::archives="$PWD/$folder/debs" install -q=2 -y --download-only --no-install-recommends python3-torch
     for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$folder/root"; done
     rm -rf "$folder/debs"
-    mv "$folder/root/usr/lib/python3/dist-packages/torch" "$folder/python/torch"
+    ln -s ../root/usr/lib/python3/dist-packages/torch "$folder/python/torch"
     find "$folder/root" -name '*.so*' -not -path '*python3*' -printf '%h\n' | sort -u | sed "s|^$folder|.readers/torch|" >"$folder/libraries"
 }
 
