@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fetch a library that the tests of beam_taxi.open_run need into .readers: TensorFlow Datasets from PyPI, or Debian's build of
-# PyTorch, which is for the CPU and a third as large as that of PyPI. Nothing is installed.
-# Usage: scripts/readers/fetch.sh tfds|torch        Needs .venv; torch: Debian, root, and its Python's version in .venv
+# Fetch a library that the tests of beam_taxi.open_run need into .readers: TensorFlow Datasets or Grain from PyPI, or Debian's
+# build of PyTorch, which is for the CPU and a fraction of the size of that of PyPI. Nothing is installed.
+# Usage: scripts/readers/fetch.sh tfds|grain|torch        Needs .venv; torch: Debian, root, and its Python's version in .venv
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -10,6 +10,15 @@ TFDS=(
     immutabledict==4.3.1 promise==2.3 simple-parsing==0.1.9 docstring-parser==0.18.0 toml==0.10.2 tqdm==4.70.1 attrs==26.1.0
     einops==0.8.2 termcolor==3.3.0
 )
+# With the protobuf that Grain needs, which is newer than that of requirements.txt.
+GRAIN=(grain==0.2.18 array-record==0.8.6 etils==1.13.0 fsspec==2026.9.0 zipp==4.1.2 cloudpickle==3.1.3 portpicker==1.6.0 protobuf==7.36.2)
+
+# Install packages into a folder of their own, without what they require.
+install_into() {
+    local uv
+    uv=$(command -v uv || echo .venv-uv/bin/uv)
+    "$uv" pip install -q --python "${PYTHON:-.venv/bin/python}" --no-deps --target "$1" "${@:2}"
+}
 
 die() { printf 'readers: %s\n' "$*" >&2; exit 2; }
 
@@ -28,15 +37,14 @@ unpack_torch() {
 name=${1-}
 target=.readers/$name
 case "$name" in
-    tfds | torch) if [ -d "$target" ]; then exit 0; fi ;;
-    *) die "unknown library '$name': tfds or torch" ;;
+    tfds | grain | torch) if [ -d "$target" ]; then exit 0; fi ;;
+    *) die "unknown library '$name': tfds, grain or torch" ;;
 esac
 rm -rf "$target.part"
 mkdir -p "$target.part"
 case "$name" in
-    tfds)
-        uv=$(command -v uv || echo .venv-uv/bin/uv)
-        "$uv" pip install -q --python "${PYTHON:-.venv/bin/python}" --no-deps --target "$target.part/python" "${TFDS[@]}" ;;
+    tfds) install_into "$target.part/python" "${TFDS[@]}" ;;
+    grain) install_into "$target.part/python" "${GRAIN[@]}" ;;
     torch)
         command -v apt-get >/dev/null || die "no apt-get found: pip install torch, and run the tests of the readers with it"
         unpack_torch "$target.part" ;;

@@ -116,9 +116,8 @@ def fetched(name: str) -> dict[str, str]:
     return environment
 
 
-def python(environment: dict[str, str], script: str, *arguments: str) -> str:
-    """Run a script of this folder, and return what it prints."""
-    path = Path(__file__).with_name(script)
-    done = subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, env=environment)
+def python(environment: dict[str, str], script: Path, *arguments: str) -> str:
+    """Run a script, and return what it prints."""
+    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -26,7 +26,7 @@ def encoded(value: Any) -> Any:
 @pytest.mark.parametrize("example_format", ["tfrecord", "array_record"])
 def test_rows(run_in: Callable[[str], Path], example_format: str):
     folder = run_in(example_format)
-    found = json.loads(python(fetched("tfds"), "tfds_rows.py", str(folder)))
+    found = json.loads(python(fetched("tfds"), Path(__file__).with_name("tfds_rows.py"), str(folder)))
     assert found["name"] == "beam_taxi"
     assert found["splits"] == beam_taxi.open_run(str(folder)).splits
     rows = {row["id"]: row for row in found["rows"]}

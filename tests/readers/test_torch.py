@@ -23,7 +23,7 @@ def found(request: pytest.FixtureRequest, run_in: Callable[[str], Path]) -> dict
     if not list((ROOT / ".readers" / "torch" / "python" / "torch").glob(f"_C.cpython-{version}-*")):
         pytest.skip(f"Debian's PyTorch is not for Python {sys.version_info[0]}.{sys.version_info[1]}")
     folder = str(run_in(request.param))
-    printed: dict[str, Any] = json.loads(python(environment, "torch_rows.py", folder))
+    printed: dict[str, Any] = json.loads(python(environment, Path(__file__).with_name("torch_rows.py"), folder))
     rows = beam_taxi.open_run(folder).arrow("train", binary=["data"]).read_all()
     return {**printed, "order": rows.column("id").to_pylist()}
 
