@@ -1,6 +1,6 @@
 """The graph.
 
-table --> Examples (sharded TFRecords, by split) ------------------------+
+table --> Examples (in shards, by split) --------------------------------+
     +---> ExampleStatistics (TFDV, by split) --> Schema -----------------+--> manifest.json (last)
     |                 +----------------------> ExampleAnomalies, verdict +
     +---> profile.json (exact counts, by split) -------------------------+

@@ -83,11 +83,11 @@ class _WriteUnits(beam.DoFn):
         self._plan = plan
         self._settings = settings
         self._versions = versions or {}
+        self._takes_frames = settings.examples and format_of(settings.example_format).takes_frames
 
     def setup(self) -> None:
         check_versions(self._versions)
         example_formats.check_installed(self._settings.example_format)
-        self._takes_frames = self._settings.examples and format_of(self._settings.example_format).takes_frames
         credentials.bill(self._settings.project)
         keep_freed_memory()
         histograms.replace_those_of_tfdv()

@@ -16,7 +16,9 @@ GRAIN=(grain==0.2.18 array-record==0.8.6 etils==1.13.0 fsspec==2026.9.0 zipp==4.
 # Install packages into a folder of their own, without what they require.
 install_into() {
     local uv
-    uv=$(command -v uv || echo .venv-uv/bin/uv)
+    for uv in "$(command -v uv || true)" .venv-uv/bin/uv .venv-uv/lib/bin/uv; do
+        if [ -x "$uv" ]; then break; fi
+    done
     "$uv" pip install -q --python "${PYTHON:-.venv/bin/python}" --no-deps --target "$1" "${@:2}"
 }
 
