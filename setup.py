@@ -56,6 +56,8 @@ setup(
         "pyyaml",
     ],
     extras_require={
+        # Examples in ArrayRecord files, on the workers too.
+        "array_record": ["array_record>=0.5"],
         # requirements-notebook.txt is its lock.
         "notebook": ["jupyterlab>=4.4,<5", "ipykernel>=6.29,<8"],
         "mlflow": ["mlflow-skinny>=3,<4"],

@@ -1,6 +1,6 @@
 """The graph.
 
-table --> Examples (sharded TFRecords, by split) ------------------------+
+table --> Examples (in shards, by split) --------------------------------+
     +---> ExampleStatistics (TFDV, by split) --> Schema -----------------+--> manifest.json (last)
     |                 +----------------------> ExampleAnomalies, verdict +
     +---> profile.json (exact counts, by split) -------------------------+
@@ -20,6 +20,7 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.plan_file import store_plan
 from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
+from beam_taxi.transforms.describe_examples import DescribeExamples, is_described
 from beam_taxi.transforms.infer_schema import InferSchema
 from beam_taxi.transforms.large_elements import register_coder
 from beam_taxi.transforms.read_table import ReadTable
@@ -45,7 +46,11 @@ def build(
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))
     artifacts = [examples.artifacts, statistics.artifacts]
-    artifacts += [statistics.statistics | "InferSchema" >> InferSchema(settings)]
+    schema = statistics.statistics | "InferSchema" >> InferSchema(settings)
+    artifacts += [schema]
+    if is_described(planned):
+        describe = DescribeExamples(planned, table.for_units, examples.artifacts)
+        artifacts += [schema | "DescribeExamples" >> describe]
     profile = ComputeProfile(settings, plan.n_units, statistics, examples.first)
     profiled = statistics.batches | "ComputeProfile" >> profile
     planned = replace(planned, statistics_options=statistics.options)

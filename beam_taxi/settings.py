@@ -15,6 +15,7 @@ from beam_taxi.dates import DateSettings as DateSettings
 from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
+from beam_taxi.example_formats import FORMATS, TFRECORD_GZIP
 from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
 
 NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
@@ -306,6 +307,9 @@ class Settings:
     gzip_level: int = field(
         default=1, metadata=flag("compression level of the shards, 0 to 3", Group.EXAMPLES, INTEGER)
     )
+    example_format: str = field(
+        default=TFRECORD_GZIP, metadata=flag("format of the shards", Group.EXAMPLES, choices=tuple(FORMATS))
+    )
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
 
@@ -338,6 +342,10 @@ class Settings:
             yield "--quarantine requires --max_rejects or --max_reject_ratio: how many rows may be rejected"
         if self.max_reject_ratio is not None and not 0 <= self.max_reject_ratio <= 1:
             yield f"--max_reject_ratio {self.max_reject_ratio}: must be between 0 and 1"
+        if self.example_format not in FORMATS:
+            yield f"--example_format {self.example_format}: must be one of {', '.join(FORMATS)}"
+        elif self.example_format != TFRECORD_GZIP and self.gzip_level != 1:
+            yield f"--gzip_level cannot be combined with --example_format {self.example_format}"
         if self.num_shards is not None and self.unit_bytes is not None:
             yield "--num_shards and --unit_bytes exclude each other"
         limited = {

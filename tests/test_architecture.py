@@ -10,7 +10,7 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-PURE = {"counters", "dates", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
+PURE = {"counters", "dates", "dialect", "errors", "example_formats", "flags", "progress", "settings", "storage", "run"}
 GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
 READERS = {"lineage", "metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
@@ -23,19 +23,21 @@ ALLOWED: dict[str, set[str]] = {
     "columns": {"errors", "flags"},
     "dates": {"flags"},
     "numerals": set(),
-    "settings": {"columns", "dates", "dialect", "errors", "flags"},
+    "example_formats": {"errors"},
+    "settings": {"columns", "dates", "dialect", "errors", "example_formats", "flags"},
     "storage": {"errors"},
-    "run": {"errors", "settings", "storage"},
+    "run": {"errors", "example_formats", "settings", "storage"},
     "sources": {"columns", "dates", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
-    "schemas": {"errors", "run", "statistics", "storage"},
+    "schemas": {"errors", "example_formats", "run", "statistics", "storage"},
     "validation": {"errors", "run", "schemas", "settings", "sources", "statistics", "tfexample"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},
     "lineage": {"errors", "run", "settings", "storage"},
     "report": PURE - {"progress", "counters"} | {"statistics", "validation"},
+    "readers": {"errors", "example_formats", "run", "schemas", "statistics", "storage", "tfexample"},
     "launch": PURE | GRAPH | READERS,
     "cli": PURE | GRAPH | READERS | {"launch", "samples"},
     "main": {"cli", "launch"},

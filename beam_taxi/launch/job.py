@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
+from beam_taxi.example_formats import FORMATS
 from beam_taxi.launch.baseline import digest_of_statistics
 from beam_taxi.launch.beam_flags import parse_beam_options
 from beam_taxi.launch.claim import Claim
@@ -45,7 +46,7 @@ def manifest_of_inputs(launch: Launch, inputs: Sequence[InputEntry]) -> RunManif
         run_uri=settings.run_uri,
         settings=settings,
         settings_sha256=settings.sha256(),
-        versions=versions(),
+        versions=versions(FORMATS[settings.example_format].package),
         inputs=tuple(inputs),
         splits=tuple(SplitEntry(split.name, split.weight) for split in settings.splits),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from beam_taxi.errors import DataError, UsageError
+from beam_taxi.example_formats import FORMATS, check_installed
 from beam_taxi.launch.claim import check_free
 from beam_taxi.launch.command import check_text
 from beam_taxi.launch.folders import check_output, check_temporary_files
@@ -79,7 +80,8 @@ def look(
 def check_options(runner: Runner) -> list[Check]:
     """Return the results of the checks that do not depend on the input; the last is that of the output."""
     output = _check("output", lambda: check_output(runner.settings))
-    return [*_checks_of(runner), _check("temporary files", check_temporary_files), output]
+    temporary = _check("temporary files", check_temporary_files)
+    return [*_checks_of(runner), *_checks_of_format(runner.settings), temporary, output]
 
 
 class _Inputs:
@@ -140,6 +142,12 @@ def _checks_of(runner: Runner) -> Iterator[Check]:
         yield from runner.checks()
     except OSError as error:
         yield Check("runner", str(as_fault(error)))
+
+
+def _checks_of_format(settings: Settings) -> Iterator[Check]:
+    """Check what the format of the Examples needs, if it needs anything."""
+    if FORMATS[settings.example_format].package:
+        yield _check("example format", partial(check_installed, settings.example_format))
 
 
 def _checks_of_data(runner: Runner, inputs: _Inputs) -> Iterator[Check]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 
 from beam_taxi import storage
@@ -17,8 +16,8 @@ def verify_files(manifest: RunManifest) -> Iterator[str]:
     """Yield what differs from the manifest: a file that is missing, has changed, or is not in it."""
     folder = RunFolder(manifest.run_uri)
     expected = {folder.uri_of(path): file for path, file in manifest.named_files().items()}
-    folders = {os.path.dirname(uri) for uri in expected} - {manifest.run_uri}
-    found = {file.uri for uri in folders for file in storage.match(uri + "/*")}
+    folders = [folder.uri_of(key) for key in manifest.artifacts]
+    found = {file.uri for uri in folders for file in storage.match_below(uri)}
     yield from (f"{uri}: is not in the manifest" for uri in sorted(found - expected.keys()))
     for uri, file in sorted(expected.items()):
         if uri not in found and not storage.exists(uri):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from beam_taxi.example_formats import FORMATS
 from beam_taxi.metadata import parameters
 from beam_taxi.metadata.hashes import fingerprint, hash_of_files
 from beam_taxi.metadata.mlmd import Execution, Value
@@ -192,7 +193,8 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
     if key == "examples":
         version = {} if manifest.version is None else {"version": manifest.version}
         properties, custom = {**properties, **version}, {**custom, **version}
-        custom |= {"payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
+        stored = FORMATS[manifest.settings.example_format]
+        custom |= {"payload_format": stored.payload, "file_format": stored.file_format}
         custom["input_fingerprint"] = fingerprint(manifest.inputs)
     # Manifests of older releases have no blessing, and ML Metadata aborts the process on a value that is not set.
     if key == "anomalies" and manifest.validation.blessed:

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 
 from beam_taxi import storage
 from beam_taxi.errors import UsageError
+from beam_taxi.example_formats import FORMATS, TFRECORD_GZIP
 from beam_taxi.run.manifest import ArtifactFile, RunManifest
 from beam_taxi.run.profile import Profile
 from beam_taxi.run.validation import Validation
@@ -51,9 +52,10 @@ PLAN = "_plan"
 _NOT_IN_MANIFEST = (REPORT, JUNIT, OPENLINEAGE, PLAN, storage.CLAIM)
 
 
-def shard_path(split: str, index: int, count: int) -> str:
-    """Return the path of a shard below the folder of the Examples, as TFX names it."""
-    return f"Split-{split}/data_tfrecord-{index:05d}-of-{count:05d}.gz"
+def shard_path(split: str, index: int, count: int, example_format: str = TFRECORD_GZIP) -> str:
+    """Return the path of a shard below the folder of the Examples; TFRecords are named as TFX names them."""
+    one = FORMATS[example_format]
+    return f"Split-{split}/{one.prefix}-{index:05d}-of-{count:05d}{one.suffix}"
 
 
 def rejects_path(index: int, count: int) -> str:

@@ -17,13 +17,16 @@ NOT_ON_WORKERS = "samples"
 """The part of this package that workers do not have."""
 
 
-def versions() -> dict[str, str]:
-    """Return versions by name; `code` is a hash of the part of this package's source that workers have."""
+def versions(package: str = "") -> dict[str, str]:
+    """Return versions by name; `code` is a hash of the part of this package's source that workers have.
+
+    `package` is one that the run uses beyond the requirements, if any.
+    """
     return {
         "beam_taxi": beam_taxi.__version__,
         "code": f"sha256:{_hash_of_code()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{name: version(name) for name in filter(None, (*_LIBRARIES, package))},
     }
 
 

@@ -110,7 +110,7 @@ class TFRecordGzipWriter:
     def write(self, frames: pa.BinaryArray) -> None:
         """Append frames, as `frame_records` returns them."""
         self.records += len(frames)
-        content = _content(frames)
+        content = content_of(frames)
         if self._pending:
             missing = BLOCK_BYTES - len(self._pending)
             self._pending += content[:missing]
@@ -157,7 +157,7 @@ class TFRecordGzipWriter:
         self.bytes_written += len(compressed)
 
 
-def _content(values: pa.BinaryArray) -> memoryview:
+def content_of(values: pa.BinaryArray) -> memoryview:
     """Return the concatenated bytes of all values, without copying them."""
     _, offsets, data = values.buffers()
     if data is None:

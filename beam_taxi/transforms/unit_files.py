@@ -18,27 +18,30 @@ from beam_taxi.run.manifest import Artifact, ArtifactFile
 from beam_taxi.settings import Settings
 from beam_taxi.sources.source import Reject
 from beam_taxi.tfexample.batches import filter_rows
-from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter
+from beam_taxi.tfexample.formats import ShardWriter, format_of
 
 
 class UnitFiles:
-    """The files of unit `index` of `count`. They appear, complete, when the block ends without an exception."""
+    """The files of unit `index` of `count`. They appear, complete, when the block ends without an exception.
 
-    def __init__(self, settings: Settings, index: int, count: int) -> None:
+    `columns` has names and types of the columns, for a format that stores them even if there are no rows.
+    """
+
+    def __init__(self, settings: Settings, index: int, count: int, columns: pa.Schema) -> None:
         self._folder = RunFolder(settings.run_uri)
         self._splits = [split.name for split in settings.splits] if settings.examples else []
-        self._paths = [shard_path(name, index, count) for name in self._splits]
-        self._gzip_level = settings.gzip_level
+        self._paths = [shard_path(name, index, count, settings.example_format) for name in self._splits]
+        self._open = partial(format_of(settings.example_format).open, columns=columns, level=settings.gzip_level)
         self._rejects_path = rejects_path(index, count)
         self._stack = ExitStack()
-        self._shards: list[TFRecordGzipWriter] = []
+        self._shards: list[ShardWriter] = []
         self._rejects: _RejectFile | None = None
 
     def __enter__(self) -> UnitFiles:
         with ExitStack() as stack:
             for index, path in enumerate(self._paths):
                 publish = self._folder.publish(f"{EXAMPLES}/{path}", partial(self._adopt, index))
-                writer = TFRecordGzipWriter(stack.enter_context(publish), self._gzip_level)
+                writer = self._open(stack.enter_context(publish))
                 # The writer is closed before its file appears.
                 stack.push(partial(_close_if_whole, writer))
                 self._shards.append(writer)
@@ -54,10 +57,10 @@ class UnitFiles:
         """Return whether a shard that is there already holds the same records; it is kept then."""
         return self._shards[index].adopt(existing)
 
-    def write_rows(self, frames: pa.BinaryArray, splits: npt.NDArray[np.uint8]) -> None:
-        """Append TFRecord frames to the shards of their splits."""
+    def write_rows(self, rows: pa.BinaryArray | pa.RecordBatch, splits: npt.NDArray[np.uint8]) -> None:
+        """Append TFRecord frames, or columns, as the format takes them, to the shards of their splits."""
         for index, shard in enumerate(self._shards):
-            shard.write(filter_rows(frames, splits == index))
+            shard.write(filter_rows(rows, splits == index))
 
     def write_rejects(self, rejects: Sequence[Reject]) -> None:
         """Append rejects as JSON lines. A unit without rejects has no such file."""
@@ -77,7 +80,7 @@ class UnitFiles:
                     shard.sha256.hexdigest(),
                     split,
                     shard.records,
-                    shard.content_sha256.hexdigest(),
+                    None if shard.content_sha256 is None else shard.content_sha256.hexdigest(),
                 )
                 for path, shard, split in zip(self._paths, self._shards, self._splits, strict=True)
             )
@@ -90,7 +93,7 @@ class UnitFiles:
 
 
 def _close_if_whole(
-    writer: TFRecordGzipWriter,
+    writer: ShardWriter,
     kind: type[BaseException] | None,
     error: BaseException | None,
     trace: TracebackType | None,

@@ -14,11 +14,12 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from beam_taxi import counters
+from beam_taxi import counters, example_formats
 from beam_taxi.progress import tick
 from beam_taxi.run.manifest import Artifact
 from beam_taxi.run.versions import check_versions
 from beam_taxi.settings import Settings
+from beam_taxi.sources.kinds import ARROW_TYPES
 from beam_taxi.sources.memory import keep_freed_memory
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import TableReader, UnitBatch
@@ -27,6 +28,7 @@ from beam_taxi.sources.units import DataPlan, Unit
 from beam_taxi.statistics import histograms
 from beam_taxi.storage import credentials
 from beam_taxi.tfexample.batches import filter_rows, frame_and_split, select_columns, to_list_columns
+from beam_taxi.tfexample.formats import format_of
 from beam_taxi.transforms.quarantine import rejects_of
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.transforms.reconcile import UnitCounts
@@ -81,9 +83,11 @@ class _WriteUnits(beam.DoFn):
         self._plan = plan
         self._settings = settings
         self._versions = versions or {}
+        self._takes_frames = settings.examples and format_of(settings.example_format).takes_frames
 
     def setup(self) -> None:
         check_versions(self._versions)
+        example_formats.check_installed(self._settings.example_format)
         credentials.bill(self._settings.project)
         keep_freed_memory()
         histograms.replace_those_of_tfdv()
@@ -91,15 +95,19 @@ class _WriteUnits(beam.DoFn):
     def process(self, keyed: tuple[int, Iterable[Task]], data: DataPlan) -> Iterator[Artifact | TaggedOutput]:
         rules = rules_of(self._settings, data.kinds)
         for task in keyed[1]:
+            columns = _columns_of(data)
             with closing(TableReader(self._plan, data, _progress, rules.need_places)) as reader:
                 for unit in task:
-                    yield from self._write_unit(unit, reader, rules)
+                    files = UnitFiles(self._settings, unit.index, self._plan.n_units, columns)
+                    yield from self._write_unit(unit, reader, rules, files)
 
-    def _write_unit(self, unit: Unit, reader: TableReader, rules: Rules) -> Iterator[Artifact | TaggedOutput]:
+    def _write_unit(
+        self, unit: Unit, reader: TableReader, rules: Rules, files: UnitFiles
+    ) -> Iterator[Artifact | TaggedOutput]:
         counts, findings = UnitCounts(unit.index), RowFindings(self._settings.validation.offenders)
         keys = [KeysOfUnit(check) for check in rules.checks.unique]
         wants_first = unit.index == 0
-        with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
+        with files:
             for batch in reader.read(unit):
                 if wants_first and len(batch.rows):
                     yield TaggedOutput("first", to_list_columns(self._described(batch.rows[:FIRST_ROWS])))
@@ -121,7 +129,7 @@ class _WriteUnits(beam.DoFn):
             self._reject(source, rejects, files, counts)
         _ROWS.inc(len(batch.rows))
         weights = [split.weight for split in settings.splits]
-        frames, splits = frame_and_split(batch.rows, weights, settings.split_key, settings.examples)
+        frames, splits = frame_and_split(batch.rows, weights, settings.split_key, self._takes_frames)
         kept = np.ones(len(splits), np.bool_)
         violated = judging.findings.add_batch(rules.by_row, batch.rows, splits, batch.places_of)
         if settings.validation.quarantine and violated is not None:
@@ -133,8 +141,7 @@ class _WriteUnits(beam.DoFn):
         judging.findings.add_times(rules.checks.freshness, filter_rows(batch.rows, kept))
         for keys in judging.keys:
             keys.add(batch, splits, kept)
-        if frames is not None:
-            files.write_rows(filter_rows(frames, kept), splits[kept])
+        files.write_rows(filter_rows(batch.rows if frames is None else frames, kept), splits[kept])
         start = 0
         for source, length in batch.lengths:
             mine = slice(start, start + length)
@@ -160,12 +167,18 @@ class _WriteUnits(beam.DoFn):
         _REJECTS.inc(len(rejects))
 
 
+def _columns_of(data: DataPlan) -> pa.Schema:
+    """Return names and types of the columns of the Examples."""
+    types = {name: ARROW_TYPES[kind] for name, kind in data.kinds.items()}
+    return pa.schema({name: pa.list_(one) if name in data.with_lists else one for name, one in types.items()})
+
+
 def _progress(stored_bytes: int, rows: int) -> None:
     tick("write", stored_bytes, rows)
 
 
 class WriteExamples(beam.PTransform):
-    """Parse each unit with the planned types, and write one gzip TFRecord shard of tf.Example records per split.
+    """Parse each unit with the planned types, and write one shard of Examples per split.
 
     If `settings.examples` is False, no shard is written. The batches for the statistics come from the same pass: since
     one unit is one shard, a unit must be read and written in one call.

@@ -127,6 +127,14 @@ def test_step_labels_are_stable(planned: RunManifest, plan: TablePlan):
     assert labels_of(planned, plan) == LABELS
 
 
+def test_step_labels_of_examples_that_are_described_are_stable(planned: RunManifest, plan: TablePlan):
+    place = LABELS.index("ComputeProfile/MarkSlices")
+    for example_format, expected in (("tfrecord", ["DescribeExamples/Describe"]), ("parquet", [])):
+        settings = replace(planned.settings, example_format=example_format)
+        found = labels_of(replace(planned, settings=settings), plan)
+        assert found == [*LABELS[:place], *expected, *LABELS[place:]]
+
+
 CHECKS = "version: 1\nrow_count: [{min: 1}]\n"
 LABELS_WITHOUT_KEYS = ["ValidateStatistics/MergeFindings", "ValidateStatistics/Judge"]
 VALIDATIONS = {

@@ -1,0 +1,107 @@
+"""Parquet files with a column for each feature: what pandas, DuckDB and Arrow read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_taxi.tfexample.encode import encode_examples
+from beam_taxi.tfexample.formats.base import Decode, ShardFormat, ShardWriter
+from beam_taxi.tfexample.formats.file_hash import HashedFile
+
+GROUP_ROWS = 1 << 16
+"""Rows of a row group: their number alone decides where one ends, so that the bytes depend on nothing else."""
+
+_BATCH_ROWS = 4096
+
+
+class _Writer:
+    """Writes row groups of the same number of rows. The hash of the file is that of the content: zstd is the same on
+    every processor."""
+
+    content_sha256 = None
+
+    def __init__(self, file: BinaryIO, columns: pa.Schema) -> None:
+        self.records = 0
+        self._columns = columns
+        self._file = HashedFile(file)
+        self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.RecordBatch] = []
+        self._waiting = 0
+
+    @property
+    def bytes_written(self) -> int:
+        return self._file.size
+
+    @property
+    def sha256(self) -> hashlib._Hash:
+        return self._file.sha256
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self._columns = rows.schema
+        self.records += len(rows)
+        while len(rows):
+            taken = rows.slice(0, GROUP_ROWS - self._waiting)
+            rows = rows.slice(len(taken))
+            self._pending.append(taken)
+            self._waiting += len(taken)
+            if self._waiting == GROUP_ROWS:
+                self._end_group()
+
+    def close(self) -> None:
+        if self._waiting or self._writer is None:
+            self._end_group()
+        assert self._writer is not None
+        self._writer.close()
+
+    def _end_group(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, self._columns, compression="zstd", version="2.6")
+        # Pages end with a chunk, too.
+        table = pa.Table.from_batches(self._pending, self._columns).combine_chunks()
+        if self._waiting:
+            self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self._pending, self._waiting = [], 0
+
+    def adopt(self, file: BinaryIO) -> bool:
+        """Return False: the same rows are the same bytes."""
+        return False
+
+
+class _Parquet(ShardFormat):
+    takes_frames = False
+
+    def open(self, file: BinaryIO, columns: pa.Schema, level: int) -> ShardWriter:
+        return _Writer(file, columns)
+
+    def records(self, file: BinaryIO, start: int, stop: int) -> Iterator[Sequence[bytes]]:
+        for batch in _batches(file, start, stop):
+            yield encode_examples(batch).to_pylist()
+
+    def batches(self, file: BinaryIO, start: int, stop: int, decode: Decode) -> Iterator[pa.RecordBatch]:
+        return _batches(file, start, stop)
+
+
+def _batches(file: BinaryIO, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows between two numbers; row groups without any are not read. Raises EOFError if there are fewer."""
+    parquet = pq.ParquetFile(file)
+    number = 0
+    for group in range(parquet.num_row_groups):
+        end = number + parquet.metadata.row_group(group).num_rows
+        if end <= start or number >= stop:
+            number = end
+            continue
+        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False):
+            chosen = batch[max(0, start - number) : max(0, stop - number)]
+            number += len(batch)
+            if len(chosen):
+                yield chosen
+    if number < stop:
+        raise EOFError(f"has {number:,} rows, not {stop:,}")
+
+
+FORMAT = _Parquet()
