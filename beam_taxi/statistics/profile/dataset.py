@@ -115,6 +115,8 @@ class ColumnCounts:
 
     def limit(self, limits: Limits) -> None:
         """Keep no more than these limits allow."""
+        if limits == self._limits:
+            return
         self._limits = limits
         if self.counts is not None:
             self.counts.limit(limits)
@@ -159,6 +161,24 @@ class DatasetCounts:
         self.columns: dict[str, ColumnCounts] = {}
         self.hashes = RowHashes()
         self.sample: RowSample | None = None
+        self._forgets_rows = False
+
+    @staticmethod
+    def empty(limits: Limits, is_slice: bool) -> DatasetCounts:
+        """Return counts that keep no more than these limits allow."""
+        found = DatasetCounts()
+        found.is_slice, found._limits = is_slice, limits
+        found.sample = None if is_slice else RowSample(limits)
+        return found
+
+    @property
+    def compares_rows(self) -> bool:
+        """Whether the hashes and the sample of the rows are kept."""
+        return not (self.is_slice or self._forgets_rows)
+
+    def forget_rows(self) -> None:
+        """Keep no hashes and no sample of the rows, also of those that are merged into these."""
+        self._forgets_rows, self.hashes, self.sample = True, RowHashes(), None
 
     def add(self, batch: pa.RecordBatch, is_slice: bool = False) -> None:
         """Add rows; those of slices are counted, but neither compared nor sampled."""
@@ -181,19 +201,23 @@ class DatasetCounts:
                 self.columns[name].merge(column)
             else:
                 self.columns[name] = column
+        self._merge_rows(other)
+        self._limits = self._limits or other._limits
+        if self.columns:
+            self._limit(Limits.for_columns(len(self.columns), self.is_slice))
+
+    def _merge_rows(self, other: DatasetCounts) -> None:
+        if self._forgets_rows or other._forgets_rows:
+            self.forget_rows()
+            return
         self.hashes.merge(other.hashes)
         if self.sample is None:
             self.sample = other.sample
         elif other.sample is not None:
             self.sample.merge(other.sample)
-        self._limits = self._limits or other._limits
-        if self.columns:
-            self._limit(Limits.for_columns(len(self.columns), self.is_slice))
 
     def _limit(self, limits: Limits) -> None:
         """Keep no more than these limits, those of the columns of both parts, allow."""
-        if limits == self._limits:
-            return
         self._limits = limits
         for column in self.columns.values():
             column.limit(limits)
