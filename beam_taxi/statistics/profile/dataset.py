@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,6 +122,20 @@ class ColumnCounts:
         if self.counts is not None:
             self.counts.limit(limits)
 
+    @property
+    def largest(self) -> int:
+        """The largest absolute value, if the column has integers."""
+        found = self.counts
+        if not isinstance(found, NumberCounts) or not found.bins.total:
+            return 0
+        return max(-int(found.bins.lows[0]), int(found.bins.highs[-1]))
+
+    def set_type(self, type_: str) -> None:
+        """Set the type of a column without values, or take integers for the floats that they are."""
+        self.type = type_
+        if type_ == FLOAT and isinstance(self.counts, NumberCounts):
+            self.counts.to_floats()
+
     def profile(self, with_frequent: bool = False) -> FeatureProfile:
         """Return the counts for the profile; see `DatasetCounts.profile`."""
         rows = self.rows
@@ -205,6 +220,23 @@ class DatasetCounts:
         self._limits = self._limits or other._limits
         if self.columns:
             self._limit(Limits.for_columns(len(self.columns), self.is_slice))
+
+    def set_types(self, types: Mapping[str, str | None]) -> None:
+        """Set the types of columns, which are all of the data set, also those without values here; None is no type.
+
+        The columns may have fewer types than these: integers may be floats, and no values may be of any type.
+        """
+        self.compact()
+        if self._limits is None:
+            return
+        limits = Limits.for_columns(len(types), self.is_slice)
+        for name, type_ in types.items():
+            column = self.columns.setdefault(name, ColumnCounts(limits))
+            if type_ is not None:
+                column.set_type(type_)
+        self._limit(limits)
+        if self.sample is not None:
+            self.sample.set_types(types)
 
     def _merge_rows(self, other: DatasetCounts) -> None:
         if self._forgets_rows or other._forgets_rows:

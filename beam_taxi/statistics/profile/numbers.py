@@ -95,6 +95,12 @@ class NumberCounts:
                 self.distinct.add(_hashes_of(bins) if hashes is None else hashes)
         self.bins = merged
 
+    def to_floats(self) -> None:
+        """Take integers, of which none is beyond 2**24, for the floats that they are."""
+        bins = self.bins
+        self.type, self.pivot = FLOAT, None if self.pivot is None else float(self.pivot)
+        self.bins = replace(bins, lows=bins.lows.astype(np.float64), highs=bins.highs.astype(np.float64))
+
     def limit(self, limits: Limits) -> None:
         """Keep no more than these limits allow."""
         self._limits = limits

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_taxi.run.profile import Duplicates, Sample, Value
+from beam_taxi.run.profile import FLOAT, Duplicates, Sample, Value
 from beam_taxi.statistics.profile.hashes import Hashes
 from beam_taxi.statistics.profile.limits import DISTINCT_ROWS, Limits
 from beam_taxi.statistics.profile.texts import printed
@@ -103,6 +105,18 @@ class RowSample:
         most = self._limits.sampled
         self.hashes = hashes[:most]
         self._rows = _concatenated(known, rows).take(pa.array(first[:most]))
+
+    def set_types(self, types: Mapping[str, str | None]) -> None:
+        """Add the columns that are missing, and make floats of integers where a column has floats."""
+        if self._rows is None:
+            return
+        other = pa.RecordBatch.from_arrays([pa.nulls(0) for _ in types], list(types))
+        rows = _with_columns(self._rows, other)
+        columns = [
+            one.cast(pa.float32()) if types.get(name) == FLOAT and pa.types.is_integer(one.type) else one
+            for name, one in zip(rows.schema.names, rows.columns, strict=True)
+        ]
+        self._rows = pa.RecordBatch.from_arrays(columns, rows.schema.names)
 
     def rows(self) -> pa.RecordBatch | None:
         """Return the rows, as flat columns, in the order of their hashes."""

@@ -7,6 +7,8 @@ has no hashes and no sample of rows either.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Collection, Iterator, Mapping
 from typing import BinaryIO, TypeAlias
 
@@ -15,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beam_taxi.run.folder import RunFolder, sketches_path
+from beam_taxi.run.manifest import ArtifactFile
 from beam_taxi.run.profile import FLOAT, INT, STRING
 from beam_taxi.statistics.profile.dataset import ColumnCounts, DatasetCounts
 from beam_taxi.statistics.profile.numbers import NumberCounts
@@ -74,6 +78,17 @@ SCHEMA = pa.schema(
 
 Cell: TypeAlias = "int | float | str | bytes | bool | npt.NDArray[np.generic] | pa.Array | None"
 Record = Mapping[str, Cell]
+
+
+def publish_counts(
+    counts: DatasetCounts, folder: RunFolder, split: str, slice_key: str = "", redacted: Collection[str] = ()
+) -> ArtifactFile:
+    """Publish the counts of a split, or of a slice of it, in the folder of a run."""
+    content, path = io.BytesIO(), sketches_path(split, slice_key)
+    write_counts(counts, content, redacted)
+    # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
+    kept = folder.publish_first(path, content.getvalue())
+    return ArtifactFile(path, len(kept), hashlib.sha256(kept).hexdigest(), split, counts.rows, slice=slice_key or None)
 
 
 def write_counts(counts: DatasetCounts, file: BinaryIO, redacted: Collection[str] = ()) -> None:
