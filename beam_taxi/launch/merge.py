@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from beam_taxi import storage
 from beam_taxi.errors import DataError, RowConservationError, UsageError
+from beam_taxi.launch.console import Console
 from beam_taxi.launch.parts import FLOAT, INT, MISSING, Part, by_name, merged_features
+from beam_taxi.launch.traces import as_fault
 from beam_taxi.run.folder import PROFILE, SCHEMA, SCHEMA_PATH, STATISTICS, RunFolder, statistics_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest, SplitEntry
 from beam_taxi.run.versions import versions
@@ -26,6 +28,30 @@ if TYPE_CHECKING:
 
 _ROUNDED = 2**24
 """Integers beyond it may not be exact as the floats of a column."""
+
+
+class Merge:
+    """The merge as a job of this process: what `outcome_of` asks of a runner, and the libraries that it needs."""
+
+    in_process = True
+    waits = True
+
+    def __init__(self) -> None:
+        # They take seconds, and some of them write to standard error.
+        import beam_taxi.report.write
+        import beam_taxi.schemas.infer
+        import beam_taxi.statistics.from_counts  # noqa: F401
+
+    def __call__(self, parts: Sequence[Part], planned: RunManifest, console: Console) -> None:
+        """Merge the runs, and render the report, without which the run is complete, too."""
+        from beam_taxi.report.write import write_report
+
+        manifest = merge(parts, planned)
+        try:
+            write_report(manifest)
+        # Whatever a report cannot show must not fail the run.
+        except Exception as error:
+            console.warn(f"the run is complete, but its report was not written: {as_fault(error)}")
 
 
 def merged_settings(parts: Sequence[Part], run_uri: str, run_id: str, pipeline_name: str) -> Settings:
