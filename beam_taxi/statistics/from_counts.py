@@ -115,8 +115,9 @@ class _Runs:
     def quantiles(self, buckets: int) -> Quantiles:
         """Return the boundaries of buckets of about the same size, each the largest value of a range."""
         ends = np.cumsum(self._counts)
-        # As TFDV's sketch has it: the value of rank q * n, counted from 0, is at q.
-        ranks = np.minimum(np.arange(buckets + 1) * self.total // buckets, self.total - 1)
+        # As TFDV's sketch has it, in the same floating point: the value of rank q * n, counted from 0, is at q.
+        ranks = np.arange(buckets + 1) * (self.total / buckets)
+        ranks = np.minimum(ranks, self.total - 1)
         found = np.searchsorted(ends, ranks, side="right")
         boundaries, upto = self.highs[found], ends[found].astype(np.float64)
         if self.lows[0] < self.highs[0]:

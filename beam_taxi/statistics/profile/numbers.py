@@ -42,7 +42,8 @@ class NumberCounts:
         numbers = values.to_numpy()
         if numbers.dtype != np.int64:
             self.type = FLOAT
-            numbers = numbers.astype(np.float64)
+            # Which of -0.0 and 0.0 came first must not matter.
+            numbers = numbers.astype(np.float64) + 0.0
             finite = np.isfinite(numbers)
             if not finite.all():
                 is_nan = np.isnan(numbers)

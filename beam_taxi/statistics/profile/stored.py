@@ -125,7 +125,7 @@ def _records(counts: DatasetCounts, redacted: Collection[str], has_rows: bool) -
 
 def _record_of_rows(counts: DatasetCounts) -> Record:
     hashes = counts.hashes
-    sample = None if counts.sample is None else counts.sample.hashes
+    sample = np.zeros(0, np.uint64) if counts.sample is None else counts.sample.hashes
     return {
         "row_hashes": hashes.hashes,
         "row_counts": hashes.counts,
