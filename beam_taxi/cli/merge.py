@@ -74,10 +74,10 @@ def _parser(prog: str) -> Parser:
 
 def _pipeline_name(parts: Sequence[Part]) -> str:
     """Return the default name of the pipeline. Raises UsageError if the runs are of several."""
-    names = sorted({part.manifest.pipeline_name for part in parts})
+    names = sorted({part.manifest.pipeline_name.removesuffix(_PIPELINE) for part in parts})
     if len(names) > 1:
         raise UsageError(f"the runs are of the pipelines {', '.join(names)}; choose a name with --pipeline_name")
-    return names[0].removesuffix(_PIPELINE) + _PIPELINE
+    return names[0] + _PIPELINE
 
 
 def _merge(launch: Launch, parts: Sequence[Part], console: TerminalConsole, timings: Timings) -> int:
