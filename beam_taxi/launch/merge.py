@@ -103,6 +103,8 @@ def _warnings(parts: Sequence[Part]) -> Iterator[str]:
     settings = parts[0].manifest.settings
     if settings.statistics.weight_feature is not None:
         yield f"statistics by weight (--weight_feature {settings.statistics.weight_feature}) are left out of a merge"
+    if any("is_categorical: true" in (part.manifest.settings.schema or "") for part in parts):
+        yield "--schema calls integers categories; their statistics in a merge are those of numbers"
     redacted = sorted({name for part in parts for name in part.manifest.settings.columns.redacted})
     if redacted:
         yield (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +162,18 @@ def test_a_merge_is_a_baseline(folder: Path, merged: Path, capsys: pytest.Captur
     assert "verdict" in capsys.readouterr().out
     assert results.read(str(folder / "out" / "judged")).validation is not None
     assert main(["report", str(folder / "out" / "day0"), "--baseline", str(merged)]) == 0
+
+
+def test_the_examples_of_the_page_run(merged: Path, capsys: pytest.CaptureFixture[str]):
+    page = (Path(__file__).parents[2] / "docs" / "merge.md").read_text().split("## Read the result")[1]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, re.M)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(textwrap.dedent(block).replace("out/week-47", str(merged)), {})
+    told = capsys.readouterr().out
+    assert "day0" in told
+    assert "fare: median" in told
+    assert "name: 'name " in told
 
 
 def changed(run_: Path, to: Path, change: Callable[[dict[str, object]], object]) -> Path:
