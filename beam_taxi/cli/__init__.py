@@ -24,6 +24,7 @@ VERBS: Mapping[str, Verb] = {
     "check": Verb("check", "run all checks of a launch, then exit"),
     "plan": Verb("plan", "show what a run would read and write, then exit"),
     "runs": Verb("runs", "query the recorded runs: list, show, lineage, diff, verify, reap, init"),
+    "merge": Verb("merge", "merge the statistics of several runs without reading their inputs again"),
     "report": Verb("report", "print the report of a run, or write it as HTML"),
     "schema": Verb("schema", "infer, diff, update or freeze schemas"),
     "rejects": Verb("rejects", "turn corrected rejects into a CSV file"),

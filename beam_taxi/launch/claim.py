@@ -61,6 +61,7 @@ class Claim:
             self.folder.remove_claimed(self.token)
         except OSError as error:
             console.warn(f"{self.folder.uri}: parts of the run remain: {error}")
+        self._remove_parents()
 
     @contextmanager
     def until_job(self, record: RunRecord, console: Console) -> Iterator[None]:
@@ -71,7 +72,6 @@ class Claim:
             interrupts.hold()
             record.end(_end_before_job(error), on_worker=False)
             self.release(console)
-            self._remove_parents()
             raise
 
     def _remove_parents(self) -> None:

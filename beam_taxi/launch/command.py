@@ -40,10 +40,16 @@ def parse(argv: Sequence[str], prog: str = "beam-taxi run") -> Launch:
     credentials.use(BeamFlags(rest).get("impersonate_service_account"), str(project) if project else None)
     settings = _settings(given)
     words = rest if settings.project is None else ["--project", settings.project, *rest]
-    store = parse_address(_store_uri(launch_options, settings), launch_options.metadata_password_file)
+    uri = store_uri(launch_options.metadata_store, settings.run_uri)
+    store = parse_address(uri, launch_options.metadata_password_file)
     paths = {name: given.get(option) for name, option in ((SCHEMA_FILE, "schema"), (CHECKS_FILE, "checks"))}
     sources = {name: str(path) for name, path in paths.items() if path is not None}
     return Launch(settings, launch_options, BeamFlags(words), store, sources)
+
+
+def check_output_uri(uri: str) -> None:
+    """Raises UsageError if nothing can be at the URI of --output."""
+    _check_uri("--output", uri)
 
 
 def check_text(text: str, what: str) -> None:
@@ -145,10 +151,8 @@ def _read_text(option: str, uri: str) -> str:
         raise UsageError(f"--{option} {uri}: not UTF-8") from error
 
 
-def _store_uri(launch_options: LaunchOptions, settings: Settings) -> str:
-    """Return the URI of the store: by default a file beside the runs, and none beside remote runs."""
-    if launch_options.metadata_store:
-        return launch_options.metadata_store
-    if storage.is_remote(settings.run_uri):
-        return "none"
-    return f"sqlite:///{settings.run_uri.rpartition('/')[0]}/metadata.sqlite"
+def store_uri(given: str | None, run_uri: str) -> str:
+    """Return the URI of the store of a run: by default a file beside the runs, and none beside remote runs."""
+    if given:
+        return given
+    return "none" if storage.is_remote(run_uri) else f"sqlite:///{run_uri.rpartition('/')[0]}/metadata.sqlite"

@@ -22,6 +22,9 @@ INPUT = "input"
 BASELINE = "baseline_statistics"
 """The event key of the statistics that those of a run are compared with: an artifact of an earlier run."""
 
+PART = "part_statistics"
+"""The event key of the statistics of the runs that a run was merged of; as artifacts: part_statistics/0, …"""
+
 GIVEN_SCHEMA = "given_schema"
 """The event key of the schema that ImportSchemaGen imports, if it is an artifact of an earlier run."""
 
@@ -90,7 +93,7 @@ def key_of(name: str) -> str:
 
 
 def event_key(key: str) -> str:
-    """Return the key of the events of an artifact: its own, or `input` for input/N."""
+    """Return the key of the events of an artifact: its own, or that of several, such as `input` for input/N."""
     return key.split("/")[0]
 
 
@@ -103,6 +106,8 @@ def steps(manifest: RunManifest) -> list[Step]:
     Without Examples, StatisticsGen has read the inputs of the run itself. They are its inputs, under their own key and
     with their own types, and so readers of a lineage find them. Readers take what is under TFX's key `examples` for an
     artifact of type Examples, with splits and TFRecords, and there is none.
+
+    A merged run has read nothing but the statistics of its parts.
     """
     settings, ingest = manifest.settings, parameters.of_ingest(manifest)
     rejects = ("rejects",) if "rejects" in manifest.artifacts else ()
@@ -110,7 +115,9 @@ def steps(manifest: RunManifest) -> list[Step]:
     is_given = settings.schema is not None and _may_have(manifest, "inferred_schema")
     given = ("schema",) if is_given else ()
     statistics = parameters.of_statistics(manifest)
-    if settings.examples:
+    if manifest.parts:
+        found = [Step("StatisticsGen", (PART,), ("statistics",), {**parameters.of_parts(manifest), **statistics})]
+    elif settings.examples:
         node = example_gen(entry.format for entry in manifest.inputs)
         found = [
             Step(node, (INPUT, *given), ("examples", *rejects), ingest),
@@ -158,10 +165,12 @@ def _verdict(manifest: RunManifest) -> dict[str, int | str]:
 
 
 def inputs(manifest: RunManifest) -> list[Node]:
-    """Return the first `MOST_INPUTS` inputs of a run; before the run, only their sizes are known."""
-    return [
-        _input(f"{INPUT}/{number}", entry) for number, entry in enumerate(manifest.inputs[: parameters.MOST_INPUTS])
-    ]
+    """Return the first `MOST_INPUTS` inputs of a run; before the run, only their sizes are known.
+
+    Those of a merged run were read by its parts.
+    """
+    read = () if manifest.parts else manifest.inputs[: parameters.MOST_INPUTS]
+    return [_input(f"{INPUT}/{number}", entry) for number, entry in enumerate(read)]
 
 
 def _input(key: str, entry: InputEntry) -> Node:
@@ -208,6 +217,8 @@ def _output(manifest: RunManifest, artifact: Artifact) -> Node:
 
 def used_of_other_runs(manifest: RunManifest) -> Iterator[tuple[str, str, str]]:
     """Yield event key, type and URI of what a run used that may be an artifact of another run."""
+    for number, part in enumerate(manifest.parts):
+        yield f"{PART}/{number}", "ExampleStatistics", RunFolder(part.uri).uri_of(STATISTICS)
     for uri in manifest.settings.validation.baseline_files:
         yield BASELINE, "ExampleStatistics", RunFolder(uri).uri_of(STATISTICS)
     if "schema" in manifest.given:

@@ -72,6 +72,12 @@ def _range(manifest: RunManifest) -> Parameters:
     return {"range_config": json.dumps({"static_range": spans}), **version}
 
 
+def of_parts(manifest: RunManifest) -> Parameters:
+    """Return the parameters of the step that merges runs: their URIs, and what became of their rows."""
+    merged = _list("merged_runs", [part.uri for part in manifest.parts])
+    return merged | (_of_rows(manifest) if manifest.artifacts else {})
+
+
 def _output_config(manifest: RunManifest) -> tuple[str, int]:
     """Return the JSON of an example_gen_pb2.Output, and the number of splits left out of it."""
     splits = [{"name": split.name, "hash_buckets": split.weight} for split in manifest.splits]

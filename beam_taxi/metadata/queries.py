@@ -19,7 +19,7 @@ from beam_taxi.metadata import mlmd
 from beam_taxi.metadata.mlmd import Execution, MetadataStore, Value
 from beam_taxi.metadata.names import context_named
 from beam_taxi.metadata.newest import newest
-from beam_taxi.metadata.nodes import INPUT, attempt_of, event_key, key_of, run_id_of
+from beam_taxi.metadata.nodes import INPUT, PART, attempt_of, event_key, key_of, run_id_of
 from beam_taxi.metadata.run_state import failure_of, name_of_state, state_of
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.metadata.types import RUN_END
@@ -181,7 +181,7 @@ def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
         keys = {}
         for event in events:
             key, index = event.path.steps[0].key, event.path.steps[1].index
-            keys[event.artifact_id] = f"{key}/{index}" if key == INPUT else key
+            keys[event.artifact_id] = f"{key}/{index}" if key in (INPUT, PART) else key
         found = {one.id: one for one in to_artifacts(connection.get_artifacts_by_id(list(keys)))}
     # Inputs first: those of a CACHED run are newer than its outputs.
     ids = sorted(found, key=lambda id_: (event_key(keys[id_]) != INPUT, id_))

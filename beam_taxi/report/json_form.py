@@ -118,6 +118,7 @@ def _figures(dataset: DatasetProfile, found: FeatureProfile | None, type_: str) 
         "values": {
             "complete": one.counts.complete,
             "exact": one.counts.exact,
+            **({} if one.counts.error is None else {"error": one.counts.error}),
             "counts": [{"value": _finite(pair.value), "count": pair.count} for pair in one.counts.counts],
         },
         "length": None if one.length is None else _lengths(one.length),

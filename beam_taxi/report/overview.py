@@ -144,6 +144,7 @@ def provenance(manifest: RunManifest) -> Provenance:
         ("started", manifest.started),
         ("folder", manifest.run_uri),
         ("settings", f"sha256:{manifest.settings_sha256}"),
+        *(("merged", part.uri) for part in manifest.parts),
     )
     artifacts = (
         Artifact(
@@ -159,7 +160,7 @@ def provenance(manifest: RunManifest) -> Provenance:
         tuple((label, printable(value, 500)) for label, value in facts),
         tuple(manifest.versions.items()),
         tuple(artifacts),
-        command(manifest.settings),
+        merge_command(manifest) if manifest.parts else command(manifest.settings),
         note,
     )
 
@@ -177,6 +178,13 @@ def _day(manifest: RunManifest) -> Iterator[tuple[str, str]]:
 def command(settings: Settings) -> str:
     """Return the command line that runs the job again with the same settings, into the same folder, as a new run."""
     return " ".join(["python -m beam_taxi.main", *map(_quote, command_line(settings))])
+
+
+def merge_command(manifest: RunManifest) -> str:
+    """Return the command line that merges the same runs again, into the same folder, as a new run."""
+    words = [*(part.uri for part in manifest.parts), "--output", manifest.run_uri.rpartition("/")[0] or "/"]
+    words += ["--pipeline_name", manifest.pipeline_name]
+    return " ".join(["python -m beam_taxi merge", *map(_quote, words)])
 
 
 def _quote(word: str) -> str:

@@ -40,6 +40,9 @@ VALIDATION = "validation.json"
 PROFILE = "profile.json"
 """Counts of every column, by split and slice."""
 
+SKETCHES = "sketches"
+"""The folder of the counts that can be merged with those of other runs."""
+
 REPORT, JUNIT, OPENLINEAGE = "report.html", "junit.xml", "openlineage.ndjson"
 """Rendered from the manifest and the artifacts, so the manifest does not list them."""
 
@@ -75,6 +78,15 @@ def statistics_path(split: str) -> str:
 def anomalies_path(split: str) -> str:
     """Return the path of a split's anomalies below the folder of the ExampleAnomalies."""
     return f"Split-{split}/SchemaDiff.pb"
+
+
+def sketches_path(split: str, slice_key: str = "") -> str:
+    """Return the path of the counts of a split, or of a slice of it, in the run folder.
+
+    A slice key may have characters that no name of a file can have.
+    """
+    name = f"slice-{hashlib.sha256(slice_key.encode()).hexdigest()[:32]}" if slice_key else "all"
+    return f"{SKETCHES}/Split-{split}/{name}.parquet"
 
 
 SCHEMA_PATH = "schema.pbtxt"

@@ -24,7 +24,7 @@ MANIFEST_VERSION = 1
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """A file of an artifact: its path below the artifact's folder, size in bytes, SHA-256; split and rows if any.
+    """A file: its path below the folder of its artifact, size in bytes, SHA-256; split, slice and rows if any.
 
     `content_sha256` is the hash of what a compressed file contains; the compressed bytes depend on the processor.
     """
@@ -35,6 +35,7 @@ class ArtifactFile:
     split: str | None = None
     rows: int | None = None
     content_sha256: str | None = None
+    slice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,23 @@ class FeatureEntry:
 
 
 @dataclass(frozen=True)
+class PartEntry:
+    """A run that was merged into this one: the URI of its folder, its id, and its digest."""
+
+    uri: str
+    run_id: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class RunManifest:
     """A run. A planned run has no artifacts, and nothing that is known only from the data.
 
     `started` is in ISO 8601; `columns` are in the order of the first input, `features` in that of the Examples.
     `versions` has everything that determines the content of the artifacts; `code` is a hash of this package's source.
     `validation` is the summary of the judgement, whose file is `validation_file`, if there is one.
-    `profile_file` is that of the profile, which earlier releases did not write.
+    `profile_file` is that of the profile, and `sketch_files` are those of the counts that can be merged, by split and
+    slice; earlier releases wrote neither. `parts` are the runs of which this one was merged; others have none.
 
     `given` has the URIs of the given schema and checks, by the names of their options; their texts are in `settings`.
     `baseline_sha256` is the hash of the statistics that the data are compared with: of a run, as the content of its
@@ -140,11 +151,13 @@ class RunManifest:
     statistics_options: str | None = None
     span: int | None = None
     version: int | None = None
+    sketch_files: tuple[ArtifactFile, ...] = ()
+    parts: tuple[PartEntry, ...] = ()
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""
         files = {f"{one.key}/{file.path}": file for one in self.artifacts.values() for file in one.files}
-        own = (self.validation_file, self.profile_file)
+        own = (self.validation_file, self.profile_file, *self.sketch_files)
         return files | {file.path: file for file in own if file is not None}
 
     def digest(self) -> str:
@@ -154,6 +167,7 @@ class RunManifest:
         """
         lines = [f"pipeline {self.pipeline_name}", f"settings {self.settings_sha256}"]
         lines += [f"input {one.uri} {one.content_hash}" for one in self.inputs]
+        lines += [f"part {one.digest}" for one in self.parts]
         for key, artifact in sorted(self.artifacts.items()):
             lines += [f"{key}/{one.path} {one.content_sha256 or one.sha256}" for one in artifact.files]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
@@ -171,7 +185,7 @@ class RunManifest:
         for name in ("validation_file", "profile_file"):
             file = getattr(self, name)
             values[name] = None if file is None else _without_none(vars(file))
-        for name in ("inputs", "splits", "features"):
+        for name in ("inputs", "splits", "features", "sketch_files", "parts"):
             values[name] = [_without_none(asdict(one)) for one in values[name]]
         values["artifacts"] = {
             key: {"type": one.type, "path": key, "files": [_without_none(vars(file)) for file in one.files]}

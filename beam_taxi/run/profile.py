@@ -37,12 +37,14 @@ class Values:
     """The most frequent values, the most frequent first, equal counts by value.
 
     `complete` means that no value is left out. If it is False and `exact` is True, the counts of the listed values are
-    exact, but a value that is not listed may be as frequent as they are.
+    exact, but a value that is not listed may be as frequent as they are. Unless it is None, a count that is not exact
+    is too small by at most `error`, and a value that is not listed is no more frequent than the last one with it.
     """
 
     counts: tuple[ValueCount, ...] = ()
     complete: bool = False
     exact: bool = True
+    error: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from beam_taxi.run.profile import DatasetProfile, FeatureProfile, Profile, Sample, Values
+from beam_taxi.run.profile import DatasetProfile, Distinct, FeatureProfile, Profile, Sample, Values
 
 _KEPT_OF_NUMBERS = {"common_stats", "num_zeros"}
 _SHOWN_OF_STRINGS = ("top_values", "rank_histogram", "weighted_string_stats")
@@ -29,22 +29,22 @@ def redact_statistics(statistics: statistics_pb2.DatasetFeatureStatisticsList, c
                     feature.string_stats.ClearField(name)
 
 
-def redact_profile(profile: Profile, columns: Collection[str]) -> Profile:
-    """Return a profile without the values of columns."""
+def redact_profile(profile: Profile, columns: Collection[str], distinct: Distinct | None = None) -> Profile:
+    """Return a profile without the values of columns; `distinct` replaces their numbers of distinct values."""
     if not columns:
         return profile
-    datasets = tuple(_redact_dataset(one, columns) for one in profile.datasets)
+    datasets = tuple(_redact_dataset(one, columns, distinct) for one in profile.datasets)
     return replace(profile, datasets=datasets, first=_redact_sample(profile.first, columns))
 
 
-def _redact_dataset(dataset: DatasetProfile, columns: Collection[str]) -> DatasetProfile:
-    features = {name: _redact(one) if name in columns else one for name, one in dataset.features.items()}
+def _redact_dataset(dataset: DatasetProfile, columns: Collection[str], distinct: Distinct | None) -> DatasetProfile:
+    features = {name: _redact(one, distinct) if name in columns else one for name, one in dataset.features.items()}
     return replace(dataset, features=features, sample=_redact_sample(dataset.sample, columns))
 
 
-def _redact(one: FeatureProfile) -> FeatureProfile:
+def _redact(one: FeatureProfile, distinct: Distinct | None) -> FeatureProfile:
     counted = (one.type, one.present, one.values, one.zeros, one.nan, one.infinite)
-    return FeatureProfile(*counted, distinct=one.distinct, counts=Values(), length=one.length)
+    return FeatureProfile(*counted, distinct=distinct or one.distinct, counts=Values(), length=one.length)
 
 
 def _redact_sample(sample: Sample | None, columns: Collection[str]) -> Sample | None:

@@ -1,4 +1,4 @@
-"""The profile of the data: counts of every column by split and slice, and their file."""
+"""The profile of the data: counts of every column by split and slice, and their files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from beam_taxi.statistics.profile.dataset import DatasetCounts
 from beam_taxi.statistics.profile.doubts import doubts
 from beam_taxi.statistics.profile.ranked import add_ranked_values
 from beam_taxi.statistics.profile.rows import sample_of
+from beam_taxi.statistics.profile.stored import publish_counts
 from beam_taxi.statistics.redact import redact_profile
 from beam_taxi.statistics.splits import SEPARATOR
 from beam_taxi.transforms.combining import combine_per_key
@@ -26,10 +27,15 @@ from beam_taxi.transforms.write_examples import SplitBatch
 
 _Rows = tuple[str, tuple[bool, pa.RecordBatch]]
 """Some rows of a split or a slice, and whether it is a slice."""
+_Profiled = tuple[DatasetProfile, ArtifactFile]
+"""The profile of a data set, and the file of its counts."""
 
 
 class ComputeProfile(beam.PTransform):
-    """Count the columns and rows of each split and slice in the batches of the statistics, and write `profile.json`.
+    """Count the columns and rows of each split and slice in the batches of the statistics.
+
+    The profile is written to `profile.json`. The counts themselves are written beside it, so that those of several runs
+    can be merged.
 
     The most frequent values of columns with too many values to count are those of the statistics.
 
@@ -46,12 +52,11 @@ class ComputeProfile(beam.PTransform):
         self._first = first
 
     def expand(self, batches: PCollection[SplitBatch]) -> PCollection[ProfiledFile]:
-        label = self._settings.statistics.label
         profiles = (
             batches
             | "MarkSlices" >> beam.Map(_mark_slice).with_output_types(_Rows)
             | "Count" >> combine_per_key(CountRows(), self._n_units)
-            | "Profile" >> beam.Map(_profile, label).with_output_types(DatasetProfile)
+            | "Profile" >> beam.Map(_profile, self._settings).with_output_types(_Profiled)
         )
         write = beam.ParDo(_WriteProfile(self._settings), AsIter(profiles), AsIter(self._first))
         return self._statistics | "WriteProfile" >> write.with_output_types(ProfiledFile)
@@ -62,10 +67,12 @@ def _mark_slice(keyed: SplitBatch) -> _Rows:
     return key, (SEPARATOR in key, batch)
 
 
-def _profile(keyed: tuple[str, DatasetCounts], label: str | None) -> DatasetProfile:
+def _profile(keyed: tuple[str, DatasetCounts], settings: Settings) -> _Profiled:
     key, counts = keyed
     split, _, slice_key = key.partition(SEPARATOR)
-    return counts.profile(split, slice_key, label)
+    profile = counts.profile(split, slice_key, settings.statistics.label)
+    folder, redacted = RunFolder(settings.run_uri), settings.columns.redacted
+    return profile, publish_counts(counts, folder, split, slice_key, redacted)
 
 
 class CountRows(beam.CombineFn):
@@ -100,8 +107,10 @@ class _WriteProfile(beam.DoFn):
         self._splits = [split.name for split in settings.splits]
 
     def process(
-        self, statistics: StatisticsBySplit, profiles: Iterable[DatasetProfile], first: Iterable[pa.RecordBatch]
+        self, statistics: StatisticsBySplit, profiled: Iterable[_Profiled], first: Iterable[pa.RecordBatch]
     ) -> Iterator[ProfiledFile]:
+        known = list(profiled)
+        profiles, files = [one for one, _ in known], [file for _, file in known]
         found = {(one.split, one.slice): one for one in profiles}
         for split in self._splits:
             found.setdefault((split, ""), DatasetProfile(split, 0))
@@ -113,4 +122,4 @@ class _WriteProfile(beam.DoFn):
         # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
         kept = self._folder.publish_first(PROFILE, profile.to_json_text().encode())
         file = ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())
-        yield file, tuple(doubts(profile, self._settings))
+        yield file, tuple(sorted(files, key=lambda one: one.path)), tuple(doubts(profile, self._settings))

@@ -26,8 +26,8 @@ from beam_taxi.sources.units import DataPlan, Totals
 
 JudgedFile = tuple[Summary, ArtifactFile]
 """The summary of a judgement, and the file of the judgement."""
-ProfiledFile = tuple[ArtifactFile, tuple[str, ...]]
-"""The file of the profile, and warnings that follow from it."""
+ProfiledFile = tuple[ArtifactFile, tuple[ArtifactFile, ...], tuple[str, ...]]
+"""The file of the profile, those of the counts, and warnings that follow from the profile."""
 
 
 @dataclass
@@ -173,8 +173,9 @@ class _Reconcile(beam.DoFn):
         judged: JudgedFile | None = None,
     ) -> Iterator[RunManifest]:
         manifest = reconcile(self._plan, self._planned, data, counts, parts)
-        file, warnings = profiled
-        manifest = replace(manifest, profile_file=file, warnings=(*manifest.warnings, *warnings))
+        file, sketches, warnings = profiled
+        warnings = (*manifest.warnings, *warnings)
+        manifest = replace(manifest, profile_file=file, sketch_files=sketches, warnings=warnings)
         if judged is not None:
             manifest = replace(manifest, validation=judged[0], validation_file=judged[1])
         yield manifest

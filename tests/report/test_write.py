@@ -25,7 +25,7 @@ def test_a_report_that_cannot_be_rendered_does_not_fail_the_run(
     assert main([*arguments, "--metadata_store", "none"]) == 0
     assert (tmp_path / "run" / "manifest.json").is_file()
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        *("examples", "manifest.json", "openlineage.ndjson", "profile.json", "schema", "statistics")
+        *("examples", "manifest.json", "openlineage.ndjson", "profile.json", "schema", "sketches", "statistics")
     }
     assert "run run is complete, but 'no such template'" in caplog.text
     assert "\nreport " not in capsys.readouterr().out

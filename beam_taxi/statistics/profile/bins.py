@@ -43,6 +43,11 @@ class Bins:
         values = values[order]
         return _reduced(Bins(0, keys[order], counts[order], values, values))
 
+    @staticmethod
+    def stored(shift: int, counts: npt.NDArray[np.int64], lows: Numbers, highs: Numbers) -> Bins:
+        """Return the bins that have had these values; their keys follow from them."""
+        return Bins(shift, _keys(lows) >> shift, counts, lows, highs)
+
     @property
     def by_value(self) -> bool:
         """Whether each bin has one value alone, so that the counts are those of all values."""

@@ -18,6 +18,18 @@ class DistinctHashes:
     def __init__(self) -> None:
         self._hashes = np.zeros(0, np.uint64)
 
+    @staticmethod
+    def of(hashes: Hashes) -> DistinctHashes:
+        """Return what has these hashes, ascending."""
+        found = DistinctHashes()
+        found._hashes = hashes
+        return found
+
+    @property
+    def hashes(self) -> Hashes:
+        """The hashes that are kept, ascending."""
+        return self._hashes
+
     def add(self, hashes: Hashes) -> None:
         """Add the hashes of values, also of values that were added before."""
         if len(self._hashes) == KEPT:

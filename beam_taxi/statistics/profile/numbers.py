@@ -28,29 +28,32 @@ class NumberCounts:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._type = INT
-        self._nan = self._infinite = self._zeros = 0
+        self.type = INT
+        self.zeros = self.nan = self.above = self.below = 0
+        """Values that are 0, NaN, infinite, and infinite below 0."""
         # The mean is `pivot + offset`, of which the pivot is exact: numbers that are close together may be far from 0.
-        self._pivot: Number | None = None
-        self._offset = self._squares = 0.0
-        self._bins = EMPTY
-        self._distinct: DistinctHashes | None = None
+        self.pivot: Number | None = None
+        self.offset = self.squares = 0.0
+        self.bins = EMPTY
+        self.distinct: DistinctHashes | None = None
 
     def add(self, values: pa.Array, counts: Counts, hashes: Hashes) -> None:
         """Add distinct values, without nulls, with their counts and hashes."""
         numbers = values.to_numpy()
         if numbers.dtype != np.int64:
-            self._type = FLOAT
-            numbers = numbers.astype(np.float64)
+            self.type = FLOAT
+            # Which of -0.0 and 0.0 came first must not matter.
+            numbers = numbers.astype(np.float64) + 0.0
             finite = np.isfinite(numbers)
             if not finite.all():
                 is_nan = np.isnan(numbers)
-                self._nan += int(counts[is_nan].sum())
-                self._infinite += int(counts[~finite & ~is_nan].sum())
+                self.nan += int(counts[is_nan].sum())
+                self.above += int(counts[numbers == np.inf].sum())
+                self.below += int(counts[numbers == -np.inf].sum())
                 numbers, counts, hashes = numbers[finite], counts[finite], hashes[finite]
         if not len(numbers):
             return
-        self._zeros += int(counts[numbers == 0].sum())
+        self.zeros += int(counts[numbers == 0].sum())
         pivot = numbers[0].item()
         offsets = _offsets(numbers)
         offset = float(np.average(offsets, weights=counts))
@@ -59,60 +62,86 @@ class NumberCounts:
 
     def merge(self, other: NumberCounts) -> None:
         """Add the values of another column."""
-        if other._type == FLOAT:
-            self._type = FLOAT
-        self._nan += other._nan
-        self._infinite += other._infinite
-        self._zeros += other._zeros
-        if other._pivot is not None:
-            self._add_moments(other._bins.total, other._pivot, other._offset, other._squares)
-        self._add_bins(other._bins, None, other._distinct)
+        if other.type == FLOAT:
+            self.type = FLOAT
+        self.nan += other.nan
+        self.above += other.above
+        self.below += other.below
+        self.zeros += other.zeros
+        if other.pivot is not None:
+            self._add_moments(other.bins.total, other.pivot, other.offset, other.squares)
+        self._add_bins(other.bins, None, other.distinct)
 
     def _add_moments(self, count: int, pivot: Number, offset: float, squares: float) -> None:
         """Add the moments of more values (Chan et al., Updating Formulae and a Pairwise Algorithm, 1979)."""
-        if self._pivot is None:
-            self._pivot, self._offset, self._squares = pivot, offset, squares
+        if self.pivot is None:
+            self.pivot, self.offset, self.squares = pivot, offset, squares
             return
-        before = self._bins.total
-        difference = (pivot - self._pivot) + (offset - self._offset)
-        self._squares += squares + difference * difference * before * count / (before + count)
-        self._offset += difference * count / (before + count)
+        before = self.bins.total
+        difference = (pivot - self.pivot) + (offset - self.offset)
+        self.squares += squares + difference * difference * before * count / (before + count)
+        self.offset += difference * count / (before + count)
 
     def _add_bins(self, bins: Bins, hashes: Hashes | None, distinct: DistinctHashes | None = None) -> None:
         """Add bins. Hashes are of their values; as long as all values are counted, none are kept."""
-        known = self._bins
+        known = self.bins
         merged = known.merged(bins, self._limits.distinct)
-        if not merged.by_value and self._distinct is None:
-            self._distinct = DistinctHashes()
-            self._distinct.add(_hashes_of(known))
-        if self._distinct is not None:
+        if not merged.by_value and self.distinct is None:
+            self.distinct = DistinctHashes()
+            self.distinct.add(_hashes_of(known))
+        if self.distinct is not None:
             if distinct is not None:
-                self._distinct.merge(distinct)
+                self.distinct.merge(distinct)
             else:
-                self._distinct.add(_hashes_of(bins) if hashes is None else hashes)
-        self._bins = merged
+                self.distinct.add(_hashes_of(bins) if hashes is None else hashes)
+        self.bins = merged
+
+    def to_floats(self) -> None:
+        """Take integers, of which none is beyond 2**24, for the floats that they are."""
+        bins = self.bins
+        self.type, self.pivot = FLOAT, None if self.pivot is None else float(self.pivot)
+        self.bins = replace(bins, lows=bins.lows.astype(np.float64), highs=bins.highs.astype(np.float64))
+
+    def limit(self, limits: Limits) -> None:
+        """Keep no more than these limits allow."""
+        self._limits = limits
+        self._add_bins(EMPTY, None)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the finite values; there must be some."""
+        return float(self.pivot or 0) + self.offset
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the finite values, as a population; there must be some."""
+        return math.sqrt(max(0.0, self.squares / self.bins.total))
+
+    def count_distinct(self) -> Distinct:
+        """Return the number of distinct finite values."""
+        return Distinct(len(self.bins.keys)) if self.distinct is None else self.distinct.estimate()
 
     def profile(self, present: int, values: int) -> FeatureProfile:
         """Return what is known of the column, given the rows with a value and the number of values."""
-        bins = self._bins
+        bins = self.bins
         count = bins.total
-        numeric = FeatureProfile(self._type, present, values, self._zeros, self._nan, self._infinite)
+        numeric = FeatureProfile(self.type, present, values, self.zeros, self.nan, self.above + self.below)
         if not count:
             return replace(numeric, counts=Values((), True))
         return replace(
             numeric,
-            mean=float(self._pivot or 0) + self._offset,
-            std=math.sqrt(max(0.0, self._squares / count)),
+            mean=self.mean,
+            std=self.std,
             min=bins.lows[0].item(),
             max=bins.highs[-1].item(),
-            distinct=Distinct(len(bins.keys)) if self._distinct is None else self._distinct.estimate(),
+            distinct=self.count_distinct(),
             percentiles=shape.percentiles(bins),
-            histogram=shape.histogram(bins, self._type == INT),
+            histogram=shape.histogram(bins, self.type == INT),
             counts=self._values(),
         )
 
     def _values(self) -> Values:
-        bins, listed = self._bins, self._limits.listed
+        bins, listed = self.bins, self._limits.listed
         alone = bins.lows == bins.highs
         is_complete = bool(alone.all()) and len(bins.keys) <= listed
         return Values(
