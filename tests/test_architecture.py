@@ -11,7 +11,7 @@ import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
 PURE = {"counters", "dialect", "errors", "flags", "progress", "settings", "storage", "run"}
-GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
+GRAPH = {"sources", "splits", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
 READERS = {"metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -22,14 +22,16 @@ ALLOWED: dict[str, set[str]] = {
     "dialect": {"errors", "flags"},
     "columns": {"errors", "flags"},
     "numerals": set(),
-    "settings": {"columns", "dialect", "errors", "flags"},
+    "splitting": {"flags"},
+    "settings": {"columns", "dialect", "errors", "flags", "splitting"},
     "storage": {"errors"},
-    "run": {"errors", "settings", "storage"},
+    "run": {"errors", "settings", "splitting", "storage"},
     "sources": {"columns", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
     "schemas": {"errors", "run", "statistics", "storage"},
     "validation": {"errors", "run", "schemas", "settings", "sources", "statistics", "tfexample"},
+    "splits": {"columns", "errors", "run", "settings", "sources", "statistics", "tfexample", "validation"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},

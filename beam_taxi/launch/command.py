@@ -78,7 +78,9 @@ def _settings(given: Mapping[str, object]) -> Settings:
     run_id = str(given.get("run_id") or _new_run_id())
     values = {
         "input": (),
-        "splits": default_splits(bool(given.get("no_examples", True))),
+        "splits": default_splits(
+            bool(given.get("no_examples", True)), not (given.get("split_column") or given.get("split_by"))
+        ),
         **given,
         "run_id": run_id,
         "output": storage.join(storage.absolute(str(given["output"])), run_id),

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from beam_taxi.errors import UsageError
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
 from beam_taxi.run.validation import Summary
 from beam_taxi.settings import Settings
+from beam_taxi.splitting import upgraded
 
 MANIFEST_VERSION = 1
 """Incremented if the meaning of a key changes, but not for a new key."""
@@ -86,10 +88,10 @@ class InputEntry:
 
 @dataclass(frozen=True)
 class SplitEntry:
-    """A split: its share is `weight` over the sum of the weights; `rows` are None before the run."""
+    """A split: its share is `weight` over the sum of the weights, if a hash decides; `rows` are None before the run."""
 
     name: str
-    weight: int
+    weight: int | None = None
     rows: int | None = None
 
 
@@ -114,6 +116,7 @@ class RunManifest:
     `baseline_sha256` is the hash of the statistics that the data are compared with: of a run, as the content of its
     artifact has it, else of the file. `statistics_options` is JSON that TFDV's `StatsOptions.from_json` reads: the
     options of the statistics, without the given schema.
+    `leakage` says whether a key is in several splits; it is None if a hash of the key decides its split.
     """
 
     run_id: str
@@ -135,6 +138,7 @@ class RunManifest:
     given: Mapping[str, str] = field(default_factory=dict)
     baseline_sha256: str | None = None
     statistics_options: str | None = None
+    leakage: Leakage | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""
@@ -163,6 +167,7 @@ class RunManifest:
         values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
         values["settings"] = self.settings.to_json()
         values["validation"] = asdict(self.validation)
+        values["leakage"] = None if self.leakage is None else asdict(self.leakage)
         for name in ("validation_file", "profile_file"):
             file = getattr(self, name)
             values[name] = None if file is None else _without_none(vars(file))
@@ -188,7 +193,8 @@ class RunManifest:
             raise UsageError(f"manifest version {found!r}; this release of beam_taxi reads version {MANIFEST_VERSION}")
         try:
             artifacts = {key: {**one, "key": key} for key, one in values["artifacts"].items()}
-            return from_json(RunManifest, {**values, "artifacts": artifacts})
+            settings = upgraded(values["settings"])
+            return from_json(RunManifest, {**values, "artifacts": artifacts, "settings": settings})
         except (AttributeError, TypeError, InvalidJsonError) as error:
             raise UsageError(f"invalid manifest: {error}") from error
 
