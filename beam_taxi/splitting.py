@@ -128,11 +128,11 @@ class SplitSettings:
         if self.stratify and label is None:
             yield "--stratify requires --label"
         if self.stratify and len(splits) == 1:
-            yield f"--stratify requires more than one split; --splits has only {splits[0].name}"
+            yield f"--stratify requires more than one split, but --splits has only {splits[0].name}"
         if self.conditions and len(splits) != len(self.conditions) + 1:
             count = len(self.conditions)
             told = "1 condition needs" if count == 1 else f"{count} conditions need"
-            yield f"--split_by: {told} {count + 1} splits; --splits has {len(splits)}"
+            yield f"--split_by: {told} {count + 1} splits, but --splits has {len(splits)}"
         yield from self._faults_of_weights(splits)
 
     def _faults_of_weights(self, splits: Sequence[Split]) -> Iterator[str]:

@@ -15,6 +15,7 @@ _CONFIDENT = 3.0
 class Leakage:
     """How many of the distinct keys are in several splits; the key is the whole row if it has no columns.
 
+    Rows in which part of the key is missing are left out.
     All keys were compared if it is `exact`. Else only those with the smallest hashes were, `compared` in number, and
     `keys` and `shared` are estimates, the latter with the relative standard `error`. `examples` has for some of the
     shared keys the first row in each split.

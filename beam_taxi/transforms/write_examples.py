@@ -155,9 +155,11 @@ class _WriteUnits(beam.DoFn):
         judging.findings.add_times(rules.checks.freshness, filter_rows(batch.rows, kept))
         for keys in judging.keys:
             keys.add(batch, splits, kept)
-        if judging.split_keys is not None and kept.any():
-            records = self._keys_of(batch.rows, encoded)
-            judging.split_keys.add(filter_rows(records, kept), splits[kept], batch.numbers_of(np.flatnonzero(kept)))
+        if judging.split_keys is not None:
+            records, has_key = self._keys_of(batch.rows, encoded)
+            chosen = kept & has_key
+            places = batch.numbers_of(np.flatnonzero(chosen))
+            judging.split_keys.add(filter_rows(records, chosen), splits[chosen], places)
         if settings.examples and encoded is not None:
             files.write_rows(filter_rows(frame_records(*encoded), kept), splits[kept])
         start = 0
@@ -190,12 +192,17 @@ class _WriteUnits(beam.DoFn):
             encoded = encoded and EncodedRows(filter_rows(encoded.records, has_split), encoded.checksums[has_split])
         return batch, numbers.astype(np.uint8), encoded
 
-    def _keys_of(self, rows: pa.RecordBatch, encoded: EncodedRows | None) -> pa.BinaryArray:
-        """Return what should only be in one split: the columns of `--split_key`, or else the whole row."""
-        key = self._settings.splitting.key
-        if key or encoded is None:
-            return encode_key(select_columns(rows, key).columns)
-        return encoded.records
+    def _keys_of(
+        self, rows: pa.RecordBatch, encoded: EncodedRows | None
+    ) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
+        """Return what should only be in one split, and which rows have it: all of `--split_key`, or else the row."""
+        has_key, key = np.ones(len(rows), np.bool_), self._settings.splitting.key
+        if encoded is not None and not key:
+            return encoded.records, has_key
+        columns = select_columns(rows, key).columns
+        for column in columns:
+            has_key &= column.is_valid().to_numpy(zero_copy_only=False)
+        return encode_key(columns), has_key
 
     def _described(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Return the columns that the statistics are of."""

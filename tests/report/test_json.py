@@ -109,7 +109,7 @@ def by_name(found: dict[str, Any]) -> dict[str, Any]:
 def check_form(found: dict[str, Any]) -> None:
     """Assert that a report has every key of the form, with values that agree with each other."""
     assert list(found) == [
-        *("report_version", "run_id", "pipeline", "created", "verdict", "splits", "features"),
+        *("report_version", "run_id", "pipeline", "created", "verdict", "splits", "splitting", "leakage", "features"),
         *("findings", "anomalies", "checks", "drift", "provenance"),
     ]
     assert found["provenance"].keys() == {"inputs", "settings", "versions"}
