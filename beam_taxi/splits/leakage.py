@@ -13,13 +13,13 @@ from beam_taxi.run.validation import Offender
 from beam_taxi.sources.source import NO_GROUP
 from beam_taxi.statistics.profile.hashes import hash_values
 
-MOST_PAIRS = 1 << 18
+MOST_PAIRS = 1 << 17
 """Pairs of a key and a split up to which all are known."""
 MOST_EXAMPLES = 3
 _ROWS_OF_EXAMPLE = 4
 _HASHES = 2.0**64
 
-_PAIR = np.dtype([("hash", "<u8"), ("split", "<i2"), ("source", "<i8"), ("group", "<i8"), ("number", "<i8")])
+_PAIR = np.dtype([("hash", "<u8"), ("split", "u1"), ("source", "<i4"), ("group", "<i4"), ("number", "<i8")])
 """A 64-bit hash of a key, a split that has it, and the place of the first row that does."""
 RowNumbers = npt.NDArray[np.int64]
 

@@ -18,6 +18,7 @@ from beam_taxi.sources.units import DataPlan
 from beam_taxi.splits.strata import ClassCounts, Strata
 from beam_taxi.storage import credentials
 from beam_taxi.tfexample.batches import encode_rows
+from beam_taxi.transforms.combining import combine_globally
 from beam_taxi.transforms.read_table import Task
 from beam_taxi.validation.row_rules import column_of
 
@@ -87,6 +88,7 @@ class CountClasses(beam.PTransform):
         super().__init__()
         self._count = _CountUnits(plan, settings, versions or {})
         self._data = data
+        self._n_units = plan.n_units
         self._label = settings.statistics.label or ""
         self._weights = [split.weight or 0 for split in settings.splits]
 
@@ -94,7 +96,7 @@ class CountClasses(beam.PTransform):
         return (
             tasks
             | "CountUnits" >> beam.ParDo(self._count, AsSingleton(self._data)).with_output_types(ClassCounts)
-            | "MergeClasses" >> beam.CombineGlobally(MergeClasses(self._label))
+            | "MergeClasses" >> combine_globally(MergeClasses(self._label), self._n_units)
             | "EndSplits" >> beam.Map(_strata, self._weights).with_output_types(Strata)
         )
 

@@ -11,6 +11,7 @@ from beam_taxi.run.leakage import Leakage
 from beam_taxi.settings import Settings
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.splits.leakage import SplitKeys
+from beam_taxi.transforms.combining import combine_globally
 
 
 class MergeKeys(beam.CombineFn):
@@ -51,7 +52,7 @@ class FindLeakage(beam.PTransform):
     def expand(self, keys: PCollection[SplitKeys]) -> PCollection[Leakage]:
         return (
             keys
-            | "MergeKeys" >> beam.CombineGlobally(MergeKeys())
+            | "MergeKeys" >> combine_globally(MergeKeys(), self._plan.n_units)
             | "Tell" >> beam.Map(_leakage, self._plan, self._settings).with_output_types(Leakage)
         )
 
