@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from beam_taxi.flags import NAMES, Group, Value, flag
+from beam_taxi.flags import Group, Value, flag, format_names, parse_names
 
 # File systems allow 255 bytes in a name.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
@@ -47,6 +47,16 @@ def format_splits(splits: Iterable[Split]) -> str:
 SPLITS = Value(_parse_splits, format_splits)
 
 
+def _parse_key(text: str) -> tuple[str, ...]:
+    names = parse_names(text)
+    if not all(names) or not names or len(set(names)) < len(names):
+        raise ValueError("must be one or more names of columns, each once, separated by commas")
+    return names
+
+
+_KEY = Value(_parse_key, format_names)
+
+
 def default_splits(examples: bool, by_hash: bool = True) -> tuple[Split, ...]:
     """Return the splits of a run that is given none: statistics alone need only one."""
     if not by_hash:
@@ -76,7 +86,7 @@ class SplitSettings:
             "columns whose values together decide the split of a row: a,b,…; with --split_column or --split_by, what "
             "must not be in two splits",
             Group.EXAMPLES,
-            NAMES,
+            _KEY,
             name="split_key",
             metavar="COLUMNS",
             default="the whole row",
@@ -119,7 +129,7 @@ class SplitSettings:
     def faults(self, splits: Sequence[Split], label: str | None) -> Iterator[str]:
         """Yield what is wrong with these options and `--splits`, by option."""
         yield from _faults_of_names([split.name for split in splits])
-        given = {"--split_column": self.column, "--split_by": self.conditions, "--stratify": self.stratify}
+        given = {"--split_column": self.column is not None, "--split_by": self.conditions, "--stratify": self.stratify}
         ways = [option for option, value in given.items() if value]
         if len(ways) > 1:
             yield f"{' and '.join(ways)} exclude each other"

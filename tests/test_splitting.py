@@ -40,6 +40,9 @@ REFUSED: dict[str, tuple[list[str], list[str]]] = {
         ["--splits", "a,a,b/c", "--split_column", "x"],
         ["--splits: names ['a', 'a', 'b/c'] must be unique, and each must be up to 200"],
     ),
+    "no key": (["--split_key", ""], ["--split_key '': must be one or more names of columns, each once"]),
+    "half a key": (["--split_key", "a,"], ["--split_key 'a,': must be one or more names of columns, each once"]),
+    "a column twice": (["--split_key", "a,a"], ["--split_key 'a,a': must be one or more names of columns, each once"]),
     "two ways": (
         ["--split_column", "x", "--split_by", "x < 1"],
         ["--split_column and --split_by exclude each other"],

@@ -79,7 +79,7 @@ def _settings(given: Mapping[str, object]) -> Settings:
     values = {
         "input": (),
         "splits": default_splits(
-            bool(given.get("no_examples", True)), not (given.get("split_column") or given.get("split_by"))
+            bool(given.get("no_examples", True)), by_hash=not given.keys() & {"split_column", "split_by"}
         ),
         **given,
         "run_id": run_id,

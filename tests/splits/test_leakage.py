@@ -61,6 +61,13 @@ def test_estimates_do_not_depend_on_the_parts(shared: int):
     assert abs(one.shared - shared) <= 4 * one.error * shared
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_few_keys_are_kept_the_same_way(seed: int):
+    rows = np.random.default_rng(seed).permutation(18)
+    expected = leakage(12, 6, [np.arange(18)], most=4)
+    assert leakage(12, 6, np.array_split(rows, 2 + seed % 4), most=4) == expected
+
+
 def test_a_key_of_many_rows_and_splits():
     keys = SplitKeys()
     keys.add(
