@@ -23,10 +23,10 @@ from beam_taxi.validation.findings import text_of
 from beam_taxi.validation.row_rules import as_text, column_of, evaluate
 
 REFUSED = -1
-"""The number of a row that belongs to no split."""
+"""The number of a row that belongs to no split, the first of them if there are several causes."""
 Checksums = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int16]
-"""The number of the split of each row, or REFUSED."""
+"""The number of the split of each row; REFUSED, or a smaller one, for a row that belongs to none."""
 
 
 class SplitRule(ABC):
@@ -39,10 +39,10 @@ class SplitRule(ABC):
 
     @abstractmethod
     def assign(self, rows: pa.RecordBatch, checksums: Checksums | None) -> Numbers:
-        """Return the number of the split of each row, or REFUSED."""
+        """Return the number of the split of each row, or a negative one."""
 
-    def reason(self, rows: pa.RecordBatch, row: int) -> str:
-        """Return why a row of a batch is refused, without the values of redacted columns."""
+    def reason(self, rows: pa.RecordBatch, row: int, number: int) -> str:
+        """Return why a row of a batch has a negative number, without the values of redacted columns."""
         raise ValueError(f"row {row} is not refused")
 
 
@@ -107,7 +107,7 @@ class _ByColumn(SplitRule):
         numbers: Numbers = found.to_numpy(zero_copy_only=False).astype(np.int16)
         return numbers
 
-    def reason(self, rows: pa.RecordBatch, row: int) -> str:
+    def reason(self, rows: pa.RecordBatch, row: int, number: int) -> str:
         value = text_of(column_of(rows, self.column)[row].as_py())
         if value is None:
             return f"--split_column: {self.column!r} has no value, so the row has no split"
@@ -127,17 +127,15 @@ class _ByConditions(SplitRule):
         for number, expression in enumerate(self.expressions):
             holds = evaluate(expression, rows)
             unknown = holds.is_null().to_numpy(zero_copy_only=False)
-            numbers[is_open & unknown] = REFUSED
+            numbers[is_open & unknown] = REFUSED - number
             true = holds.fill_null(False).to_numpy(zero_copy_only=False)
             numbers[is_open & true] = number
             is_open &= ~(unknown | true)
         return numbers
 
-    def reason(self, rows: pa.RecordBatch, row: int) -> str:
-        one = rows.slice(row, 1)
-        pairs = zip(self.texts, self.expressions, strict=True)
-        text, expression = next(pair for pair in pairs if evaluate(pair[1], one).null_count)
-        values = {name: text_of(column_of(one, name)[0].as_py()) for name in columns_of(expression)}
+    def reason(self, rows: pa.RecordBatch, row: int, number: int) -> str:
+        text, expression = self.texts[REFUSED - number], self.expressions[REFUSED - number]
+        values = {name: text_of(column_of(rows, name)[row].as_py()) for name in columns_of(expression)}
         shown = [
             f"{name!r} {'has no value' if value is None else f'is {value}'}"
             for name, value in values.items()

@@ -15,7 +15,7 @@ from beam_taxi.run.validation import ANOMALIES, CHECKS
 from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.reading import UnitBatch
 from beam_taxi.sources.source import Place, Reject
-from beam_taxi.splits.rules import SplitRule
+from beam_taxi.splits.rules import Numbers, SplitRule
 from beam_taxi.validation.findings import values_of
 from beam_taxi.validation.schema_rules import RowRule
 
@@ -45,11 +45,15 @@ def rejects_of(
 
 
 def rejects_without_split(
-    plan: TablePlan, batch: UnitBatch, rows: npt.NDArray[np.int64], rule: SplitRule
+    plan: TablePlan, batch: UnitBatch, numbers: Numbers, rule: SplitRule
 ) -> Iterator[tuple[int, Reject]]:
-    """Yield a reject for each of the rows of a batch that a rule refuses, with the number of its source."""
+    """Yield a reject for each row of a batch that a rule refuses, with the number of its source.
+
+    `numbers` are those that the rule has assigned.
+    """
+    rows = np.flatnonzero(numbers < 0)
     for row, (source, place) in zip(rows.tolist(), batch.places_of(rows), strict=True):
-        reason = rule.reason(batch.rows, row)
+        reason = rule.reason(batch.rows, row, int(numbers[row]))
         yield source, _reject(plan, batch, row, (source, place), (WITHOUT_SPLIT, reason))
 
 

@@ -26,7 +26,7 @@ from beam_taxi.sources.reading import TableReader, UnitBatch
 from beam_taxi.sources.source import Reject
 from beam_taxi.sources.units import DataPlan, Unit
 from beam_taxi.splits.leakage import SplitKeys
-from beam_taxi.splits.rules import REFUSED, SplitRule, split_rule
+from beam_taxi.splits.rules import SplitRule, split_rule
 from beam_taxi.splits.strata import Strata
 from beam_taxi.statistics import histograms
 from beam_taxi.storage import credentials
@@ -182,10 +182,9 @@ class _WriteUnits(beam.DoFn):
         is_key = not settings.splitting.by_hash and not settings.splitting.key
         encoded = encode_rows(batch.rows) if settings.examples or rule.needs_checksums or is_key else None
         numbers = rule.assign(batch.rows, None if encoded is None else encoded.checksums)
-        has_split = numbers != REFUSED
+        has_split = numbers >= 0
         if not has_split.all():
-            refused = rejects_without_split(self._plan, batch, np.flatnonzero(~has_split), rule)
-            for source, reject in refused:
+            for source, reject in rejects_without_split(self._plan, batch, numbers, rule):
                 self._reject(source, [reject], files, judging.counts)
                 judging.counts.set_aside(source, reject)
             batch, numbers = batch.filtered(has_split), numbers[has_split]

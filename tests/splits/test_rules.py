@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,13 @@ def settings(splitting: SplitSettings, splits: str = "train,eval", **others: Any
 def assigned(rule: SplitRule, rows: pa.RecordBatch = ROWS) -> list[int]:
     numbers = rule.assign(rows, encode_rows(rows).checksums if rule.needs_checksums else None)
     assert numbers.dtype == np.int16
-    return numbers.tolist()
+    return np.maximum(numbers, REFUSED).tolist()
+
+
+def reasons_of(rule: SplitRule, some: Iterable[int], rows: pa.RecordBatch = ROWS) -> dict[int, str]:
+    numbers = rule.assign(rows, None).tolist()
+    assert all(numbers[row] < 0 for row in some)
+    return {row: rule.reason(rows, row, numbers[row]) for row in some}
 
 
 HASHES: dict[str, tuple[SplitSettings, str, list[int]]] = {
@@ -85,14 +92,14 @@ BY_COLUMN: dict[str, tuple[str, str, list[int], dict[int, str]]] = {
 def test_splits_by_a_column(column: str, splits: str, expected: list[int], reasons: dict[int, str]):
     rule = split_rule(settings(SplitSettings(column=column), splits), KINDS)
     assert assigned(rule) == expected
-    assert {row: rule.reason(ROWS, row) for row in reasons} == reasons
+    assert reasons_of(rule, reasons) == reasons
 
 
 def test_bytes_that_are_not_text_are_no_split():
     rows = pa.RecordBatch.from_pydict({"part": pa.array([b"train", b"\xff", None])})
     rule = split_rule(settings(SplitSettings(column="part")), KINDS)
     assert assigned(rule, rows) == [0, REFUSED, REFUSED]
-    assert "'\\\\xff' is not a split" in rule.reason(rows, 1)
+    assert "'\\\\xff' is not a split" in reasons_of(rule, [1], rows)[1]
 
 
 CONDITIONS: dict[str, tuple[tuple[str, ...], list[int], dict[int, str]]] = {
@@ -115,6 +122,11 @@ CONDITIONS: dict[str, tuple[tuple[str, ...], list[int], dict[int, str]]] = {
         [0, 1, -1, 1, 1, 0],
         {2: "--split_by 'x < 1 and fold >= 0' is neither true nor false: 'x' has no value, 'fold' is 2"},
     ),
+    "the second condition": (
+        ("id = 1", "x < 1"),
+        [0, 2, -1, 2, 2, 0],
+        {2: "--split_by 'x < 1' is neither true nor false: 'x' has no value"},
+    ),
     "division by zero": (
         ("id / fold > 1",),
         [-1, 0, 0, -1, 1, 1],
@@ -134,15 +146,17 @@ def test_splits_by_conditions(conditions: tuple[str, ...], expected: list[int], 
     splits = ",".join("abc"[: len(conditions) + 1])
     rule = split_rule(settings(SplitSettings(conditions=conditions), splits), KINDS)
     assert assigned(rule) == expected
-    assert {row: rule.reason(ROWS, row) for row in reasons} == reasons
+    assert reasons_of(rule, reasons) == reasons
 
 
 def test_values_of_redacted_columns_are_not_shown():
     columns = ColumnSettings(redacted=("part", "id", "fold"))
     by_column = split_rule(settings(SplitSettings(column="part"), columns=columns), KINDS)
-    assert by_column.reason(ROWS, 2) == "--split_column: 'part': its value is not a split; the splits are train, eval"
+    assert (
+        reasons_of(by_column, [2])[2] == "--split_column: 'part': its value is not a split; the splits are train, eval"
+    )
     by_condition = split_rule(settings(SplitSettings(conditions=("id / fold > 1",)), columns=columns), KINDS)
-    assert by_condition.reason(ROWS, 0).endswith("neither true nor false: its values are not shown")
+    assert reasons_of(by_condition, [0])[0].endswith("neither true nor false: its values are not shown")
 
 
 FAULTS: dict[str, tuple[SplitSettings, list[str]]] = {
