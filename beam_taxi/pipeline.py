@@ -47,7 +47,7 @@ def build(
     if settings.splitting.stratify:
         strata = table.tasks | "CountClasses" >> CountClasses(plan, table.for_units, settings, versions)
     examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions, strata)
-    if not settings.splitting.by_hash:
+    if settings.splitting.may_leak:
         leakage = examples.split_keys | "FindLeakage" >> FindLeakage(plan, settings)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))
     artifacts = [examples.artifacts, statistics.artifacts]

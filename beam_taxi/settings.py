@@ -324,7 +324,7 @@ class Settings:
     def is_validated(self) -> bool:
         """Whether there is something to judge the data by."""
         given = (self.schema, self.validation.checks, self.validation.baseline)
-        wants_splits = WARNINGS in self.fail_on and not self.splitting.by_hash
+        wants_splits = WARNINGS in self.fail_on and self.splitting.may_leak
         return any(one is not None for one in given) or DRIFT in self.fail_on or wants_splits
 
     def allowed_rejects(self, records: int) -> int:

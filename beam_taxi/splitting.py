@@ -77,7 +77,7 @@ class SplitSettings:
 
     `column` has the names of the splits as values. Of N splits, the first N - 1 have the rows that satisfy one of the
     `conditions`, in their order, and the last has the rest. With either of them, a value of `key` should only be in one
-    split; the run says whether that is so. `stratify` holds the shares of the splits within each class of the label.
+    split; the run checks whether that is so. `stratify` holds the shares of the splits within each class of the label.
     """
 
     key: tuple[str, ...] = field(
@@ -125,6 +125,11 @@ class SplitSettings:
     def by_hash(self) -> bool:
         """Whether a hash decides the split, so that equal rows, or rows of one key, are in the same split."""
         return self.column is None and not self.conditions
+
+    @property
+    def may_leak(self) -> bool:
+        """Whether a key, or a row but for `column`, may be in several splits. Of equal rows, conditions hold alike."""
+        return self.column is not None or bool(self.conditions and self.key)
 
     def faults(self, splits: Sequence[Split], label: str | None) -> Iterator[str]:
         """Yield what is wrong with these options and `--splits`, by option."""

@@ -13,7 +13,7 @@ _CONFIDENT = 3.0
 
 @dataclass(frozen=True)
 class Leakage:
-    """How many of the distinct keys are in several splits; the key is the whole row if it has no columns.
+    """How many of the distinct keys are in several splits; without a key, of the rows `without` one column.
 
     Rows in which part of the key is missing are left out.
     All keys were compared if it is `exact`. Else only those with the smallest hashes were, `compared` in number, and
@@ -28,11 +28,12 @@ class Leakage:
     exact: bool = True
     error: float = 0.0
     examples: tuple[tuple[Offender, ...], ...] = ()
+    without: str = ""
 
     @property
     def text(self) -> str:
         """What was found, in one line."""
-        whole = f"keys ({', '.join(self.key)})" if self.key else "distinct rows"
+        whole = f"keys ({', '.join(self.key)})" if self.key else f"distinct rows (without {self.without})"
         if self.shared:
             return f"{self._shared(whole)} in more than one split{self._example()}"
         if self.exact:

@@ -116,7 +116,7 @@ class RunManifest:
     `baseline_sha256` is the hash of the statistics that the data are compared with: of a run, as the content of its
     artifact has it, else of the file. `statistics_options` is JSON that TFDV's `StatsOptions.from_json` reads: the
     options of the statistics, without the given schema.
-    `leakage` says whether a key is in several splits; it is None if a hash of the key decides its split.
+    `leakage` says whether a key is in several splits; it is None if that cannot be.
     """
 
     run_id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +101,6 @@ def _row(pair: np.void, splits: Sequence[str], files: Sequence[str]) -> Offender
 
 def _estimated(found: Leakage, share: float) -> Leakage:
     """Return estimates from a `share` of the hashes, which is also that of the keys up to chance."""
+    keys, shared = round(found.keys / share), round(found.shared / share)
     error = float(np.sqrt((1 - share) / found.shared)) if found.shared else 0.0
-    return Leakage(
-        found.key,
-        round(found.keys / share),
-        round(found.shared / share),
-        found.compared,
-        exact=False,
-        error=error,
-        examples=found.examples,
-    )
+    return replace(found, keys=keys, shared=shared, exact=False, error=error)

@@ -23,10 +23,10 @@ from beam_taxi.validation.findings import text_of
 from beam_taxi.validation.row_rules import as_text, column_of, evaluate
 
 REFUSED = -1
-"""The number of a row that belongs to no split, the first of them if there are several causes."""
+"""The number of a row that belongs to no split; smaller ones say so for other causes."""
 Checksums = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int16]
-"""The number of the split of each row; REFUSED, or a smaller one, for a row that belongs to none."""
+"""The number of the split of each row, or a negative one if it belongs to none."""
 
 
 class SplitRule(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -39,7 +40,7 @@ class MergeKeys(beam.CombineFn):
 
 
 class FindLeakage(beam.PTransform):
-    """Return the one `Leakage` of a run whose splits are not decided by a hash of the key.
+    """Return the one `Leakage` of a run in which a key may be in several splits.
 
     leakage = examples.split_keys | FindLeakage(plan, settings)
     """
@@ -59,4 +60,6 @@ class FindLeakage(beam.PTransform):
 
 def _leakage(keys: SplitKeys, plan: TablePlan, settings: Settings) -> Leakage:
     files = [source.info.uri for source in plan.sources]
-    return keys.leakage(settings.splitting.key, [split.name for split in settings.splits], files)
+    splitting = settings.splitting
+    found = keys.leakage(splitting.key, [split.name for split in settings.splits], files)
+    return found if splitting.key else replace(found, without=splitting.column or "")

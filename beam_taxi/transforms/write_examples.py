@@ -31,6 +31,7 @@ from beam_taxi.splits.strata import Strata
 from beam_taxi.statistics import histograms
 from beam_taxi.storage import credentials
 from beam_taxi.tfexample.batches import EncodedRows, encode_rows, filter_rows, select_columns, to_list_columns
+from beam_taxi.tfexample.encode import encode_examples
 from beam_taxi.tfexample.split import encode_key
 from beam_taxi.tfexample.tfrecord import frame_records
 from beam_taxi.transforms.quarantine import rejects_of, rejects_without_split
@@ -60,7 +61,7 @@ class WrittenExamples(NamedTuple):
 
     `findings` are what the rows of each unit show about the rules of the schema and the checks. `keys` are those of the
     `unique` checks, by the numbers of the check and of the partition. `split_keys` are those that should only be in one
-    split, unless a hash of them decides the split. `first` are the first rows of the input.
+    split, if they may be in several. `first` are the first rows of the input.
     """
 
     artifacts: PCollection[Artifact]
@@ -114,7 +115,7 @@ class _WriteUnits(beam.DoFn):
     ) -> Iterator[Artifact | TaggedOutput]:
         counts, findings = UnitCounts(unit.index), RowFindings(self._settings.validation.offenders)
         keys = [KeysOfUnit(check) for check in rules.checks.unique]
-        split_keys = None if self._settings.splitting.by_hash else SplitKeys()
+        split_keys = SplitKeys() if self._settings.splitting.may_leak else None
         judging = _Judging(split, rules, counts, findings, keys, split_keys)
         wants_first = unit.index == 0
         with UnitFiles(self._settings, unit.index, self._plan.n_units) as files:
@@ -156,7 +157,7 @@ class _WriteUnits(beam.DoFn):
         for keys in judging.keys:
             keys.add(batch, splits, kept)
         if judging.split_keys is not None:
-            records, has_key = self._keys_of(batch.rows, encoded)
+            records, has_key = self._keys_of(batch.rows)
             chosen = kept & has_key
             places = batch.numbers_of(np.flatnonzero(chosen))
             judging.split_keys.add(filter_rows(records, chosen), splits[chosen], places)
@@ -179,8 +180,7 @@ class _WriteUnits(beam.DoFn):
     ) -> tuple[UnitBatch, npt.NDArray[np.uint8], EncodedRows | None]:
         """Return the rows that have a split, its number, and the tf.Examples if they are needed; reject the others."""
         settings, rule = self._settings, judging.split_rule
-        is_key = not settings.splitting.by_hash and not settings.splitting.key
-        encoded = encode_rows(batch.rows) if settings.examples or rule.needs_checksums or is_key else None
+        encoded = encode_rows(batch.rows) if settings.examples or rule.needs_checksums else None
         numbers = rule.assign(batch.rows, None if encoded is None else encoded.checksums)
         has_split = numbers >= 0
         if not has_split.all():
@@ -191,14 +191,16 @@ class _WriteUnits(beam.DoFn):
             encoded = encoded and EncodedRows(filter_rows(encoded.records, has_split), encoded.checksums[has_split])
         return batch, numbers.astype(np.uint8), encoded
 
-    def _keys_of(
-        self, rows: pa.RecordBatch, encoded: EncodedRows | None
-    ) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
-        """Return what should only be in one split, and which rows have it: all of `--split_key`, or else the row."""
-        has_key, key = np.ones(len(rows), np.bool_), self._settings.splitting.key
-        if encoded is not None and not key:
-            return encoded.records, has_key
-        columns = select_columns(rows, key).columns
+    def _keys_of(self, rows: pa.RecordBatch) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
+        """Return what should only be in one split, and which rows have it.
+
+        That are the columns of `--split_key`, none of them missing, or else the row without the name of its split.
+        """
+        splitting, has_key = self._settings.splitting, np.ones(len(rows), np.bool_)
+        if not splitting.key:
+            others = [name for name in rows.schema.names if name != splitting.column]
+            return encode_examples(select_columns(rows, others or rows.schema.names)), has_key
+        columns = select_columns(rows, splitting.key).columns
         for column in columns:
             has_key &= column.is_valid().to_numpy(zero_copy_only=False)
         return encode_key(columns), has_key

@@ -87,15 +87,15 @@ def test_no_rows():
 ROWS = (Offender("a.csv", 3, "train"), Offender("b.parquet", 1, "eval", 0))
 TEXTS: dict[str, tuple[Leakage, str]] = {
     "none": (
-        Leakage((), 15_002, 0, 15_002),
-        "none of the 15,002 distinct rows is in more than one split; all were compared",
+        Leakage((), 15_002, 0, 15_002, without="part"),
+        "none of the 15,002 distinct rows (without part) is in more than one split; all were compared",
     ),
     "one": (
         Leakage(("id", "day"), 90, 1, 90, examples=(ROWS,)),
         "1 of 90 keys (id, day) is in more than one split, such as a.csv:3 (train) and "
         "b.parquet: row group 0, row 1 (eval)",
     ),
-    "some": (Leakage((), 1200, 7, 1200), "7 of 1,200 distinct rows are in more than one split"),
+    "some": (Leakage(("id",), 1200, 7, 1200), "7 of 1,200 keys (id) are in more than one split"),
     "estimate": (
         Leakage(("id",), 3_400_000, 1200, 200_000, False, 0.08),
         "about 1,200 (standard error 8%) of about 3,400,000 keys (id) are in more than one split",

@@ -98,8 +98,28 @@ def test_a_column_names_the_split(folder: Path):
         ("b.parquet", 3, "split", "9,"),
     ]
     assert manifest.leakage is not None
-    assert manifest.leakage.text == "none of the 4 distinct rows is in more than one split; all were compared"
+    assert manifest.leakage.text == (
+        "none of the 4 distinct rows (without part) is in more than one split; all were compared"
+    )
     assert manifest.warnings == ()
+
+
+def test_rows_that_are_equal_but_for_the_name_of_their_split(folder: Path):
+    (folder / "data" / "a.csv").write_text("id,part,x\n1,train,\n1,eval,\n2,train,5\n2,train,5\n3,eval,\n")
+    for examples_too in (True, False):
+        manifest = run(folder, SplitSettings(column="part"), examples=examples_too)
+        assert manifest.leakage is not None
+        assert manifest.leakage.text == (
+            "1 of 3 distinct rows (without part) is in more than one split, such as "
+            f"{folder}/data/a.csv:2 (train) and {folder}/data/a.csv:3 (eval)"
+        )
+
+
+def test_a_table_of_nothing_but_names_of_splits(folder: Path):
+    (folder / "data" / "a.csv").write_text("part\ntrain\neval\ntrain\n")
+    manifest = run(folder, SplitSettings(column="part"))
+    assert manifest.leakage is not None
+    assert (manifest.leakage.keys, manifest.leakage.shared) == (2, 0)
 
 
 REFUSED: dict[str, tuple[SplitSettings, dict[str, Any], str]] = {
@@ -156,8 +176,9 @@ def test_conditions_by_time(folder: Path):
     assert [split.weight for split in manifest.splits] == [None, None, None]
     assert overview.count(manifest).splitting == (
         "Splits: train where day < 50; eval where day < 80; else test. "
-        "None of the 100 distinct rows is in more than one split; all were compared."
+        "No row is in more than one split: equal rows go to the same one."
     )
+    assert manifest.leakage is None
 
 
 @pytest.mark.parametrize("units", [1, 2, 7])
