@@ -175,8 +175,8 @@ class Option:
             raise UsageError(f"--{self.name} {given!r}: {error}") from error
 
     def value_text(self, value: object) -> str:
-        """Return a value as text, empty for None."""
-        return "" if value is None else self.flag.value.format(value)
+        """Return a value as text, empty for None and for no words."""
+        return "" if value is None or value == () else self.flag.value.format(value)
 
     def words(self, value: object) -> list[str]:
         """Return the words of a command line that give the value."""

@@ -20,7 +20,9 @@ from beam_taxi.sources.plan import TablePlan
 from beam_taxi.sources.plan_file import store_plan
 from beam_taxi.transforms.compute_profile import ComputeProfile
 from beam_taxi.transforms.compute_statistics import ComputeStatistics
+from beam_taxi.transforms.count_classes import CountClasses
 from beam_taxi.transforms.describe_examples import DescribeExamples, is_described
+from beam_taxi.transforms.find_leakage import FindLeakage
 from beam_taxi.transforms.infer_schema import InferSchema
 from beam_taxi.transforms.large_elements import register_coder
 from beam_taxi.transforms.read_table import ReadTable
@@ -43,7 +45,12 @@ def build(
     register_coder()
     settings, plan = planned.settings, store_plan(plan, planned.run_uri, PLAN)
     table = pipeline | "ReadTable" >> ReadTable(plan, settings, versions)
-    examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions)
+    strata = leakage = summary = None
+    if settings.splitting.stratify:
+        strata = table.tasks | "CountClasses" >> CountClasses(plan, table.for_units, settings, versions)
+    examples = table.tasks | "WriteExamples" >> WriteExamples(plan, table.for_units, settings, versions, strata)
+    if settings.splitting.may_leak:
+        leakage = examples.split_keys | "FindLeakage" >> FindLeakage(plan, settings)
     statistics = examples.batches | "ComputeStatistics" >> ComputeStatistics(settings, len(plan.columns))
     artifacts = [examples.artifacts, statistics.artifacts]
     schema = statistics.statistics | "InferSchema" >> InferSchema(settings)
@@ -54,14 +61,13 @@ def build(
     profile = ComputeProfile(settings, plan.n_units, statistics, examples.first)
     profiled = statistics.batches | "ComputeProfile" >> profile
     planned = replace(planned, statistics_options=statistics.options)
-    summary = None
     if settings.is_validated:
-        validate = ValidateStatistics(plan, planned, table.for_units, examples)
+        validate = ValidateStatistics(plan, planned, table.for_units, examples, leakage)
         anomalies, summary = statistics.statistics | "ValidateStatistics" >> validate
         artifacts += [anomalies]
     return (
         artifacts
         | "Artifacts" >> beam.Flatten()
-        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, profiled, summary)
+        | "Reconcile" >> Reconcile(plan, planned, table.data, examples.counts, profiled, summary, leakage)
         | "WriteManifest" >> WriteManifest()
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
@@ -16,7 +15,12 @@ from beam_taxi.dialect import WHITESPACE as WHITESPACE
 from beam_taxi.dialect import Dialect as Dialect
 from beam_taxi.errors import UsageError
 from beam_taxi.example_formats import FORMATS, TFRECORD_GZIP
-from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, Value, flag, values_of
+from beam_taxi.flags import INTEGER, NAMES, NUMBER, Group, flag, values_of
+from beam_taxi.splitting import DEFAULTS, NAME_RULE, SPLITS
+from beam_taxi.splitting import NAME as NAME
+from beam_taxi.splitting import Split as Split
+from beam_taxi.splitting import SplitSettings as SplitSettings
+from beam_taxi.splitting import default_splits as default_splits
 
 NO_INFLUENCE = ("run_uri", "run_id", "project", "batch_bytes")
 """Settings that do not decide the content of a run's files."""
@@ -38,45 +42,8 @@ WARNINGS, NOTHING = "warnings", "none"
 FAIL_ON = (*KINDS, WARNINGS, NOTHING)
 """The words of `--fail_on`."""
 
-# File systems allow 255 bytes in a name.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-"""The names of runs, pipelines and splits."""
-
-_NAME_RULE = "must be up to 200 letters, digits, '.', '_' and '-', the first a letter or digit"
 MOST_SHARDS = 99_999
 """The names of shards have five digits."""
-# What `tfexample.split` can assign: 2**32 shares of all splits together.
-_MOST_SPLITS = 256
-_LARGEST_WEIGHT = 2**24
-
-
-@dataclass(frozen=True)
-class Split:
-    """A named part of the rows; its share is `weight` over the sum of the weights."""
-
-    name: str
-    weight: int
-
-
-def _parse_splits(text: str) -> tuple[Split, ...]:
-    parts = [re.fullmatch(r"([^:]+):(\d+)", part) for part in text.split(",")]
-    if not all(parts):
-        raise ValueError("must be NAME:WEIGHT,NAME:WEIGHT with whole weights, e.g. train:2,eval:1")
-    return tuple(Split(part[1], int(part[2])) for part in parts if part)
-
-
-def _format_splits(splits: Iterable[Split]) -> str:
-    return ",".join(f"{split.name}:{split.weight}" for split in splits)
-
-
-_SPLITS = Value(_parse_splits, _format_splits)
-
-
-def default_splits(examples: bool) -> tuple[Split, ...]:
-    """Return the splits of a run that is given none: statistics alone need only one."""
-    return (Split("train", 2), Split("eval", 1)) if examples else (Split("all", 1),)
-
-
 BY_NAME = "by_name"
 """The value of `--union`."""
 
@@ -239,19 +206,14 @@ class Settings:
     splits: tuple[Split, ...] = field(
         default=default_splits(examples=True),
         metadata=flag(
-            "split names and weights",
+            "split names and weights, or only names with --split_column or --split_by",
             Group.EXAMPLES,
-            _SPLITS,
-            default=f"{_format_splits(default_splits(True))}; {_format_splits(default_splits(False))} without examples",
-        ),
-    )
-    split_key: str | None = field(
-        default=None,
-        metadata=flag(
-            "column whose value decides the split of a row", Group.EXAMPLES, metavar="COLUMN", default="the whole row"
+            SPLITS,
+            default=DEFAULTS,
         ),
     )
     dates: DateSettings = field(default_factory=DateSettings)
+    splitting: SplitSettings = field(default_factory=SplitSettings)
     schema: str | None = field(
         default=None,
         metadata=flag(
@@ -323,14 +285,8 @@ class Settings:
             yield "--input or --query is required"
         for option, name in (("--run_id", self.run_id), ("--pipeline_name", self.pipeline_name)):
             if not NAME.fullmatch(name):
-                yield f"{option} {name!r}: {_NAME_RULE}"
-        names = [split.name for split in self.splits]
-        if not names or len(set(names)) < len(names) or not all(NAME.fullmatch(n) for n in names):
-            yield f"--splits: names {names} must be unique, and each {_NAME_RULE}"
-        if len(names) > _MOST_SPLITS:
-            yield f"--splits: {len(names)} splits; there must be no more than {_MOST_SPLITS}"
-        if not all(1 <= split.weight <= _LARGEST_WEIGHT for split in self.splits):
-            yield f"--splits: weights must be whole numbers between 1 and {_LARGEST_WEIGHT}"
+                yield f"{option} {name!r}: {NAME_RULE}"
+        yield from self.splitting.faults(self.splits, self.statistics.label)
         yield from self.dates.faults(self.input, self.query)
         yield from self.columns.faults()
         shown = sorted(set(self.columns.redacted) & set(self.statistics.slice_features))
@@ -379,13 +335,18 @@ class Settings:
     def is_validated(self) -> bool:
         """Whether there is something to judge the data by."""
         given = (self.schema, self.validation.checks, self.validation.baseline)
-        return any(one is not None for one in given) or DRIFT in self.fail_on
+        wants_splits = WARNINGS in self.fail_on and self.splitting.may_leak
+        return any(one is not None for one in given) or DRIFT in self.fail_on or wants_splits
 
     def allowed_rejects(self, records: int) -> int:
         """Return how many of `records` records may be rejected: none unless an option allows it."""
         limits = [] if self.max_rejects is None else [self.max_rejects]
         limits += [] if self.max_reject_ratio is None else [int(Decimal(repr(self.max_reject_ratio)) * records)]
         return min(limits, default=0)
+
+    def describe_splitting(self) -> str:
+        """Return in words what decides the split of a row."""
+        return self.splitting.describe(self.splits, self.statistics.label)
 
     def to_json(self) -> dict[str, object]:
         """Return the settings as JSON values."""
@@ -419,7 +380,7 @@ def command_line(settings: Settings) -> list[str]:
         elif option.name == "checks":
             value = None if settings.validation.checks is None else GIVEN_CHECKS
         elif option.name == "splits":
-            default = default_splits(settings.examples)
+            default = default_splits(settings.examples, settings.splitting.by_hash)
         if value != default:
             words += option.words(value)
     return words

@@ -10,8 +10,10 @@ import pytest
 import beam_taxi
 
 PACKAGE = Path(beam_taxi.__file__).parent
-PURE = {"counters", "dates", "dialect", "errors", "example_formats", "flags", "progress", "settings", "storage", "run"}
-GRAPH = {"sources", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
+PURE = {
+    *("counters", "dates", "dialect", "errors", "example_formats", "flags", "progress", "settings", "storage", "run"),
+}
+GRAPH = {"sources", "splits", "tfexample", "statistics", "schemas", "transforms", "pipeline"}
 READERS = {"lineage", "metadata", "report", "validation", "statistics"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -24,14 +26,16 @@ ALLOWED: dict[str, set[str]] = {
     "dates": {"flags"},
     "numerals": set(),
     "example_formats": {"errors"},
-    "settings": {"columns", "dates", "dialect", "errors", "example_formats", "flags"},
+    "splitting": {"flags"},
+    "settings": {"columns", "dates", "dialect", "errors", "example_formats", "flags", "splitting"},
     "storage": {"errors"},
-    "run": {"errors", "example_formats", "settings", "storage"},
+    "run": {"errors", "example_formats", "settings", "splitting", "storage"},
     "sources": {"columns", "dates", "errors", "numerals", "settings", "storage", "tfexample"},
     "tfexample": set(),
     "statistics": {"errors", "numerals", "run", "settings", "storage"},
     "schemas": {"errors", "example_formats", "run", "statistics", "storage"},
     "validation": {"errors", "run", "schemas", "settings", "sources", "statistics", "tfexample"},
+    "splits": {"columns", "errors", "run", "settings", "sources", "statistics", "tfexample", "validation"},
     "transforms": PURE - {"flags"} | GRAPH - {"pipeline"} | {"validation"},
     "pipeline": {"run", "sources", "transforms"},
     "metadata": PURE - {"flags", "progress", "counters"},

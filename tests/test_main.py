@@ -170,6 +170,54 @@ def test_options_of_splits_and_statistics(sample: Path, tmp_path: Path):
     assert max(Counter(companies).values()) == 1
 
 
+SPLITS: dict[str, tuple[list[str], str, str]] = {
+    "conditions": (
+        ["--split_by", "trip_start_timestamp < 1388534400", "--split_key", "company", "--max_rejects", "9"],
+        "train where trip_start_timestamp < 1388534400; else eval",
+        "splits: ",
+    ),
+    "a column": (
+        ["--split_column", "trip_start_month", "--splits", ",".join(map(str, range(1, 13)))],
+        "by the value of trip_start_month",
+        "",
+    ),
+    "strata": (
+        ["--stratify", "--label", "payment_type", "--direct_running_mode", "multi_processing"],
+        "by a hash of the row, with the same shares in each class of payment_type",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "told", "warning"), SPLITS.values(), ids=SPLITS)
+def test_splits_of_every_kind(sample: Path, tmp_path: Path, words: list[str], told: str, warning: str):
+    folders = []
+    for workers in ("1", "2"):
+        done = run(
+            *("--input", sample, "--output", tmp_path, "--run_id", f"r{workers}", "--unit_bytes", "100000"),
+            *("--metadata_store", "none", "--direct_num_workers", workers, *words),
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"split      {told}\n" in done.stdout
+        folders.append(tmp_path / f"r{workers}")
+    check_files(folders[0])
+    one, two = map(manifest_of, folders)
+    assert (one["splits"], one["leakage"]) == (two["splits"], two["leakage"])
+    assert sum(split["rows"] for split in one["splits"]) == 4000
+    assert any(text.startswith(warning) for text in one["warnings"]) == bool(warning)
+    for path in folders[0].rglob("*.gz"):
+        assert (folders[1] / path.relative_to(folders[0])).read_bytes() == path.read_bytes()
+    assert f"Splits: {told}.".replace("<", "&lt;") in (folders[0] / "report.html").read_text()
+
+
+def test_the_plan_of_splits(sample: Path, tmp_path: Path):
+    words = ["--splits", "a:1,b:1", "--stratify", "--label", "company"]
+    done = run("--input", sample, "--output", tmp_path, "--plan", *words)
+    assert f"reads      {3 * sample.stat().st_size:,} bytes, 3.0 for each byte of the input\n" in done.stdout
+    assert "shards     1 for each split: a:1, b:1\n" in done.stdout
+    assert "split      by a hash of the row, with the same shares in each class of company\n" in done.stdout
+
+
 def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
     store = f"sqlite:///{tmp_path}/m.sqlite"
     folder = succeed("--input", sample, "--output", tmp_path, "--no_examples", "--metadata_store", store)
@@ -277,6 +325,36 @@ BAD = {
         "--num_shards 0: must be between 1 and 99999",
     ),
     "split key": (["--input", "{dir}/good.csv", "--split_key", "z"], 2, "--split_key: no column 'z'"),
+    "split column": (
+        ["--input", "{dir}/parts.csv", "--split_column", "prat", "--split_key", "y"],
+        2,
+        "--split_key: no column 'y'; --split_column: no column 'prat'; did you mean 'part'?",
+    ),
+    "row without a split": (
+        ["--input", "{dir}/parts.csv", "--split_column", "part"],
+        3,
+        "parts.csv: line 4: --split_column: 'part': 'Train' is not a split; the splits are train, eval; 1 of 3 rows",
+    ),
+    "conditions": (
+        ["--input", "{dir}/parts.csv", "--split_by", "n < 1", "n < 2"],
+        2,
+        "--split_by: 2 conditions need 3 splits, but --splits has 2",
+    ),
+    "condition": (
+        ["--input", "{dir}/none.csv", "--split_by", "x <"],
+        2,
+        "none.csv: no file matches; --split_by 'x <': character 4: expected a value, not the end of the rule",
+    ),
+    "type of a condition": (
+        ["--input", "{dir}/parts.csv", "--split_by", "part < 1"],
+        2,
+        "--split_by 'part < 1': character 6: 'part' is text and 1 is a number; they cannot be compared",
+    ),
+    "weights": (
+        ["--input", "{dir}/parts.csv", "--split_column", "part", "--splits", "train:2,eval:1"],
+        2,
+        "--splits train:2,eval:1: weights have no meaning with --split_column; give only the names",
+    ),
     "mistyped column": (
         ["--input", "{dir}/good.csv", "--column_names", "fare,tips", "--weight_feature", "fares"],
         2,
@@ -292,6 +370,7 @@ def test_refused_in_one_line(tmp_path: Path, args: list[str], status: int, messa
         "good": "a,b\n1,2\n",
         "other": "a,c\n1,2\n",
         "empty": "",
+        "parts": "n,part\n1,train\n2,eval\n3,Train\n",
         "ragged": "a,b\n1,2\n1,2,3\n",
         "quote": 'a,b\n1,"2\n',
     }

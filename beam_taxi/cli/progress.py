@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ _STAGES = ("scan", "write")
 
 @contextmanager
 def bars(total: int) -> Iterator[None]:
-    """Show bars for the two passes over `total` bytes on standard error while the block runs."""
+    """Show bars for the passes over `total` bytes on standard error while the block runs; most runs have two."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener, _new_bars() as shown:
         listener.bind(("127.0.0.1", 0))
         host, port = listener.getsockname()
         os.environ[ADDRESS_VARIABLE] = f"{host}:{port}"
         tasks = {stage: shown.add_task(stage, total=total, rows=0, speed="") for stage in _STAGES}
-        thread = threading.Thread(target=_listen, args=(listener, shown, tasks), daemon=True)
+        thread = threading.Thread(target=_listen, args=(listener, shown, tasks, total), daemon=True)
         thread.start()
         try:
             yield
@@ -53,11 +53,13 @@ def _new_bars() -> Progress:
     )
 
 
-def _listen(listener: socket.socket, shown: Progress, tasks: Mapping[str, TaskID]) -> None:
+def _listen(listener: socket.socket, shown: Progress, tasks: dict[str, TaskID], total: int) -> None:
     while True:
         stage, size, rows = json.loads(listener.recv(1024))
         if not stage:
             return
+        if stage not in tasks:
+            tasks[stage] = shown.add_task(stage, total=total, rows=0, speed="")
         task = shown.tasks[tasks[stage]]
         rows += task.fields["rows"]
         speed = f"{rows / task.elapsed:,.0f}/s" if task.elapsed else ""

@@ -31,6 +31,7 @@ _REASONS = {
     "encoding": "bad encoding",
     "anomaly": "violating the schema",
     "check": "violating a check",
+    "split": "without a split",
 }
 
 
@@ -76,8 +77,9 @@ def print_plan(launch: Launch, plan: TablePlan, described: Iterable[tuple[str, s
     print(f"total      {len(inputs)} file(s), {plan.size:,} bytes, {len(plan.columns)} columns")
     print(f"reads      {plan.bytes_read:,} bytes, {plan.bytes_read / plan.size:.1f} for each byte of the input")
     print(f"output     {settings.run_uri}")
-    splits = ", ".join(f"{split.name}:{split.weight}" for split in settings.splits)
+    splits = ", ".join(map(str, settings.splits))
     print(f"shards     {f'{plan.n_units} for each split: ' if settings.examples else 'none, splits: '}{splits}")
+    print(f"split      {settings.describe_splitting()}")
     for name, value in described:
         print(f"{name:<10} {value}")
     print(f"record     {launch.store_uri}")
@@ -173,6 +175,9 @@ def _lines(manifest: RunManifest, ids: Mapping[str, int], cached: str | None) ->
     records, blank = sum(entry.records for entry in inputs), sum(entry.blank_lines for entry in inputs)
     yield f"rows read  {records:,} from {len(inputs)} file(s), {blank:,} blank lines"
     yield "splits     " + ", ".join(f"{split.name} {split.rows or 0:,}" for split in manifest.splits)
+    yield f"split      {manifest.settings.describe_splitting()}"
+    if manifest.leakage is not None and not manifest.leakage.shared:
+        yield f"leakage    {manifest.leakage.text}"
     rejects = manifest.count_rejects()
     reasons = ", ".join(f"{count:,} {_REASONS.get(code, code)}" for code, count in rejects.most_common())
     yield f"rejects    {rejects.total():,}" + (f" ({reasons}); see rejects/" if rejects else "")

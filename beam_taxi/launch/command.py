@@ -84,7 +84,9 @@ def _settings(given: Mapping[str, object]) -> Settings:
     run_id = str(given.get("run_id") or new_run_id(given.get("date")))
     values = {
         "input": (),
-        "splits": default_splits(bool(given.get("no_examples", True))),
+        "splits": default_splits(
+            bool(given.get("no_examples", True)), by_hash=not given.keys() & {"split_column", "split_by"}
+        ),
         **given,
         "run_id": run_id,
         "output": storage.join(storage.absolute(str(given["output"])), run_id),

@@ -151,8 +151,10 @@ def _checks_of_format(settings: Settings) -> Iterator[Check]:
 
 
 def _checks_of_data(runner: Runner, inputs: _Inputs) -> Iterator[Check]:
-    """Open the input, and check what it is judged by, and whether it fits into memory."""
+    """Open the input, and check what it is split and judged by, and whether it fits into memory."""
     yield _check("input", inputs.open)
+    if runner.settings.splitting.conditions and inputs.plan is None:
+        yield _check("splits", partial(check_conditions, runner.settings))
     yield from _checks_of_validation(runner.settings)
     if inputs.plan is not None:
         fits = _check("memory", partial(runner.check_plan, inputs.plan))
@@ -167,6 +169,15 @@ def _checks_of_validation(settings: Settings) -> Iterator[Check]:
         yield _check("environment", lambda: check_environment(settings))
     for uri in validation.baseline_files:
         yield _check("baseline", partial(check_baseline, uri))
+
+
+def check_conditions(settings: Settings) -> None:
+    """Raises UsageError if a condition cannot be parsed; its columns are not known."""
+    from beam_taxi.splits.conditions import parse_conditions
+
+    _, faults = parse_conditions(settings.splitting.conditions)
+    if faults:
+        raise UsageError("; ".join(faults))
 
 
 def check_environment(settings: Settings) -> None:
@@ -253,7 +264,7 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
     named = {
         "--types": list(settings.columns.types),
         "--redact_columns": settings.columns.redacted,
-        "--split_key": [settings.split_key],
+        "--split_key": settings.splitting.key,
         "--weight_feature": [statistics.weight_feature],
         "--label": [statistics.label],
         "--stats_features": statistics.features,
@@ -265,14 +276,25 @@ def check_columns(settings: Settings, plan: TablePlan) -> None:
         for name in names
         if name is not None and name not in known
     ]
+    named["--stratify"] = [statistics.label] if settings.splitting.stratify else []
     faults += [
         f"{option}: column {name!r} has lists, not one value in each row"
-        for option in ("--split_key", "--weight_feature")
+        for option in ("--split_key", "--weight_feature", "--stratify")
         for name in named[option]
         if name in plan.with_lists
     ]
+    if not settings.splitting.by_hash:
+        from beam_taxi.splits.conditions import faults_of_columns
+
+        faults += faults_of_columns(settings, _kinds_of(plan), plan.with_lists)
     if faults:
         raise UsageError("; ".join(faults))
+
+
+def _kinds_of(plan: TablePlan) -> dict[str, Kind | None]:
+    """Return the kinds of the columns; None if a kind is not known before the data is read."""
+    known = {**plan.sources[0].column_kinds(), **plan.declared}
+    return {name: known.get(name) for name in plan.columns}
 
 
 def check_checks(settings: Settings, plan: TablePlan, path: str) -> None:
@@ -287,8 +309,7 @@ def check_checks(settings: Settings, plan: TablePlan, path: str) -> None:
     from beam_taxi.validation.rules import checks_of
 
     checks = replace(checks_of(settings), source=f"--checks {path}")
-    known = {**plan.sources[0].column_kinds(), **plan.declared}
-    kinds = {name: known.get(name) for name in plan.columns}
+    kinds = _kinds_of(plan)
     baseline_expected = settings.validation.baseline is not None
     faults = faults_of_columns(checks, kinds, baseline_expected, with_lists=plan.with_lists)
     faults += check_splits(checks, [split.name for split in settings.splits])

@@ -80,9 +80,14 @@ def of_parts(manifest: RunManifest) -> Parameters:
 
 def _output_config(manifest: RunManifest) -> tuple[str, int]:
     """Return the JSON of an example_gen_pb2.Output, and the number of splits left out of it."""
-    splits = [{"name": split.name, "hash_buckets": split.weight} for split in manifest.splits]
-    key = manifest.settings.split_key
-    by = {} if key is None else {"partition_feature_name": shorten(key, _LONGEST_VALUE)}
+    splits = [
+        {"name": split.name, **({} if split.weight is None else {"hash_buckets": split.weight})}
+        for split in manifest.splits
+    ]
+    splitting = manifest.settings.splitting
+    # TFX knows one feature, by whose hash it splits.
+    has_feature = splitting.by_hash and len(splitting.key) == 1
+    by = {"partition_feature_name": shorten(splitting.key[0], _LONGEST_VALUE)} if has_feature else {}
     return text_of_first(splits, lambda some: json.dumps({"split_config": {"splits": list(some), **by}}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import TypeAlias, Union
 
@@ -54,6 +55,8 @@ def report_json(
         "created": manifest.started if manifest else None,
         "verdict": manifest.validation.verdict if manifest else NOT_EVALUATED,
         "splits": {name: {"rows": one.rows} for name, one in profile.splits().items()},
+        "splitting": manifest.settings.describe_splitting() if manifest else None,
+        "leakage": asdict(manifest.leakage) if manifest and manifest.leakage else None,
         "features": [_feature(name, profile, manifest) for name in _names(profile, manifest)],
         "findings": [_finding(one) for one in findings],
         **{kind: [one for one in results if one["kind"] == kind] for kind in (ANOMALIES, CHECKS, DRIFT)},

@@ -51,7 +51,10 @@ class InputRow:
 
 @dataclass(frozen=True)
 class Counts:
-    """The records read, and the parts they went to, which add up to them; `inputs` has the first of the files."""
+    """The records read, and the parts they went to, which add up to them; `inputs` has the first of the files.
+
+    `splitting` says what decided the split of each record, and whether that keeps the splits apart.
+    """
 
     records: int
     parts: tuple[Part, ...]
@@ -60,6 +63,7 @@ class Counts:
     inputs: tuple[InputRow, ...]
     rejects: tuple[tuple[str, int, str], ...]
     warnings: tuple[str, ...]
+    splitting: str
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,21 @@ def count(manifest: RunManifest) -> Counts:
             (printable(code), n, percent(n / records)) for code, n in sorted(rejects.items(), key=lambda x: (-x[1], x))
         ),
         tuple(printable(warning, 500) for warning in manifest.warnings),
+        printable(_splitting(manifest), 1000),
     )
+
+
+def _splitting(manifest: RunManifest) -> str:
+    """Return in sentences how the splits were made, and whether a key is in several of them."""
+    settings = manifest.settings
+    made = f"Splits: {settings.describe_splitting()}."
+    if manifest.leakage is not None:
+        return f"{made} {manifest.leakage.text[0].upper()}{manifest.leakage.text[1:]}."
+    if len(manifest.splits) == 1:
+        return made
+    key = " and ".join(settings.splitting.key)
+    what, why = ("key", f"rows with the same {key}") if key else ("row", "equal rows")
+    return f"{made} No {what} is in more than one split: {why} go to the same one."
 
 
 def _input(one: InputEntry, splits: Sequence[str]) -> InputRow:

@@ -39,6 +39,7 @@ def _lines(report: Report, width: int) -> Iterator[list[str]]:
         yield _wrap(
             f"{report.counts.records:,} records = {parts}; {plural(report.counts.blank_lines, 'blank line')}", width
         )
+        yield _wrap(report.counts.splitting, width)
         for code, count, share in report.counts.rejects:
             yield _wrap(f"  rejected: {code} {count:,} ({share})", width, "    ")
         for warning in report.counts.warnings:

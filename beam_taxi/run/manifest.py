@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from beam_taxi.errors import UsageError
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.typed_json import InvalidJsonError, from_json
 from beam_taxi.run.validation import Summary
 from beam_taxi.settings import Settings
+from beam_taxi.splitting import upgraded
 
 MANIFEST_VERSION = 1
 """Incremented if the meaning of a key changes, but not for a new key."""
@@ -87,10 +89,10 @@ class InputEntry:
 
 @dataclass(frozen=True)
 class SplitEntry:
-    """A split: its share is `weight` over the sum of the weights; `rows` are None before the run."""
+    """A split: its share is `weight` over the sum of the weights, if a hash decides; `rows` are None before the run."""
 
     name: str
-    weight: int
+    weight: int | None = None
     rows: int | None = None
 
 
@@ -127,7 +129,7 @@ class RunManifest:
     options of the statistics, without the given schema.
 
     `span` is the day of the run in days since 1970-01-01, None without `--date`; `version` is that of its files, None
-    without `{VERSION}` in their names.
+    without `{VERSION}` in their names. `leakage` says whether a key is in several splits; it is None if that cannot be.
     """
 
     run_id: str
@@ -153,6 +155,7 @@ class RunManifest:
     version: int | None = None
     sketch_files: tuple[ArtifactFile, ...] = ()
     parts: tuple[PartEntry, ...] = ()
+    leakage: Leakage | None = None
 
     def named_files(self) -> dict[str, ArtifactFile]:
         """Return every file that the manifest names, by its path in the run folder."""
@@ -182,6 +185,7 @@ class RunManifest:
         values |= {name: value for name, value in vars(self).items() if name not in ("settings", "artifacts")}
         values["settings"] = self.settings.to_json()
         values["validation"] = asdict(self.validation)
+        values["leakage"] = None if self.leakage is None else asdict(self.leakage)
         for name in ("validation_file", "profile_file"):
             file = getattr(self, name)
             values[name] = None if file is None else _without_none(vars(file))
@@ -207,7 +211,8 @@ class RunManifest:
             raise UsageError(f"manifest version {found!r}; this release of beam_taxi reads version {MANIFEST_VERSION}")
         try:
             artifacts = {key: {**one, "key": key} for key, one in values["artifacts"].items()}
-            return from_json(RunManifest, {**values, "artifacts": artifacts})
+            settings = upgraded(values["settings"])
+            return from_json(RunManifest, {**values, "artifacts": artifacts, "settings": settings})
         except (AttributeError, TypeError, InvalidJsonError) as error:
             raise UsageError(f"invalid manifest: {error}") from error
 

@@ -31,7 +31,8 @@ class TablePlan:
 
     Unit i of N takes the records that start in bytes `i*T//N` to `(i+1)*T//N` of all sources, as stored and laid end to
     end, T bytes in total. If positions are not stored bytes, a cut at some fraction of the size of a source is made at
-    that fraction of its text or rows. `notes` says what was decided about the files.
+    that fraction of its text or rows. `notes` says what was decided about the files. `passes_between` is the number of
+    times that rows are read between the first pass and the second.
     """
 
     sources: tuple[AnySource, ...]
@@ -39,6 +40,7 @@ class TablePlan:
     n_units: int
     part_bytes: int = PART_BYTES
     notes: tuple[str, ...] = ()
+    passes_between: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,8 +59,8 @@ class TablePlan:
 
     @property
     def bytes_read(self) -> int:
-        """The number of bytes that both passes read together."""
-        return sum(source.info.size * source.times_read for source in self.sources)
+        """The number of bytes that all passes read together."""
+        return sum(source.info.size * (source.times_read + self.passes_between) for source in self.sources)
 
     @cached_property
     def bases(self) -> tuple[int, ...]:
@@ -147,7 +149,8 @@ def plan_sources(opened: Opened, settings: Settings, declared: Mapping[str, Kind
     notes = [*opened.notes, *_notes_on_keys(sources)]
     if n_units > most:
         notes.append(f"{n_units - most} of {n_units} shards are empty: BigQuery serves the table in too few streams")
-    return TablePlan(tuple(sources), declared, n_units, notes=tuple(notes))
+    passes_between = int(settings.splitting.stratify)
+    return TablePlan(tuple(sources), declared, n_units, notes=tuple(notes), passes_between=passes_between)
 
 
 def _notes_on_keys(sources: Iterable[AnySource]) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from beam_taxi.sources.plan import TablePlan
@@ -44,6 +45,16 @@ class UnitBatch:
         none = [np.zeros(0, np.int64)]
         return np.concatenate(sources or none), np.concatenate(groups or none), np.concatenate(numbers or none)
 
+    def filtered(self, chosen: npt.NDArray[np.bool_]) -> UnitBatch:
+        """Return the batch with only the chosen rows."""
+        lengths, places, start = list[tuple[int, int]](), list[Places | None](), 0
+        for (source, length), its in zip(self.lengths, self.places, strict=True):
+            mine = np.flatnonzero(chosen[start : start + length])
+            lengths.append((source, len(mine)))
+            places.append(None if its is None else _Some(its, mine))
+            start += length
+        return replace(self, rows=self.rows.filter(pa.array(chosen)), lengths=tuple(lengths), places=tuple(places))
+
     def _parts(self, rows: RowNumbers) -> Iterator[tuple[int, Places, RowNumbers]]:
         """Yield each source with the places of its rows, and which of these rows are among some of the batch."""
         start = 0
@@ -53,6 +64,20 @@ class UnitBatch:
                 assert places is not None
                 yield source, places, mine
             start += length
+
+
+@dataclass(frozen=True)
+class _Some:
+    """The places of some rows, by their numbers among all."""
+
+    places: Places
+    rows: RowNumbers
+
+    def places_of(self, rows: RowNumbers) -> Sequence[Place]:
+        return self.places.places_of(self.rows[rows])
+
+    def numbers_of(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+        return self.places.numbers_of(self.rows[rows])
 
 
 class TableReader:

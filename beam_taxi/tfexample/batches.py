@@ -1,43 +1,31 @@
-"""Batches of rows as tf.Example frames with their splits, and as the list columns that TFDV expects."""
+"""Batches of rows as tf.Examples with their checksums, and as the list columns that TFDV expects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from beam_taxi.tfexample.encode import encode_examples
-from beam_taxi.tfexample.split import assign_splits, hash_column
-from beam_taxi.tfexample.tfrecord import frame_records, record_checksums
+from beam_taxi.tfexample.tfrecord import record_checksums
 
 _Rows = TypeVar("_Rows", pa.Array, pa.RecordBatch)
 
 
-def frame_and_split(
-    batch: pa.RecordBatch, weights: Sequence[int], split_key: str | None, with_frames: bool
-) -> tuple[pa.BinaryArray | None, npt.NDArray[np.uint8]]:
-    """Return the TFRecord frame of each row, if wanted, and the index of its split.
+class EncodedRows(NamedTuple):
+    """The tf.Example of each row, and its crc32c."""
 
-    A row's split is a fixed hash of its encoded Example, or of the column `split_key`, so equal rows share a split.
+    records: pa.BinaryArray
+    checksums: npt.NDArray[np.uint32]
 
-    Args:
-        batch: Columns, as `encode_examples` takes them.
-        weights: Relative size of each split.
-        split_key: The column whose value determines the split, or None.
-        with_frames: Whether to return frames. If not, rows are encoded only if their bytes determine the split.
-    """
-    hashes = None if split_key is None else hash_column(batch.column(batch.schema.get_field_index(split_key)))
-    frames = None
-    if with_frames or (hashes is None and len(weights) > 1):
-        records = encode_examples(batch)
-        checksums = record_checksums(records)
-        frames = frame_records(records, checksums) if with_frames else None
-        hashes = checksums if hashes is None else hashes
-    splits = np.zeros(len(batch), np.uint8) if hashes is None else assign_splits(hashes, weights)
-    return frames, splits
+
+def encode_rows(batch: pa.RecordBatch) -> EncodedRows:
+    """Return the rows as `encode_examples` encodes them: equal rows have equal records."""
+    records = encode_examples(batch)
+    return EncodedRows(records, record_checksums(records))
 
 
 def filter_rows(rows: _Rows, chosen: npt.NDArray[np.bool_]) -> _Rows:

@@ -18,3 +18,9 @@ def combine_per_key(combine: beam.CombineFn, count: int) -> beam.PTransform[Any,
     """
     per_key = beam.CombinePerKey(combine)
     return per_key.with_hot_key_fanout(FANOUT) if count > _MANY else per_key
+
+
+def combine_globally(combine: beam.CombineFn, count: int) -> beam.PTransform[Any, Any]:
+    """Return a CombineGlobally for up to about `count` bundles; see `combine_per_key`."""
+    combined = beam.CombineGlobally(combine)
+    return combined.with_fanout(FANOUT) if count > _MANY else combined

@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton, PCollection
 
 from beam_taxi.errors import DataError, RowConservationError
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.manifest import (
     Artifact,
     ArtifactFile,
@@ -113,9 +114,12 @@ def _check_quarantine(plan: TablePlan, planned: RunManifest, total: UnitCounts) 
     allowed = planned.settings.allowed_rejects(records)
     if rejects > allowed:
         source, _, number, reason = total.first
+        settings = planned.settings
+        why = ["are bad", *["violate a rule"] * settings.validation.quarantine]
+        *others, last = [*why, *["have no split"] * (not settings.splitting.by_hash)]
         raise DataError(
-            f"{plan.sources[source].info.at(number)}: {reason}; {rejects:,} of {records:,} rows are bad or violate "
-            f"a rule, {allowed:,} may be skipped; fix them, or raise --max_rejects or --max_reject_ratio"
+            f"{plan.sources[source].info.at(number)}: {reason}; {rejects:,} of {records:,} rows {', '.join(others)} "
+            f"or {last}, {allowed:,} may be skipped; fix them, or raise --max_rejects or --max_reject_ratio"
         )
 
 
@@ -171,6 +175,7 @@ class _Reconcile(beam.DoFn):
         parts: Iterable[Artifact],
         profiled: ProfiledFile,
         judged: JudgedFile | None = None,
+        leakage: Leakage | None = None,
     ) -> Iterator[RunManifest]:
         manifest = reconcile(self._plan, self._planned, data, counts, parts)
         file, sketches, warnings = profiled
@@ -178,14 +183,17 @@ class _Reconcile(beam.DoFn):
         manifest = replace(manifest, profile_file=file, sketch_files=sketches, warnings=warnings)
         if judged is not None:
             manifest = replace(manifest, validation=judged[0], validation_file=judged[1])
+        if leakage is not None:
+            told = (f"splits: {leakage.text}",) if leakage.shared else ()
+            manifest = replace(manifest, leakage=leakage, warnings=(*manifest.warnings, *told))
         yield manifest
 
 
 class Reconcile(beam.PTransform):
     """Check that no row was lost or counted twice, and return the one complete manifest.
 
-    `profiled` is the file of the profile with its warnings, and `judged` the summary of the judgement with its file, if
-    there is one.
+    `profiled` is the file of the profile with its warnings, `judged` the summary of the judgement with its file, if
+    there is one, and `leakage` what was found about keys in several splits, if they may be.
 
         manifest = artifacts | Reconcile(plan, planned, table.data, examples.counts, profiled)
     """
@@ -198,15 +206,18 @@ class Reconcile(beam.PTransform):
         counts: PCollection[UnitCounts],
         profiled: PCollection[ProfiledFile],
         judged: PCollection[JudgedFile] | None = None,
+        leakage: PCollection[Leakage] | None = None,
     ) -> None:
         super().__init__()
         self._do_fn = _Reconcile(plan, planned)
         self._data = data
         self._counts = counts
         self._profiled = profiled
-        self._judged = judged
+        self._optional = {"judged": judged, "leakage": leakage}
 
     def expand(self, artifacts: PCollection[Artifact]) -> PCollection[RunManifest]:
-        judged = [] if self._judged is None else [AsSingleton(self._judged)]
-        check = beam.ParDo(self._do_fn, AsIter(self._counts), AsIter(artifacts), AsSingleton(self._profiled), *judged)
+        optional = {name: AsSingleton(one) for name, one in self._optional.items() if one is not None}
+        check = beam.ParDo(
+            self._do_fn, AsIter(self._counts), AsIter(artifacts), AsSingleton(self._profiled), **optional
+        )
         return self._data | "Check" >> check.with_output_types(RunManifest)

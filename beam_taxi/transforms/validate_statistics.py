@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from beam_taxi.run.folder import ANOMALIES, VALIDATION, RunFolder, anomalies_path
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest
 from beam_taxi.run.validation import Validation
 from beam_taxi.settings import Settings
@@ -40,13 +41,19 @@ class ValidateStatistics(beam.PTransform):
     """
 
     def __init__(
-        self, plan: TablePlan, planned: RunManifest, data: PCollection[DataPlan], examples: WrittenExamples
+        self,
+        plan: TablePlan,
+        planned: RunManifest,
+        data: PCollection[DataPlan],
+        examples: WrittenExamples,
+        leakage: PCollection[Leakage] | None = None,
     ) -> None:
         super().__init__()
         self._settings = planned.settings
         self._judge = _Judge(planned.settings, plan, planned.started)
         self._data = data
         self._examples = examples
+        self._leakage = leakage
 
     def expand(self, statistics: PCollection[StatisticsBySplit]) -> Judged:
         findings, most = self._examples.findings, self._settings.validation.offenders
@@ -59,7 +66,8 @@ class ValidateStatistics(beam.PTransform):
             )
             findings = (findings, found) | "AllFindings" >> beam.Flatten()
         merged = findings | "MergeFindings" >> beam.CombineGlobally(MergeFindings(most))
-        judge = beam.ParDo(self._judge, AsSingleton(self._data), AsSingleton(merged))
+        leakage = [] if self._leakage is None else [AsSingleton(self._leakage)]
+        judge = beam.ParDo(self._judge, AsSingleton(self._data), AsSingleton(merged), *leakage)
         typed = judge.with_output_types(Artifact, summary=JudgedFile)
         outputs = statistics | "Judge" >> typed.with_outputs("summary", main="artifacts")
         return Judged(outputs.artifacts, outputs.summary)
@@ -110,13 +118,13 @@ class _Judge(beam.DoFn):
         self._started = started
 
     def process(
-        self, statistics: StatisticsBySplit, data: DataPlan, findings: RowFindings
+        self, statistics: StatisticsBySplit, data: DataPlan, findings: RowFindings, leakage: Leakage | None = None
     ) -> Iterator[Artifact | TaggedOutput]:
         settings, folder = self._settings, RunFolder(self._settings.run_uri)
         rules = rules_of(settings, data.kinds)
         earlier = baseline_of(settings), history_of(settings)
         files = [source.info.uri for source in self._plan.sources]
-        judged = judge_run(settings, Evidence(statistics, *earlier, findings, rules, files, self._started))
+        judged = judge_run(settings, Evidence(statistics, *earlier, findings, rules, files, self._started, leakage))
         for split, found in judged.anomalies.items():
             content = found.SerializeToString(deterministic=True)
             file, _ = folder.publish_bytes(ANOMALIES, anomalies_path(split), content, split)

@@ -13,8 +13,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from beam_taxi.errors import UsageError
 from beam_taxi.run.folder import read_manifest
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.validation import (
     ANOMALIES,
+    CHECKS,
     DRIFT,
     FAILED,
     NOT_EVALUATED,
@@ -64,7 +66,7 @@ class Evidence:
     """What a run is judged by: its statistics by split, those of the baseline if there is one, and what the rows show.
 
     `history` has earlier accepted runs, each with its day of the week, oldest first. `files` are the URIs of the
-    sources, and `started` is the time of the run in ISO 8601.
+    sources, and `started` is the time of the run in ISO 8601. `leakage` is None if no key can be in several splits.
     """
 
     statistics: Mapping[str, AnyStatistics]
@@ -74,6 +76,7 @@ class Evidence:
     rules: Rules
     files: Sequence[str]
     started: str
+    leakage: Leakage | None = None
 
     @property
     def rows(self) -> dict[str, int]:
@@ -124,6 +127,9 @@ def judge_run(settings: Settings, evidence: Evidence) -> Judgement:
         found, results = anomalies.validate(evidence.statistics, rules, evidence.baseline)
         results = list(_with_offenders(settings, results, evidence))
     results += _of_checks(settings, evidence)
+    if evidence.leakage is not None:
+        outcome = WARNED if evidence.leakage.shared else PASSED
+        results.append(Result(CHECKS, "split leakage", outcome, evidence.leakage.text, title="Leakage between splits"))
     if settings.validation.baseline is not None or DRIFT in settings.fail_on:
         results += _of_drift(settings, evidence)
     blessed = {split: anomalies.is_blessed(one) for split, one in found.items()}

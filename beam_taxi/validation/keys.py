@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from beam_taxi.sources.reading import UnitBatch
 from beam_taxi.sources.source import NO_GROUP, Place
 from beam_taxi.tfexample.batches import select_columns
-from beam_taxi.tfexample.encode import encode_examples
+from beam_taxi.tfexample.split import encode_key
 from beam_taxi.tfexample.tfrecord import record_checksums
 from beam_taxi.validation.checks import UniqueCheck
 from beam_taxi.validation.findings import Found, RowFindings, text_of
@@ -78,11 +78,10 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 def _encoded(batch: pa.RecordBatch) -> pa.BinaryArray:
     """Return the key of each row as bytes, equal only for equal keys."""
-    columns = [_with_one_form(column) for column in batch.columns[: -len(_PLACE)]]
-    return encode_examples(pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))]))
+    return encode_key([with_one_form(column) for column in batch.columns[: -len(_PLACE)]])
 
 
-def _with_one_form(column: pa.Array) -> pa.Array:
+def with_one_form(column: pa.Array) -> pa.Array:
     """Return values, none of them null, so that equal ones have equal bytes: floats have two zeros and many NaNs."""
     if not pa.types.is_floating(column.type):
         return column

@@ -20,8 +20,9 @@ from beam_taxi.sources.plan import plan_input
 from beam_taxi.sources.reading import TableReader
 from beam_taxi.statistics.histograms import replace_those_of_tfdv
 from beam_taxi.statistics.options import stats_options
-from beam_taxi.tfexample.batches import filter_rows, frame_and_split, to_list_columns
-from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter
+from beam_taxi.tfexample.batches import encode_rows, filter_rows, to_list_columns
+from beam_taxi.tfexample.split import assign_splits
+from beam_taxi.tfexample.tfrecord import TFRecordGzipWriter, frame_records
 
 times: Counter[str] = Counter()
 
@@ -37,7 +38,7 @@ def timed(part: str) -> Iterator[None]:
 keep_freed_memory()
 replace_those_of_tfdv()
 settings = parse(sys.argv[1:]).settings
-weights = [split.weight for split in settings.splits]
+weights = [split.weight or 0 for split in settings.splits]
 plan = plan_input(settings, {})
 with timed("first pass"):
     data, units = plan_table(plan, settings)
@@ -59,7 +60,8 @@ for unit in units:
         if batch is None:
             break
         with timed("encode, split, frame"):
-            frames, splits = frame_and_split(batch.rows, weights, None, True)
+            encoded = encode_rows(batch.rows)
+            frames, splits = frame_records(*encoded), assign_splits(encoded.checksums, weights)
         for number, writer in enumerate(writers):
             chosen = splits == number
             with timed("gzip"):

@@ -15,11 +15,14 @@ from beam_taxi.cli.run import main
 from beam_taxi.launch.beam_flags import known_beam_flags
 from beam_taxi.launch.options import options
 
+_CONDITION = re.compile(r"(?:[^;'\"`]|'[^']*'|\"[^\"]*\"|`[^`]*`)+")
+
 
 def arguments(argv: Sequence[str], image: str) -> list[str]:
     """Return the arguments for the run: without empty parameters, and without flags that a newer launcher may add.
 
-    Several inputs are separated by commas. An empty quote means that no field is quoted.
+    Several inputs are separated by commas, and several conditions by semicolons outside of quotes. An empty quote means
+    that no field is quoted.
     """
     ours = {text: option for option in options() for text in option.strings}
     known = {*ours, *known_beam_flags()}
@@ -32,6 +35,8 @@ def arguments(argv: Sequence[str], image: str) -> list[str]:
             kept += [flag] if value.lower() == "true" else []
         elif flag == "--input":
             kept += [f"{flag}={uri}" for uri in re.split(r",(?=gs://|bq://)", value) if uri]
+        elif flag == "--split_by":
+            kept += [f"{flag}={one.strip()}" for one in _CONDITION.findall(value) if one.strip()]
         elif value or "=" not in word or flag == "--quote":
             kept.append(word)
     given = {word.partition("=")[0] for word in kept}

@@ -28,6 +28,8 @@ _HELP = {
     "bq://PROJECT.DATASET.TABLE; several are separated "
     "by commas",
     "output": "folder in which each run creates its own, gs://BUCKET/FOLDER",
+    "split_by": "a row goes to the first split whose condition holds, else to the last split, which has none; several "
+    "are separated by semicolons: day < 20260101; day < 20260201",
     "schema": "Schema proto, gs://BUCKET/FILE, or a run, gs://BUCKET/FOLDER: sets the column types, and validates the "
     "data",
     "checks": "YAML file with your own checks of the data, gs://BUCKET/FILE",
@@ -91,7 +93,7 @@ _REGEXES = {
     "fail_on": f"^({_KINDS_OF_RESULTS}(,{_KINDS_OF_RESULTS})*|{NOTHING})$",
     "run_id": f"^{_NAME_PATTERN}$",
     "pipeline_name": f"^{_NAME_PATTERN}$",
-    "splits": f"^{_SPLIT}(,{_SPLIT})*$",
+    "splits": f"^({_SPLIT}(,{_SPLIT})*|{_NAME_PATTERN}(,{_NAME_PATTERN})*)$",
     "max_reject_ratio": f"^({_SHARE}|{_SMALL_SHARE})$",
     "date": r"^(today|yesterday|(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2})$",
     "delimiter": f"^({_CHARACTER}|{'|'.join(map(re.escape, [*DELIMITER_NAMES, WHITESPACE]))})$",

@@ -86,7 +86,9 @@ def test_a_regex_takes_what_the_flag_takes(name: str):
         if is_elsewhere or name in ("schema", "checks", "baseline") or (not text and name != "quote"):
             continue
         try:
-            words = [f"--{key}={value}" for key, value in {**given, name: text}.items()]
+            # Names alone are those of a column's values.
+            others = {"split_column": "x"} if name == "splits" and ":" not in text else {}
+            words = [f"--{key}={value}" for key, value in {**given, **others, name: text}.items()]
             parse(words)
             is_taken = True
         except UsageError:
@@ -111,6 +113,9 @@ def test_the_launchers_arguments():
     assert launch.arguments(given, "") == kept
     several = launch.arguments(["--input=gs://b/x,1.csv,bq://p.d.t,gs://b/y", "--quote=", "--delimiter=|"], "")
     assert several == ["--input=gs://b/x,1.csv", "--input=bq://p.d.t", "--input=gs://b/y", "--quote=", "--delimiter=|"]
+    assert launch.arguments(["--split_by=a = ';' and b < 1; c > 'it''s; 2' ;", "--split_column="], "") == [
+        *("--split_by=a = ';' and b < 1", "--split_by=c > 'it''s; 2'")
+    ]
     assert launch.arguments([*given, "--no_examples=True"], "i:1")[3:] == [
         *("--no_examples", "--sdk_container_image=i:1", "--sdk_location=container")
     ]

@@ -24,6 +24,7 @@ from beam_taxi.settings import (
     Dialect,
     Settings,
     Split,
+    SplitSettings,
     StatisticsSettings,
     ValidationSettings,
     command_line,
@@ -62,6 +63,14 @@ def settings(draw: st.DrawFn) -> Settings:
         st.just(DateSettings())
         | st.builds(DateSettings, st.dates(date(2000, 1, 1)).map(str), st.integers(2, 9), st.integers(0, 1))
     )
+    splitting = draw(st.sampled_from([SplitSettings(), SplitSettings(("a", "b,c")), SplitSettings((), "x")]))
+    splits = tuple(Split(name, draw(st.integers(1, 1 << 24))) for name in names)
+    splits = draw(st.sampled_from([splits, (Split("train", 2), Split("eval", 1)), (Split("all", 1),)]))
+    conditions = tuple(draw(st.lists(_TEXTS, min_size=len(names), max_size=len(names))))[1:]
+    if conditions and draw(st.booleans()):
+        splitting, splits = SplitSettings(("k",), conditions=conditions), tuple(Split(name) for name in names)
+    elif not splitting.by_hash:
+        splits = draw(st.sampled_from([(Split("train"), Split("eval")), tuple(Split(name) for name in names)]))
     return Settings(
         input=(*draw(st.lists(_TEXTS, min_size=1, max_size=3)), *(["{SPAN}"] if dates.date else [])),
         run_uri=draw(st.sampled_from(["/", "/out/", "/a folder/-/", "gs://bucket/out/"])) + run_id,
@@ -70,11 +79,8 @@ def settings(draw: st.DrawFn) -> Settings:
         query=draw(st.none() | _TEXTS),
         project=draw(st.none() | _TEXTS),
         examples=draw(st.booleans()),
-        splits=draw(
-            st.sampled_from([(Split("train", 2), Split("eval", 1)), (Split("all", 1),)])
-            | st.just(tuple(Split(name, draw(st.integers(1, 1 << 24))) for name in names))
-        ),
-        split_key=draw(st.none() | _TEXTS),
+        splits=splits,
+        splitting=splitting,
         dates=dates,
         schema=draw(st.none() | st.just("feature { name: 'a' type: INT }")),
         dialect=draw(dialects()),
@@ -118,13 +124,13 @@ def test_given_options_are_json_values():
         "/out/r",
         "r",
         examples=False,
-        split_key="id",
+        splitting=SplitSettings(("id", "day")),
         max_reject_ratio=0.5,
         columns=ColumnSettings(drop=("b*",), names={"a": "x"}),
     )
     assert given_options(settings) == {
         "no_examples": True,
-        "split_key": "id",
+        "split_key": ["id", "day"],
         "max_reject_ratio": 0.5,
         "drop_columns": ["b*"],
         "rename": {"a": "x"},
@@ -147,7 +153,17 @@ def test_defaults_need_no_flags():
             ["--columns", "a*", "--rename", '"a:b:c,d"', "--types", "x:INT"],
         ),
         ({"dialect": Dialect(quote="", columns=("a,b", "-c"))}, ["--quote", "", "--column_names", '"a,b","-c"']),
-        ({"split_key": "-k"}, ["--split_key=-k"]),
+        ({"splitting": SplitSettings(key=("-k",))}, ["--split_key", '"-k"']),
+        ({"splitting": SplitSettings(key=("a,b", "c"))}, ["--split_key", '"a,b",c']),
+        ({"splitting": SplitSettings((), "x"), "splits": (Split("train"), Split("eval"))}, ["--split_column", "x"]),
+        (
+            {"splitting": SplitSettings((), None, ("-a > 1", "b < 2")), "splits": tuple(map(Split, "xyz"))},
+            ["--splits", "x,y,z", "--split_by=-a > 1", "--split_by", "b < 2"],
+        ),
+        (
+            {"splitting": SplitSettings(stratify=True), "statistics": StatisticsSettings(label="l")},
+            ["--stratify", "--label", "l"],
+        ),
     ],
 )
 def test_the_flags_of_changed_settings(changed: Mapping[str, object], words: list[str]):
@@ -166,7 +182,7 @@ def test_names_are_read_as_they_are_written(names: tuple[str, ...]):
 
 
 def test_every_field_has_a_flag_of_its_own():
-    parts = (ColumnSettings, DateSettings, Dialect, StatisticsSettings, ValidationSettings)
+    parts = (ColumnSettings, DateSettings, Dialect, SplitSettings, StatisticsSettings, ValidationSettings)
     declared = [one.name for kind in (Settings, *parts, LaunchOptions) for one in fields(kind)]
     for follows_from_another in ("check_files", "history"):
         declared.remove(follows_from_another)

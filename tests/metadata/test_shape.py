@@ -20,8 +20,8 @@ from beam_taxi.metadata.queries import artifacts_of, get_run
 from beam_taxi.metadata.recorder import fail, record, record_cached, start
 from beam_taxi.metadata.store import open_store
 from beam_taxi.metadata.texts import MAX_TEXT
-from beam_taxi.run.manifest import ArtifactFile, InputEntry, RunManifest
-from beam_taxi.settings import StatisticsSettings, ValidationSettings
+from beam_taxi.run.manifest import ArtifactFile, InputEntry, RunManifest, SplitEntry
+from beam_taxi.settings import Split, SplitSettings, StatisticsSettings, ValidationSettings
 from tests.metadata.runs import artifact, manifest, planned, record_run
 
 SCHEMA = 'feature { name: "fare" type: FLOAT }'
@@ -84,7 +84,7 @@ CHECKED = ValidationSettings(
 
 PARAMETERS: dict[str, tuple[RunManifest, str, dict[str, object]]] = {
     "split key": (
-        run_with(changes={"split_key": "id"}),
+        run_with(changes={"splitting": SplitSettings(key=("id",))}),
         "CsvExampleGen",
         {
             "output_config": {
@@ -93,7 +93,28 @@ PARAMETERS: dict[str, tuple[RunManifest, str, dict[str, object]]] = {
                     "partition_feature_name": "id",
                 }
             },
-            "options": {"split_key": "id"},
+            "options": {"split_key": ["id"]},
+        },
+    ),
+    "several split keys": (
+        run_with(changes={"splitting": SplitSettings(key=("id", "day"))}),
+        "CsvExampleGen",
+        {
+            "output_config": {
+                "split_config": {"splits": [{"name": "train", "hash_buckets": 2}, {"name": "eval", "hash_buckets": 1}]}
+            },
+            "options": {"split_key": ["id", "day"]},
+        },
+    ),
+    "a split column": (
+        run_with(
+            changes={"splitting": SplitSettings(("id",), "part"), "splits": (Split("train"), Split("eval"))},
+            splits=(SplitEntry("train"), SplitEntry("eval")),
+        ),
+        "CsvExampleGen",
+        {
+            "output_config": {"split_config": {"splits": [{"name": "train"}, {"name": "eval"}]}},
+            "options": {"split_key": ["id"], "split_column": "part"},
         },
     ),
     "default splits": (
@@ -290,7 +311,7 @@ LONG: dict[str, tuple[RunManifest, str, dict[str, int]]] = {
         "history",
         {"history_left_out": 9},
     ),
-    "split key": (run_with(changes={"split_key": "😀" * 70_000}), "output_config", {}),
+    "split key": (run_with(changes={"splitting": SplitSettings(key=("😀" * 70_000,))}), "output_config", {}),
     "file names that are not UTF-8": (
         run_with(changes={"validation": ValidationSettings(checks="", check_files={"/caf\udce9\0": "x"})}),
         "check_files",

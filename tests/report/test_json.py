@@ -109,8 +109,8 @@ def by_name(found: dict[str, Any]) -> dict[str, Any]:
 def check_form(found: dict[str, Any]) -> None:
     """Assert that a report has every key of the form, with values that agree with each other."""
     assert list(found) == [
-        *("report_version", "run_id", "pipeline", "date", "created", "verdict", "splits", "features"),
-        *("findings", "anomalies", "checks", "drift", "provenance"),
+        *("report_version", "run_id", "pipeline", "date", "created", "verdict", "splits", "splitting", "leakage"),
+        *("features", "findings", "anomalies", "checks", "drift", "provenance"),
     ]
     assert found["provenance"].keys() == {"inputs", "settings", "versions"}
     for one in found["findings"]:

@@ -29,7 +29,7 @@ from beam_taxi.run.profile import (
     Sample,
 )
 from beam_taxi.run.validation import NOT_EVALUATED, PASSED, WARNED, Validation
-from beam_taxi.settings import Dialect, Settings, Split, StatisticsSettings
+from beam_taxi.settings import Dialect, Settings, Split, SplitSettings, StatisticsSettings
 from tests.report import make
 from tests.report.make import numeric
 
@@ -313,12 +313,20 @@ def test_sample_rows_are_in_the_order_of_the_input():
 
 COMMANDS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "splits": {"splits": (Split("a_b", 3), Split("z", 1)), "split_key": "company; rm -rf /"},
+    "splits": {
+        "splits": (Split("a_b", 3), Split("z", 1)),
+        "splitting": SplitSettings(key=("company; rm -rf /", "b,c")),
+    },
     "dialect": {"dialect": Dialect(delimiter=";", quote="", null_values=("NA", "a,b"), columns=("x", "y"))},
     "statistics": {"statistics": StatisticsSettings(top_k=3, weight_feature="w", features=("a", 'b"c'))},
     "unseen": {"dialect": Dialect(delimiter="\t", null_values=("\x1b\u202e'\\", "-"))},
     "white space": {"dialect": Dialect(null_values=(" ", "a\u00a0b", " n/a "))},
     "query": {"query": "SELECT 'a b' FROM t"},
+    "conditions": {
+        "splits": (Split("a"), Split("b"), Split("c")),
+        "splitting": SplitSettings(conditions=("x = 'a b' and $HOME > 1", "-x > 1")),
+    },
+    "a split column": {"splits": (Split("b"), Split("c")), "splitting": SplitSettings(column="-x")},
     "numbers": {"num_shards": 4, "max_rejects": 0, "max_reject_ratio": 0.5, "gzip_level": 0},
 }
 

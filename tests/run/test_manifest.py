@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from beam_taxi.errors import BeamTaxiError, StorageError, UsageError
 from beam_taxi.run.folder import RunFolder, read_manifest
+from beam_taxi.run.leakage import Leakage
 from beam_taxi.run.manifest import (
     Artifact,
     ArtifactFile,
@@ -20,7 +22,8 @@ from beam_taxi.run.manifest import (
     SplitEntry,
     merge_artifacts,
 )
-from beam_taxi.settings import Dialect, Settings, StatisticsSettings
+from beam_taxi.run.validation import Offender
+from beam_taxi.settings import Dialect, Settings, SplitSettings, StatisticsSettings
 
 SHARD = ArtifactFile("Split-train/x.gz", 9, "ab", "train", 2)
 SETTINGS = Settings(
@@ -51,6 +54,23 @@ def test_a_manifest_is_the_same_after_json():
     assert RunManifest.from_json(json.loads(MANIFEST.to_json_text())) == MANIFEST
     assert MANIFEST.named_files() == {"examples/Split-train/x.gz": SHARD}
     assert MANIFEST.inputs[0].records == 3
+
+
+def test_leakage_is_the_same_after_json():
+    rows = (Offender("a.csv", 3, "train"), Offender("b.parquet", 1, "eval", 0))
+    manifest = replace(MANIFEST, leakage=Leakage(("id",), 90, 2, 40, False, 0.5, (rows,)))
+    assert RunManifest.from_json(json.loads(manifest.to_json_text())) == manifest
+
+
+@pytest.mark.parametrize(("stored", "key"), [(None, ()), ("a", ("a",)), ("a,b", ("a,b",))])
+def test_the_split_key_of_earlier_releases(stored: str | None, key: tuple[str, ...]):
+    values: Any = MANIFEST.to_json()
+    settings = {name: value for name, value in values["settings"].items() if name != "splitting"}
+    del values["leakage"]
+    read = RunManifest.from_json({**values, "settings": {**settings, "split_key": stored}})
+    assert read.settings.splitting == SplitSettings(key)
+    assert read.settings.splits == SETTINGS.splits
+    assert read.leakage is None
 
 
 def test_what_has_no_value_is_left_out():

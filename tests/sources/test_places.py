@@ -23,6 +23,7 @@ from beam_taxi.sources.plan import TablePlan, plan_input
 from beam_taxi.sources.reading import TableReader
 from beam_taxi.sources.source import Place, Reject
 from beam_taxi.sources.units import tasks
+from tests.validation.places import Lines, unit_batch
 
 Found = tuple[int, Place, dict[str, Any]]
 
@@ -176,3 +177,17 @@ def test_text_and_row_groups_in_one_unit(tmp_path: Path):
         (1, 0, 2, 4),
         (1, 1, 1, 5),
     ]
+
+
+def test_some_rows_keep_their_places():
+    rows = pa.RecordBatch.from_pydict({"n": list(range(6))})
+    batch = unit_batch(rows, (3, 2, Lines(10)), (4, 0, Lines(7)), (5, 4, Lines(1, group=2)))
+    some = batch.filtered(np.array([False, True, True, False, False, True]))
+    assert some.rows.to_pydict() == {"n": [1, 2, 5]}
+    assert some.lengths == ((3, 1), (4, 0), (5, 2))
+    every = [(3, Place(None, 11, raw=b"x")), (5, Place(2, 1, raw=b"x")), (5, Place(2, 4, raw=b"x"))]
+    assert some.places_of(np.arange(3)) == every
+    assert [one.tolist() for one in some.numbers_of(np.array([0, 2]))] == [[3, 5], [-1, 2], [11, 4]]
+    again = some.filtered(np.array([False, False, True]))
+    assert again.places_of(np.arange(1)) == every[2:]
+    assert len(some.filtered(np.zeros(3, np.bool_)).rows) == 0

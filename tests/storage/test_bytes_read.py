@@ -18,7 +18,8 @@ from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.plan import TablePlan, plan_input
 from beam_taxi.sources.reading import TableReader
 from beam_taxi.sources.units import tasks
-from beam_taxi.tfexample.batches import frame_and_split
+from beam_taxi.tfexample.batches import encode_rows
+from beam_taxi.tfexample.tfrecord import frame_records
 from tests.storage.conftest import Requests
 
 PART_BYTES, READ_AHEAD = 12 << 20, 4 << 20
@@ -41,8 +42,7 @@ def as_parquet() -> bytes:
 
 
 def as_tfrecord() -> bytes:
-    frames, _ = frame_and_split(pa.RecordBatch.from_pydict({"id": [7], "text": [TEXT]}), [1], None, True)
-    assert frames is not None
+    frames = frame_records(*encode_rows(pa.RecordBatch.from_pydict({"id": [7], "text": [TEXT]})))
     frame: bytes = frames[0].as_py()
     return frame * ROWS
 

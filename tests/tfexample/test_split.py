@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_taxi.tfexample.split import assign_splits, hash_column
+from beam_taxi.tfexample.split import assign_splits, encode_key, hash_column, hash_columns
 
 HASHES = np.array([0, 1, 2, 3, 5, 7, 1000, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1], np.uint32)
 
@@ -67,6 +67,28 @@ def test_hash_is_the_crc32c_of_the_bytes(column: pa.Array, contents: list[bytes]
     assert hash_column(column).tolist() == expected
     assert hash_column(column.slice(1)).tolist() == expected[1:]
     assert hash_column(column).dtype == np.uint32
+
+
+KEYS: dict[str, tuple[list[pa.Array], list[int]]] = {
+    "where a value ends": ([pa.array(["a", "ab"]), pa.array(["bc", "c"])], [0, 1]),
+    "missing and empty": ([pa.array([None, "", "x"]), pa.array(["x", "x", None])], [0, 1, 2]),
+    "none and all": ([pa.array([None, None, ""]), pa.array([None, "", None])], [0, 1, 2]),
+    "equal": ([pa.array([1, 1, 2]), pa.array(["a", "a", "a"])], [0, 0, 1]),
+    "the order of the columns": ([pa.array(["a", "b"]), pa.array(["b", "a"])], [0, 1]),
+}
+
+
+@pytest.mark.parametrize(("columns", "groups"), KEYS.values(), ids=KEYS)
+def test_different_keys_have_different_bytes(columns: list[pa.Array], groups: list[int]) -> None:
+    keys = encode_key(columns).to_pylist()
+    assert [keys.index(key) for key in keys] == [groups.index(group) for group in groups]
+    assert hash_columns(columns).tolist() == [google_crc32c.value(key) for key in keys]
+
+
+def test_golden_hashes_of_keys() -> None:
+    columns = [pa.array(["é", None, ""]), pa.array([1, 2, None], pa.int64()), pa.array([0.5, -0.0, None], pa.float32())]
+    assert hash_columns(columns).tolist() == [2652413784, 76498503, 1942570105]
+    assert hash_columns(columns[:1]).tolist() == hash_column(columns[0]).tolist()
 
 
 def test_a_key_of_another_type_is_refused() -> None:

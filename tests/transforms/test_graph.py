@@ -21,7 +21,7 @@ from beam_taxi.errors import DataError, RowConservationError, StorageError
 from beam_taxi.pipeline import build
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import Artifact, ArtifactFile, InputEntry, RunManifest, SplitEntry
-from beam_taxi.settings import Settings, Split, StatisticsSettings, ValidationSettings
+from beam_taxi.settings import Settings, Split, SplitSettings, StatisticsSettings, ValidationSettings
 from beam_taxi.sources.content import Content, TableContent
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.kinds import Kind
@@ -155,6 +155,23 @@ def test_step_labels_of_a_validation_are_stable(
     place = LABELS.index("Reconcile/Check")
     found = labels_of(replace(planned, settings=replace(planned.settings, **given)), plan)
     assert found == [*LABELS[:place], *expected, *LABELS[place:]]
+
+
+LABELS_OF_STRATA = ["CountClasses/CountUnits", "CountClasses/MergeClasses", "CountClasses/EndSplits"]
+LABELS_OF_LEAKAGE = ["FindLeakage/MergeKeys", "FindLeakage/Tell"]
+
+
+def test_step_labels_of_splits_are_stable(planned: RunManifest, plan: TablePlan):
+    place = LABELS.index("WriteExamples/WriteUnits")
+    settings = replace(
+        planned.settings, splitting=SplitSettings(stratify=True), statistics=StatisticsSettings(label="x")
+    )
+    found = labels_of(replace(planned, settings=settings), plan)
+    assert found == [*LABELS[:place], *LABELS_OF_STRATA, *LABELS[place:]]
+    names = (Split("train"), Split("eval"))
+    settings = replace(planned.settings, splits=names, splitting=SplitSettings(column="note"))
+    found = labels_of(replace(planned, settings=settings), plan)
+    assert found == [*LABELS[: place + 1], *LABELS_OF_LEAKAGE, *LABELS[place + 1 :]]
 
 
 def test_read_table(plan: TablePlan, settings: Settings):

@@ -24,9 +24,12 @@ def doubts(profile: Profile, settings: Settings) -> Iterator[str]:
 
 
 def _uneven_splits(profile: Profile, settings: Settings) -> Iterator[str]:
+    if not settings.splitting.by_hash or settings.splitting.stratify:
+        return
     splits = profile.splits()
     rows = sum(one.rows for one in splits.values())
-    weights = {split.name: split.weight / sum(one.weight for one in settings.splits) for split in settings.splits}
+    given = {split.name: split.weight or 0 for split in settings.splits}
+    weights = {name: weight / sum(given.values()) for name, weight in given.items()}
     uneven = any(
         abs(splits[name].rows - rows * share) > _DEVIATIONS * math.sqrt(rows * share * (1 - share))
         for name, share in weights.items()
@@ -35,11 +38,13 @@ def _uneven_splits(profile: Profile, settings: Settings) -> Iterator[str]:
         return
     found = _listed([f"{splits[name].rows / rows:.0%}" for name in weights])
     wanted = _listed([f"{share:.0%}" for share in weights.values()])
-    key = settings.split_key
-    if key is not None:
-        columns = [one.features.get(key) for one in splits.values()]
+    key = settings.splitting.key
+    if len(key) == 1:
+        columns = [one.features.get(key[0]) for one in splits.values()]
         values = sum(one.distinct.value for one in columns if one is not None)
-        why = f"--split_key {key} has only {values:,} distinct values, and rows of one value go to the same split"
+        why = f"--split_key {key[0]} has only {values:,} distinct values, and rows of one value go to the same split"
+    elif key:
+        why = f"rows with the same values of --split_key {','.join(key)} go to the same split"
     else:
         distinct = rows - sum(one.duplicates.rows for one in splits.values() if one.duplicates is not None)
         why = (

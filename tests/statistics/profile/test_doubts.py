@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beam_taxi.run.profile import DatasetProfile, Distinct, Duplicates, FeatureProfile, Profile
-from beam_taxi.settings import Settings, StatisticsSettings
+from beam_taxi.settings import Settings, Split, SplitSettings, StatisticsSettings
 from beam_taxi.statistics.profile.doubts import doubts
 
 EQUAL = (
@@ -23,6 +23,16 @@ SPLITS: dict[str, tuple[int, int, int, str | None, list[str]]] = {
         [f"the splits have 82% and 18% of the rows instead of 67% and 33%: {EQUAL}"],
     ),
     "a key": (20_000, 0, 19_997, "g", [f"the splits have 100% and 0% of the rows instead of 67% and 33%: {KEY}"]),
+    "several keys": (
+        20_000,
+        0,
+        0,
+        "g,h",
+        [
+            "the splits have 100% and 0% of the rows instead of 67% and 33%: "
+            "rows with the same values of --split_key g,h go to the same split"
+        ],
+    ),
     "no rows": (0, 0, 0, None, []),
 }
 
@@ -36,7 +46,24 @@ def test_uneven_splits(train: int, held: int, repeated: int, key: str | None, ex
             DatasetProfile("eval", held, duplicates=Duplicates(0)),
         )
     )
-    assert list(doubts(profile, Settings(("a.csv",), "/out/r", "r", split_key=key))) == expected
+    splitting = SplitSettings(() if key is None else tuple(key.split(",")))
+    assert list(doubts(profile, Settings(("a.csv",), "/out/r", "r", splitting=splitting))) == expected
+
+
+RULES = {
+    "a column": SplitSettings(column="part"),
+    "conditions": SplitSettings(conditions=("x < 1",)),
+    "strata": SplitSettings(stratify=True),
+}
+
+
+@pytest.mark.parametrize("splitting", RULES.values(), ids=RULES)
+def test_only_the_shares_of_a_hash_are_expected(splitting: SplitSettings):
+    profile = Profile((DatasetProfile("train", 20_000), DatasetProfile("eval", 0)))
+    splits = (Split("train", 2), Split("eval", 1)) if splitting.by_hash else (Split("train"), Split("eval"))
+    statistics = StatisticsSettings(label="y")
+    settings = Settings(("a.csv",), "/out/r", "r", splits=splits, splitting=splitting, statistics=statistics)
+    assert list(doubts(profile, settings)) == []
 
 
 def test_many_slices():
