@@ -20,9 +20,9 @@ class Verb:
 
 VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "run the job"),
-    "backfill": Verb("backfill", "make the runs of the days that have none"),
     "check": Verb("check", "run all checks of a launch, then exit"),
     "plan": Verb("plan", "show what a run would read and write, then exit"),
+    "backfill": Verb("backfill", "make the runs of the days that have none"),
     "runs": Verb("runs", "query the recorded runs: list, show, lineage, diff, verify, reap, init"),
     "merge": Verb("merge", "merge the statistics of several runs without reading their inputs again"),
     "report": Verb("report", "print the report of a run, or write it as HTML"),

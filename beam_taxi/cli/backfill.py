@@ -53,8 +53,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "beam-taxi backfill") ->
 def _main(argv: Sequence[str], prog: str) -> int:
     quieten()
     if {"-h", "--help"} & {*argv}:
-        _with_days(parser(prog)).print_help()
-        return 0
+        _with_days(parser(prog)).parse_args(["--help"])
     launch, days = _parse(argv, prog)
     console = TerminalConsole(launch.options.is_json)
     _check_options(launch)
