@@ -210,6 +210,15 @@ def test_bytes_depend_on_the_rows_alone(run: Path, table: Path, tmp_path: Path):
     assert all((run / path).read_bytes() == (again / path).read_bytes() for path in files)
 
 
+def test_records_of_array_record_can_be_read_alone(run_in: Callable[[str], Path]):
+    folder = run_in("array_record")
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    reader = ArrayRecordReader(str(next(folder.glob("examples/Split-train/*"))))
+    assert "group_size:1," in reader.writer_options_string()
+    reader.close()
+
+
 @pytest.mark.parametrize("example_format", ["tfrecord_gzip", "tfrecord", "parquet"])
 def test_examples_are_an_input(run_in: Callable[[str], Path], example_format: str, tmp_path: Path):
     folder = run_in(example_format)
