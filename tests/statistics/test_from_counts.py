@@ -255,6 +255,16 @@ def test_errors_of_parts_add_up():
     assert (often.count, found.error) == (5 * 97, 5 * 3)
 
 
+def test_equal_rows_take_no_places_in_the_sample():
+    values = np.concatenate([np.arange(10_000), np.arange(10_000)])
+    rows = to_list_columns(pa.RecordBatch.from_arrays([pa.array(values)], ["x"]))
+    whole, parts = counts_of(rows), merged([counts_of(rows[start : start + 500]) for start in range(0, 20_000, 500)])
+    assert whole.sample is not None
+    assert parts.sample is not None
+    assert whole.sample.hashes.tolist() == parts.sample.hashes.tolist()
+    assert len(whole.sample.hashes) == 4096
+
+
 def assert_ranks(values: np.ndarray, percentiles: dict[str, Percentile] | object) -> None:
     assert isinstance(percentiles, dict)
     for percent, one in percentiles.items():

@@ -76,7 +76,8 @@ class RowSample:
         if len(self.hashes) == most:
             candidates = np.flatnonzero(hashes < self.hashes[-1])
         if len(candidates) > most:
-            candidates = candidates[np.argpartition(hashes[candidates], most - 1)[:most]]
+            # Equal rows must not take the places of others.
+            candidates = candidates[np.unique(hashes[candidates], return_index=True)[1][:most]]
         if len(candidates):
             self._keep(hashes[candidates], _flat(rows.take(pa.array(candidates))))
 
