@@ -148,7 +148,9 @@ def _rows(labels: Sequence[str], profiles: Profiles, most: int) -> Chart:
     rest = tuple(total - sum(one.get(value, 0) for value in shown) for total, one in zip(totals, counts, strict=True))
     exact = all(one is None or one.counts.exact for one in profiles)
     others = Bar("all other values", rest) if any(rest) else None
-    return Chart(ROWS, tuple(labels), totals, tuple(bars), above=others, exact=exact)
+    error = max((one.counts.error or 0 for one in profiles if one is not None), default=0)
+    note = f"each count is too small by {error:,} at most" if error else ""
+    return Chart(ROWS, tuple(labels), totals, tuple(bars), above=others, note=note, exact=exact)
 
 
 def _counts(feature: FeatureProfile | None) -> dict[Value, int]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_taxi.report import bins, chart, dates, ticks
-from beam_taxi.run.profile import FeatureProfile, Histogram, Tail
+from beam_taxi.run.profile import FeatureProfile, Histogram, Tail, ValueCount, Values
 from tests.report.make import feature_profile
 
 
@@ -194,6 +194,12 @@ def test_of_many_words_the_others_have_a_bar_of_their_own():
     assert [bar.label for bar in found.bars] == [f"word {i}" for i in range(10)]
     assert found.above is not None
     assert found.above.counts == (len(values) - sum(range(91, 101)),)
+
+
+def test_the_error_of_counts_is_told():
+    counts = Values((ValueCount("a", 7), ValueCount("b", 5)), exact=False, error=1200)
+    (found,) = chart.charts(["train"], [FeatureProfile("STRING", 50_000, 50_000, counts=counts)])
+    assert (found.note, found.exact) == ("each count is too small by 1,200 at most", False)
 
 
 def test_what_is_beyond_is_a_bar_and_told():

@@ -244,6 +244,27 @@ def test_beyond_the_limits_errors_are_as_stated(parts: int):
     ]
 
 
+def test_errors_of_parts_add_up():
+    """Each part has 6,000 names three times, all of which are cut, and with them three of the one that is frequent."""
+    names = [[f"{part} {i}" for i in range(6_000)] * 3 + ["often"] * 100 for part in range(5)]
+    parts = [counts_of(to_list_columns(pa.RecordBatch.from_arrays([pa.array(one)], ["x"]))) for one in names]
+    found = merged([merged(parts[:2]), merged(parts[2:])]).profile("all", with_frequent=True).features["x"].counts
+    (often,) = found.counts
+    assert (often.value, found.exact) == ("often", False)
+    assert found.error is not None
+    assert (often.count, found.error) == (5 * 97, 5 * 3)
+
+
+def test_equal_rows_take_no_places_in_the_sample():
+    values = np.concatenate([np.arange(10_000), np.arange(10_000)])
+    rows = to_list_columns(pa.RecordBatch.from_arrays([pa.array(values)], ["x"]))
+    whole, parts = counts_of(rows), merged([counts_of(rows[start : start + 500]) for start in range(0, 20_000, 500)])
+    assert whole.sample is not None
+    assert parts.sample is not None
+    assert whole.sample.hashes.tolist() == parts.sample.hashes.tolist()
+    assert len(whole.sample.hashes) == 4096
+
+
 def assert_ranks(values: np.ndarray, percentiles: dict[str, Percentile] | object) -> None:
     assert isinstance(percentiles, dict)
     for percent, one in percentiles.items():

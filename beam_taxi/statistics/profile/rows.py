@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,8 @@ class RowSample:
         if len(self.hashes) == most:
             candidates = np.flatnonzero(hashes < self.hashes[-1])
         if len(candidates) > most:
-            candidates = candidates[np.argpartition(hashes[candidates], most - 1)[:most]]
+            # Equal rows must not take the places of others.
+            candidates = candidates[np.unique(hashes[candidates], return_index=True)[1][:most]]
         if len(candidates):
             self._keep(hashes[candidates], _flat(rows.take(pa.array(candidates))))
 
@@ -170,10 +171,15 @@ def _concatenated(one: pa.RecordBatch, two: pa.RecordBatch) -> pa.RecordBatch:
     for name in one.schema.names:
         parts = [one.column(one.schema.get_field_index(name)), two.column(two.schema.get_field_index(name))]
         kinds = {part.type for part in parts if part.null_count < len(part)} or {parts[0].type}
-        # Integers of one run may be floats in another.
-        kind = pa.float32() if len(kinds) > 1 else kinds.pop()
+        kind = kinds.pop() if len(kinds) == 1 else _common(kinds)
         columns.append(pa.concat_arrays([_of_type(part, kind) for part in parts]))
     return pa.RecordBatch.from_arrays(columns, one.schema.names)
+
+
+def _common(kinds: Collection[pa.DataType]) -> pa.DataType:
+    """Return one type for several: integers of one run may be floats in another, and strings are stored as bytes."""
+    are_texts = all(pa.types.is_string(kind) or pa.types.is_binary(kind) for kind in kinds)
+    return pa.binary() if are_texts else pa.float32()
 
 
 def _of_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
