@@ -143,8 +143,8 @@ def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Da
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             day = work()
             interrupts.hold()
-        os.write(writer, json.dumps(asdict(day)).encode())
-        sys.stdout.flush()
+            os.write(writer, json.dumps(asdict(day)).encode())
+            sys.stdout.flush()
         status = 0
     finally:
         os._exit(status)

@@ -204,6 +204,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
         assert [run.state for run in list_runs(days.store)] == ["COMPLETE", "CANCELED"]
 
     done = days.backfill(24, 26, "--log_format", "json", "--num_shards", "4")
+    assert done.returncode == 0, done.stderr
     assert days.states(done) == [("24", "exists", 0), ("25", "complete", 0), ("26", "complete", 0)]
     assert days.runs() == ["2024-02-24", "2024-02-25", "2024-02-26"]
 
