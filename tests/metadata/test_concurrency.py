@@ -6,6 +6,8 @@ import pytest
 
 from tests.metadata import chaos, runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("same", [False, True], ids=["distinct", "same"])
 def test_processes_that_start_and_record_at_once(any_store: str, same: bool):

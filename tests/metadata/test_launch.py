@@ -25,6 +25,8 @@ from tests.metadata.chaos import BAD, kill_runs, launch
 from tests.metadata.conftest import MariaDB, free_port
 from tests.metadata.test_stores import without_waiting
 
+pytestmark = pytest.mark.slow
+
 
 def run(*args: str | Path, status: int = 0) -> tuple[str, str]:
     process = launch(*args)
