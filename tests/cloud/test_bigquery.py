@@ -16,6 +16,8 @@ from tests.cloud.bigquery_service import ROWS, Tables, serving
 from tests.command import call
 from tests.lineage.specification import events_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tables() -> Tables:
