@@ -6,6 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
+# pytest ends by itself on Ctrl-C, after which the shell would go on.
+trap 'exit 130' INT
 # Processes that the tests start would otherwise compile the package, each for itself.
 unset PYTHONDONTWRITEBYTECODE
 
