@@ -63,7 +63,9 @@ _LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count what the command line leaves out, by folder."""
+    """Count what the quick tests leave out, by folder; another choice is the user's own."""
+    if "not slow" not in items[0].config.option.markexpr:
+        return
     left_out = items[0].config.stash.setdefault(_LEFT_OUT, Counter())
     left_out.update(str(Path(item.nodeid.partition("::")[0]).parent) for item in items)
 
