@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 
 _PROXIES = "_proxy"
@@ -16,11 +17,14 @@ _SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD)
 
 
 def shut_out() -> None:
-    """Make this process, and those that it starts, independent of the shell's signals, variables and home folder.
+    """Make this process, and those that it starts, independent of the signals, streams and variables of the shell.
 
     TMPDIR stays: a machine may have room in one place only.
     """
     _restore_signals()
+    if sys.__stdin__ is None:
+        # Closed. What pytest puts in its place asks this one for its encoding.
+        sys.__stdin__ = open(os.devnull)  # noqa: SIM115
     for name in list(os.environ):
         if name.lower().endswith(_PROXIES) or name.startswith((*_LOCALE, *_TERMINAL, *_SETTINGS)):
             del os.environ[name]

@@ -119,6 +119,7 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     assert sum(int(one["fare"].shape[0]) for one in parsed) == 4000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [
@@ -201,6 +202,7 @@ SPLITS: dict[str, tuple[list[str], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "told", "warning"), SPLITS.values(), ids=SPLITS)
 def test_splits_of_every_kind(sample: Path, tmp_path: Path, words: list[str], told: str, warning: str):
     folders = []
