@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -122,16 +123,25 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
 
 
 def _read_all(reader: int, pid: int, mask: Iterable[int]) -> bytes:
-    """Return what a child reports before it ends; a signal is passed on to it, once."""
+    """Return what a child reports before it ends; a signal is passed on to it, once.
+
+    Signals are blocked while there is something to read: an Interrupt in the middle would lose it.
+    """
+    content = b""
     with open(reader, "rb") as pipe:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            return pipe.read()
+            select.select([pipe], [], [])
+            signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)
+            content = pipe.read()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except Interrupt as interrupt:
             interrupts.hold()
             with suppress(ProcessLookupError):
                 os.kill(pid, interrupt.number)
-            return pipe.read()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            content = content or pipe.read()
+    return content
 
 
 def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Day]) -> NoReturn:
