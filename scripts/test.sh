@@ -95,5 +95,5 @@ printf 'Passed: %s' "${passed[0]}"
 printf ', %s' "${passed[@]:1}"
 printf '\n'
 if [ "$#" = 0 ]; then
-    printf 'Not run: the slow tests, which start engines, browsers, databases and many processes. Run everything: scripts/test.sh --all\n'
+    printf 'Not run: the slow tests, which start engines, browsers, databases and many processes. scripts/test.sh --all runs them, too.\n'
 fi

@@ -11,6 +11,8 @@ from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
 from tests.conftest import SHARED
 
+pytestmark = pytest.mark.slow
+
 TABLES = SHARED / "cases" / "tables"
 
 DONE: dict[str, tuple[list[str], list[str]]] = {

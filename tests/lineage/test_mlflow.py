@@ -23,6 +23,8 @@ from beam_taxi.run.folder import RunFolder
 from tests.lineage.receivers import HANGS, nobody, receiving
 from tests.metadata import runs
 
+pytestmark = pytest.mark.slow
+
 SOUND, BAD = "a,b\n1,x\n3,y\n5,z\n", "a,b\n1,x\n3\n"
 CHECKS = "version: 1\nrow_count:\n  - min: 30\n"
 
