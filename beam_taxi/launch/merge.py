@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
@@ -36,22 +36,30 @@ class Merge:
     in_process = True
     waits = True
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
         # They take seconds, and some of them write to standard error.
+        import beam_taxi.lineage.write
         import beam_taxi.report.write
         import beam_taxi.schemas.infer
         import beam_taxi.statistics.from_counts  # noqa: F401
 
     def __call__(self, parts: Sequence[Part], planned: RunManifest, console: Console) -> None:
-        """Merge the runs, and render the report, without which the run is complete, too."""
+        """Merge the runs; then write the report and the events for lineage, without which the run is complete, too."""
+        from beam_taxi.lineage.write import WriteEvents
         from beam_taxi.report.write import write_report
 
         manifest = merge(parts, planned)
-        try:
-            write_report(manifest)
-        # Whatever a report cannot show must not fail the run.
-        except Exception as error:
-            console.warn(f"the run is complete, but its report was not written: {as_fault(error)}")
+        views: dict[str, Callable[[RunManifest], None]] = {
+            "report was": write_report,
+            "events for lineage were": WriteEvents(self._namespace),
+        }
+        for what, write in views.items():
+            try:
+                write(manifest)
+            # Whatever a view cannot show must not fail the run.
+            except Exception as error:
+                console.warn(f"the run is complete, but its {what} not written: {as_fault(error)}")
 
 
 def merged_settings(parts: Sequence[Part], run_uri: str, run_id: str, pipeline_name: str) -> Settings:

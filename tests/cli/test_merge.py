@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from beam_taxi.cli import main
+from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.queries import artifacts_of, get_run
 from beam_taxi.metadata.verify import verify
+from beam_taxi.readers import open_run
 from beam_taxi.report import results
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.profile import FeatureProfile
@@ -162,6 +164,14 @@ def test_a_merge_is_a_baseline(folder: Path, merged: Path, capsys: pytest.Captur
     assert "verdict" in capsys.readouterr().out
     assert results.read(str(folder / "out" / "judged")).validation is not None
     assert main(["report", str(folder / "out" / "day0"), "--baseline", str(merged)]) == 0
+
+
+def test_a_merge_is_read_as_a_run_without_examples(merged: Path):
+    found = open_run(str(merged))
+    assert {name: one.datasets[0].num_examples for name, one in found.statistics.items()} == found.splits
+    assert [feature.name for feature in found.features] == sorted(HEADER.split(","))
+    with pytest.raises(UsageError, match=r"the run has no Examples: it was merged; open the runs in `manifest\.parts`"):
+        found.arrow("train")
 
 
 def test_the_examples_of_the_page_run(merged: Path, capsys: pytest.CaptureFixture[str]):
@@ -330,6 +340,7 @@ KILLED = """
 import os, signal, sys
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.cli import main
+from beam_taxi.errors import UsageError
 RunFolder.write_manifest = lambda self, manifest: os.kill(os.getpid(), signal.{signal})
 sys.exit(main(sys.argv[1:]))
 """
