@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from beam_taxi.cli import main as cli
 from beam_taxi.lineage.openlineage import RunEvents
 from beam_taxi.lineage.write import WriteEvents
 from beam_taxi.main import main
@@ -25,6 +26,7 @@ feature { name: "extra" type: BYTES }
 CHECKS = "version: 1\nrow_count:\n  - min: 3\nrows: [{name: low, rule: fare < 3.5, severity: warning}]\n"
 RUNS = {
     "plain": ["--input", "a.csv"],
+    "other": ["--input", "b.csv"],
     "renamed": ["--input", "a.csv", "--rename", "fare:price", "--drop_columns", "extra"],
     "folder": ["--input", "*.csv", "--no_examples", "--max_rejects", "1"],
     "two": ["--input", "a.csv", "--input", "b.csv", "--checks", "checks.yaml"],
@@ -61,6 +63,27 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
             start, complete = events_of((run / OPENLINEAGE).read_text())
             found[run_id] = Ran(start, complete, RunFolder(str(run)).read_manifest())
     return found
+
+
+@pytest.fixture(scope="module")
+def merged(ran: dict[str, Ran]) -> Ran:
+    parts = [ran[name].manifest.run_uri for name in ("plain", "other")]
+    output = parts[0].rpartition("/")[0]
+    assert cli(["merge", *parts, "--output", output, "--run_id", "merged", "--metadata_store", "none"]) == 0
+    start, complete = events_of((Path(output) / "merged" / OPENLINEAGE).read_text())
+    return Ran(start, complete, RunFolder(f"{output}/merged").read_manifest())
+
+
+def test_a_merge_is_made_of_the_statistics_of_its_parts(ran: dict[str, Ran], merged: Ran):
+    for event in (merged.start, merged.complete):
+        check(event)
+        written = [ran[name].complete["outputs"] for name in ("plain", "other")]
+        names = {one["name"] for outputs in written for one in outputs if one["name"].endswith("/statistics")}
+        assert {one["name"] for one in event["inputs"]} == names
+        assert len(names) == 2
+        assert "processing_engine" not in event["run"].get("facets", {})
+    assert [one["name"].rpartition("/")[2] for one in merged.complete["outputs"]] == ["statistics", "schema"]
+    assert merged.start["run"]["runId"] == merged.complete["run"]["runId"]
 
 
 def inputs(event: Json) -> dict[str, Json]:
