@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from glob import escape
 from typing import NoReturn
 
@@ -18,7 +19,6 @@ from beam_taxi.errors import UsageError
 from beam_taxi.launch import interrupts
 from beam_taxi.launch.command import new_run_id
 from beam_taxi.launch.fork_server import can_fork, end_with
-from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.job import import_libraries
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.stderr import keep_named
@@ -110,8 +110,10 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
         os.close(reader)
         _report(writer, parent, before, lambda: work(launch))
     os.close(writer)
-    content = _read_all(reader, pid, before)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with interrupts.passed_to(partial(_signal, pid)), open(reader, "rb") as pipe:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        content = pipe.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if content:
         day = from_json(Day, json.loads(content))
         keep_named(day.message)
@@ -121,17 +123,9 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
     return Day(settings.dates.date or "", FAILED, exit_status=1, message=f"the process of the run {told}")
 
 
-def _read_all(reader: int, pid: int, mask: Iterable[int]) -> bytes:
-    """Return what a child reports before it ends; a signal is passed on to it, once."""
-    with open(reader, "rb") as pipe:
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            return pipe.read()
-        except Interrupt as interrupt:
-            interrupts.hold()
-            with suppress(ProcessLookupError):
-                os.kill(pid, interrupt.number)
-            return pipe.read()
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Day]) -> NoReturn:
@@ -143,7 +137,9 @@ def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Da
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             day = work()
             interrupts.hold()
-            os.write(writer, json.dumps(asdict(day)).encode())
+            # It goes on if a signal arrives while the pipe is full.
+            with open(writer, "wb") as pipe:
+                pipe.write(json.dumps(asdict(day)).encode())
             sys.stdout.flush()
         status = 0
     finally:
