@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import beam_taxi
 from beam_taxi.lineage import facets
@@ -36,8 +37,12 @@ class RunEvents:
 
     @property
     def run_id(self) -> str:
-        """The UUID of the run, which follows from its pipeline and its folder."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(self.manifest.run_uri)}#{self.manifest.pipeline_name}"))
+        """The UUID of the run, which follows from its pipeline, its folder and its start.
+
+        A run that failed and one that is started later with the same id are two.
+        """
+        one = self.manifest
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(one.run_uri)}#{one.pipeline_name}@{one.started}"))
 
     def started(self) -> RunEvent:
         """Return the event of the start; nothing in it is known only from the data."""
@@ -73,14 +78,19 @@ class RunEvents:
         )
 
     def _run(self, more: Facets | None = None) -> Run:
-        # A run of a date has its nominalTime here.
         engine = facets.ProcessingEngine("Beam", self.manifest.versions.get("apache-beam", ""), beam_taxi.__version__)
-        return Run(self.run_id, {"processing_engine": engine, **(more or {})})
+        days = self.manifest.settings.dates.days
+        nominal = {"nominalTime": _nominal_time(days[0], days[-1])} if days else {}
+        return Run(self.run_id, {"processing_engine": engine, **nominal, **(more or {})})
 
     def _job(self) -> Job:
         query = self.manifest.settings.query
         sql: Facets = {} if query is None else {"sql": facets.Sql(query)}
         return Job(self.namespace, self.manifest.pipeline_name, {"jobType": facets.JobType(), **sql})
+
+
+def _nominal_time(first: date, last: date) -> facets.NominalTime:
+    return facets.NominalTime(*(f"{day.isoformat()}T00:00:00Z" for day in (first, last + timedelta(days=1))))
 
 
 def _input(one: Input, more: Facets | None = None, input_facets: Facets | None = None) -> InputDataset:
