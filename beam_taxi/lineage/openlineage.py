@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import beam_taxi
 from beam_taxi import storage
@@ -37,8 +38,12 @@ class RunEvents:
 
     @property
     def run_id(self) -> str:
-        """The UUID of the run, which follows from its pipeline and its folder."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(self.manifest.run_uri)}#{self.manifest.pipeline_name}"))
+        """The UUID of the run, which follows from its pipeline, its folder and its start.
+
+        A run that failed and one that is started later with the same id are two.
+        """
+        one = self.manifest
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(one.run_uri)}#{one.pipeline_name}@{one.started}"))
 
     def started(self) -> RunEvent:
         """Return the event of the start; nothing in it is known only from the data."""
@@ -72,11 +77,12 @@ class RunEvents:
         )
 
     def _run(self, more: Facets | None = None) -> Run:
-        # A run of a date has its nominalTime here.
         engine = facets.ProcessingEngine("Beam", self.manifest.versions.get("apache-beam", ""), beam_taxi.__version__)
         # A merge has no pipeline of Beam.
         known: Facets = {} if self.manifest.parts else {"processing_engine": engine}
-        return Run(self.run_id, {**known, **(more or {})})
+        days = self.manifest.settings.dates.days
+        nominal: Facets = {"nominalTime": _nominal_time(days[0], days[-1])} if days else {}
+        return Run(self.run_id, {**known, **nominal, **(more or {})})
 
     def _job(self) -> Job:
         query = self.manifest.settings.query
@@ -95,6 +101,10 @@ def _part(uri: str) -> InputDataset:
     name = dataset_name(uri)
     source = facets.DataSource(name.namespace, to_uri(uri))
     return InputDataset(*name, {"dataSource": source, "datasetType": facets.DatasetType("FILE", "ExampleStatistics")})
+
+
+def _nominal_time(first: date, last: date) -> facets.NominalTime:
+    return facets.NominalTime(*(f"{day.isoformat()}T00:00:00Z" for day in (first, last + timedelta(days=1))))
 
 
 def _input(one: Input, more: Facets | None = None, input_facets: Facets | None = None) -> InputDataset:

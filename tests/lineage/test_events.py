@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ RUNS = {
     "two": ["--input", "a.csv", "--input", "b.csv", "--checks", "checks.yaml"],
     "rejects": ["--input", "short.csv", "--max_rejects", "1"],
     "judged": ["--input", "b.csv", "--schema", "schema.pbtxt", "--checks", "checks.yaml", "--baseline", "out/plain"],
+    "dated": ["--input", "days/{YYYY}-{MM}-{DD}.csv", "--date", "2026-02-28", "--window", "2"],
     "hidden": ["--input", "b.csv", "--checks", "checks.yaml", "--redact_columns", "fare"],
 }
 
@@ -49,6 +51,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     folder = tmp_path_factory.mktemp("my data")
     (folder / "a.csv").write_text(SOUND)
     (folder / "b.csv").write_text(SOUND.replace("2.5", "-2.5"))
+    (folder / "days").mkdir()
+    for day in (27, 28):
+        (folder / f"days/2026-02-{day}.csv").write_text(SOUND)
     (folder / "short.csv").write_text(SOUND + "5\n")
     (folder / "schema.pbtxt").write_text(SCHEMA)
     (folder / "checks.yaml").write_text(CHECKS)
@@ -116,6 +121,19 @@ def test_both_events_are_of_one_run(ran: dict[str, Ran], run_id: str):
 
 def test_runs_have_ids_of_their_own(ran: dict[str, Ran]):
     assert len({one.start["run"]["runId"] for one in ran.values()}) == len(RUNS)
+
+
+def test_another_attempt_has_an_id_of_its_own(ran: dict[str, Ran]):
+    _, _, manifest = ran["plain"]
+    later = replace(manifest, started="2036-01-02T03:04:05+00:00")
+    assert RunEvents(later).run_id != RunEvents(manifest).run_id
+
+
+def test_the_days_of_a_run(ran: dict[str, Ran]):
+    days = {"nominalStartTime": "2026-02-27T00:00:00Z", "nominalEndTime": "2026-03-01T00:00:00Z"}
+    for event in ran["dated"][:2]:
+        assert event["run"]["facets"]["nominalTime"].items() >= days.items()
+    assert "nominalTime" not in ran["plain"].complete["run"]["facets"]
 
 
 def test_an_input(ran: dict[str, Ran]):
