@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
 # Set up with the test tools, then lint, check types and test; stop at the first step that fails.
-# Usage: scripts/test.sh [ARGUMENT...]        the arguments go to pytest
+# Usage: scripts/test.sh                 the quick tests; what they leave out is told at the end
+#        scripts/test.sh --all           all tests, also those that start engines, browsers, databases and many processes
+#        scripts/test.sh ARGUMENT...     the arguments go to pytest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+# pytest ends by itself on Ctrl-C, after which the shell would go on.
+trap 'exit 130' INT
+# Processes that the tests start would otherwise compile the package, each for itself.
+unset PYTHONDONTWRITEBYTECODE
 
 passed=()
 
@@ -31,41 +38,46 @@ install_packages() {
         DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Tests that need an engine fetch it, too, and say what is missing.
-# shellcheck disable=SC2317,SC2329  # run_tests calls it
-fetch_engines() {
-    local engine
-    for engine in spark flink prism; do
-        bash scripts/engines/fetch.sh "$engine" >/dev/null 2>&1 || true
+# Tests that need a download fetch it, too, and say what is missing; here it goes on beside the tests that need none.
+# shellcheck disable=SC2317,SC2329  # run_all_tests calls it
+fetch() {
+    local name
+    for name in tfds grain torch; do
+        bash scripts/readers/fetch.sh "$name" >/dev/null 2>&1 || true
+    done
+    for name in spark flink prism; do
+        bash scripts/engines/fetch.sh "$name" >/dev/null 2>&1 || true
     done
 }
 
-# Most tests start processes of one thread, so two groups run at the same time; the output of the first follows. Clusters
-# have both cores to themselves. A shell's background process ignores Ctrl-C unless told otherwise, and tests send it.
+# A process of a test has one thread, so there is one worker for each core; each worker takes some 2 GB.
+cores=$(nproc)
+parallel=(-n "$((cores < 4 ? cores : 4))" --dist worksteal)
+
 # shellcheck disable=SC2317,SC2329  # step calls it
-run_tests() {
-    if [ "$#" != 0 ]; then
-        .venv/bin/python -m pytest "$@"
-        return
+run_quick_tests() {
+    .venv/bin/python -m pytest "${parallel[@]}" -m "not slow"
+}
+
+# Two parts: what failed in the first is told again after the second.
+# shellcheck disable=SC2317,SC2329  # step calls it
+run_all_tests() {
+    local log status=0
+    log=$(mktemp)
+    fetch &
+    .venv/bin/python -m pytest "${parallel[@]}" -m "not alone" | tee "$log" || status=1
+    wait
+    .venv/bin/python -m pytest -m alone tests/engines | tee -a "$log" || status=1
+    if [ "$status" != 0 ]; then
+        printf '== what failed\n'
+        grep -E '^(FAILED|ERROR) ' "$log" || true
     fi
-    local output status=0 group=(tests/cli tests/cloud tests/launch tests/report)
-    local clusters=(tests/engines/test_engines.py tests/engines/test_clusters.py)
-    output=$(mktemp)
-    env --default-signal=INT .venv/bin/python -m pytest "${group[@]}" >"$output" 2>&1 &
-    local beside=$!
-    fetch_engines &
-    local fetching=$!
-    .venv/bin/python -m pytest "${group[@]/#/--ignore=}" "${clusters[@]/#/--ignore=}" || status=1
-    wait "$beside" || status=1
-    wait "$fetching"
-    cat "$output"
-    rm "$output"
-    .venv/bin/python -m pytest "${clusters[@]}" || status=1
+    rm "$log"
     return "$status"
 }
 
 step "set-up" bash scripts/setup.sh --dev
-step "packages" install_packages
+if [ "${1-}" = --all ]; then step "packages" install_packages; fi
 step "ruff check" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
 step "mypy" .venv/bin/mypy
@@ -74,7 +86,14 @@ if command -v shellcheck >/dev/null; then
 else
     printf '== shellcheck\nskipped: shellcheck is not installed\n'
 fi
-step "pytest" run_tests "$@"
+case "${1-}" in
+    "") step "pytest" run_quick_tests ;;
+    --all) step "pytest" run_all_tests ;;
+    *) step "pytest" .venv/bin/python -m pytest "$@" ;;
+esac
 printf 'Passed: %s' "${passed[0]}"
 printf ', %s' "${passed[@]:1}"
 printf '\n'
+if [ "$#" = 0 ]; then
+    printf 'Not run: the slow tests, which start engines, browsers, databases and many processes. Run everything: scripts/test.sh --all\n'
+fi

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import hypothesis
 import pytest
+
+from tests.surroundings import shut_out
+
+# Here and not in scripts/test.sh, so that it holds for one test in an editor, too, and for each worker of pytest-xdist;
+# and on import, before a fixture or a library reads a variable.
+shut_out()
 
 # A loaded machine is no failure.
 hypothesis.settings.register_profile("no time limit", deadline=None)
@@ -37,6 +45,50 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+SLOW_FIXTURES = {"browser", "bucket", "cloud", "cluster", "engine", "mariadb_server", "grpc_store"}
+"""What starts a server, a browser or an engine: a test that uses one is slow."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a server or the whole machine as slow."""
+    for item in items:
+        if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) or item.get_closest_marker("alone"):
+            item.add_marker("slow")
+
+
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what the quick tests leave out, by folder; another choice is the user's own."""
+    if "not slow" not in items[0].config.option.markexpr:
+        return
+    left_out = items[0].config.stash.setdefault(_LEFT_OUT, Counter())
+    left_out.update(str(Path(item.nodeid.partition("::")[0]).parent) for item in items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what was left out from a worker of pytest-xdist; all have left out the same."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(_LEFT_OUT, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Receive what a worker of pytest-xdist has left out; one that died has sent nothing."""
+    if left_out := getattr(node, "workeroutput", {}).get("left_out"):
+        node.config.stash[_LEFT_OUT] = Counter(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what was left out."""
+    if left_out := config.stash.get(_LEFT_OUT, None):
+        terminalreporter.section("left out")
+        folders = ", ".join(f"{folder} {count}" for folder, count in sorted(left_out.items()))
+        terminalreporter.line(f"{left_out.total()} tests are left out: {folders}")
 
 
 @pytest.fixture(scope="session")

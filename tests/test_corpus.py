@@ -15,6 +15,8 @@ import pytest
 from beam_taxi.main import main
 from tests.conftest import SHARED
 
+pytestmark = pytest.mark.slow
+
 CORPUS = SHARED / "csv-corpus"
 
 

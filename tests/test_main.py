@@ -1,4 +1,4 @@
-"""The command as a user runs it, in processes of its own."""
+"""The command as a user runs it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,27 @@ from beam_taxi.cli.report import main as report
 from beam_taxi.metadata.queries import list_runs
 from beam_taxi.run.folder import read_manifest
 from beam_taxi.samples import taxi
+from tests.command import call
 
 
-def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Call the verb in this process: what these tests look at is its result."""
+    return call("run", *args)
+
+
+def run_alone(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the job in a process of its own."""
     command = [sys.executable, "-m", "beam_taxi.main", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, check=False)
 
 
-def succeed(*args: str | Path, **env: str) -> Path:
+def succeed(*args: str | Path) -> Path:
     """Run the job; return the folder of the run."""
-    done = run(*args, **env)
+    return folder_of(run(*args))
+
+
+def folder_of(done: subprocess.CompletedProcess[str]) -> Path:
+    """Return the folder of a run that has succeeded."""
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("manifest"))
@@ -70,7 +81,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sample_run(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
-    return succeed("--input", sample, "--output", out, "--unit_bytes", "100000")
+    return folder_of(run_alone("--input", sample, "--output", out, "--unit_bytes", "100000"))
 
 
 def test_the_sample_gives_whole_artifacts(sample: Path, sample_run: Path):
@@ -108,6 +119,7 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     assert sum(int(one["fare"].shape[0]) for one in parsed) == 4000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [
@@ -120,11 +132,12 @@ def test_examples_are_read_by_tensorflow_with_the_schema(sample_run: Path):
     ids=["batches", "one worker", "8 workers", "threads", "processes"],
 )
 def test_the_same_bytes_again(sample: Path, sample_run: Path, tmp_path: Path, extra: list[str]):
-    again = succeed(
+    done = run_alone(
         *("--input", sample, "--output", tmp_path, "--unit_bytes", "100000", "--metadata_store", "none", *extra),
         PYTHONHASHSEED="7",
         http_proxy="http://127.0.0.1:9",
     )
+    again = folder_of(done)
     for path in [*sample_run.rglob("*.gz"), sample_run / "schema" / "schema.pbtxt"]:
         assert (again / path.relative_to(sample_run)).read_bytes() == path.read_bytes()
     check_files(again)
@@ -189,6 +202,7 @@ SPLITS: dict[str, tuple[list[str], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "told", "warning"), SPLITS.values(), ids=SPLITS)
 def test_splits_of_every_kind(sample: Path, tmp_path: Path, words: list[str], told: str, warning: str):
     folders = []

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def stderr_on_a_terminal(command: list[str]) -> tuple[int, str]:
     """Run a command; return its status, and what it wrote to its terminal."""

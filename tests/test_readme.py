@@ -44,6 +44,7 @@ def test_the_table_of_csv_files(tmp_path: Path, content: str, outcome: str):
 def test_every_option_of_the_readme_is_one():
     known = known_flags() | known_beam_flags()
     of_other_commands = {
+        "--all",
         "--baseline",
         "--force",
         "--from",

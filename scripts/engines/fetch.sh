@@ -3,6 +3,10 @@
 # Usage: scripts/engines/fetch.sh spark|flink|prism        Needs Maven and Java 17, or Go. Quick when it is there already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# One at a time: tests that run side by side need the same.
+mkdir -p .engines
+exec 9>.engines/lock
+flock 9
 
 PRISM_VERSION=v2.77.0
 

@@ -4,6 +4,10 @@
 # Usage: scripts/readers/fetch.sh tfds|grain|torch        Needs .venv; torch: Debian, root, and its Python's version in .venv
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# One at a time: tests that run side by side need the same.
+mkdir -p .readers
+exec 9>.readers/lock
+flock 9
 
 TFDS=(
     tensorflow-datasets==4.9.10 etils==1.13.0 fsspec==2026.9.0 zipp==4.1.2 importlib-resources==7.1.0 dm-tree==0.1.10

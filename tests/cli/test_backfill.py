@@ -15,6 +15,7 @@ import pytest
 from beam_taxi.metadata.queries import list_runs
 from beam_taxi.run.folder import read_manifest
 from beam_taxi.run.validation import CHECKS, DRIFT
+from tests.command import call
 
 SOUND = "id,fare\n" + "".join(f"{i},{i / 4}\n" for i in range(200))
 BAD = SOUND + "1,2,3\n"
@@ -43,10 +44,10 @@ class Days:
     def words(self, first: int, last: int, *more: str) -> list[str]:
         words = ["--from", f"2024-02-{first}", "--to", f"2024-02-{last}", "--output", str(self.out)]
         pattern = f"{self.folder}/in/day={{YYYY}}-{{MM}}-{{DD}}/*.csv"
-        return [sys.executable, "-m", "beam_taxi", "backfill", *words, "--input", pattern, *more]
+        return ["backfill", *words, "--input", pattern, *more]
 
     def backfill(self, first: int, last: int, *more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.words(first, last, *more), capture_output=True, text=True, check=False)
+        return call(*self.words(first, last, *more))
 
     def states(self, done: subprocess.CompletedProcess[str]) -> list[tuple[str, str, int]]:
         """Return day, state and exit status of each day, from JSON."""
@@ -181,7 +182,7 @@ def test_wrong_options_are_refused_once(days: Days, words: Sequence[str], messag
         del command[place : place + 2]
     if words[:1] == ["--from"]:
         del command[command.index("--to") : command.index("--to") + 2]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    done = call(*command, *words)
     assert done.returncode == 2
     assert message in done.stderr
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
@@ -198,6 +199,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "to_group", "status"), ENDS.values(), ids=ENDS)
 def test_an_interrupted_backfill_goes_on_where_it_stopped(
     days: Days, number: signal.Signals, to_group: bool, status: int
@@ -205,7 +207,8 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
     days.put(d24=SOUND, d25=LARGE, d26=SOUND)
     pipe = subprocess.PIPE
     # With one shard, nothing is staged before its end but the claim.
-    command = days.words(24, 26, "--log_format", "json", "--num_shards", "4")
+    words = days.words(24, 26, "--log_format", "json", "--num_shards", "4")
+    command = [sys.executable, "-m", "beam_taxi", *words]
     running = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     while len(list(days.out.glob("2024-02-25-*/_staging/*"))) < 2:
         assert running.poll() is None, running.communicate()

@@ -346,6 +346,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "left"), [("SIGKILL", True), ("SIGTERM", False)])
 def test_an_interrupted_merge_leaves_no_run(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, left: bool

@@ -14,6 +14,8 @@ import pytest
 from beam_taxi.cli.terminal import TerminalConsole, exit_status_of
 from beam_taxi.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 MAIN = f"{sys.executable} -m beam_taxi.main"
 VERB = f"{sys.executable} -m beam_taxi"
 RUN = f"{MAIN} --input good.csv --output out"

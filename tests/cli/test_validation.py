@@ -273,7 +273,7 @@ def test_refused_in_one_line(
     (tmp_path / "type.yaml").write_text("version: 1\nrows:\n  - rule: zone > 'a'\n")
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
-    assert main(command.format(out=story.folder / "out").split()) == 2
+    assert main([word.format(out=story.folder / "out") for word in command.split()]) == 2
     out, err = capfd.readouterr()
     assert message in err, err
     assert (out, err.count("\n")) == ("", 1)

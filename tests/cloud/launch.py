@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from beam_taxi.storage import gcs
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.dataflow_service import ENDPOINT
+from tests.command import call
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {
@@ -23,14 +27,23 @@ OPTIONS = {
 }
 
 
-def command(*more: str, **changed: str | None) -> list[str]:
-    """Return the command, with options changed, or left out where they are None."""
+def words(*more: str, **changed: str | None) -> list[str]:
+    """Return the options of a launch, with some changed, or left out where they are None."""
     options = {name: value for name, value in {**OPTIONS, **changed}.items() if value is not None}
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [sys.executable, "-m", "beam_taxi.main", *words, *more]
+    return [*(word for name, value in options.items() for word in (f"--{name}", value)), *more]
+
+
+def command(*more: str, **changed: str | None) -> list[str]:
+    """Return the command of a launch in a process of its own."""
+    return [sys.executable, "-m", "beam_taxi.main", *words(*more, **changed)]
 
 
 def run(cloud: GoogleCloud, *more: str, **changed: str | None) -> subprocess.CompletedProcess[str]:
-    """Launch, and return when the launcher ends."""
-    words = command(*more, **changed)
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=cloud.environment)
+    """Launch from this process, and return when the launcher is done."""
+    gcs.client.cache_clear()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(ROOT)
+            return call("run", *words(*more, **changed), **cloud.variables)
+    finally:
+        gcs.client.cache_clear()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,10 @@ import pytest
 import tensorflow as tf
 
 from tests.cloud.bigquery_service import ROWS, Tables, serving
+from tests.command import call
 from tests.lineage.specification import events_of
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,8 @@ def bigquery(tables: Tables) -> Iterator[dict[str, str]]:
 
 
 def run(bigquery: dict[str, str], out: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        *(sys.executable, "-m", "beam_taxi.main", "--output", str(out), "--run_id", "r", "--project", "payer"),
-        *("--metadata_store", "none", *args),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **bigquery})
+    words = ["--output", str(out), "--run_id", "r", "--project", "payer", "--metadata_store", "none", *args]
+    return call("run", *words, **bigquery)
 
 
 def test_a_table_becomes_examples(bigquery: dict[str, str], tmp_path: Path):

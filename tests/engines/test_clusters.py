@@ -16,6 +16,8 @@ import pytest
 from beam_taxi.cli.runs import main as runs
 from tests.engines.cluster import ROOT, Cluster, contents, wait_for_shard, wait_until
 
+pytestmark = pytest.mark.alone
+
 SPARK = pytest.mark.parametrize("cluster", ["spark"], indirect=True)
 FLINK = pytest.mark.parametrize("cluster", ["flink"], indirect=True)
 

@@ -13,6 +13,8 @@ import pytest
 from beam_taxi.cli.runs import main as runs
 from tests.engines.cluster import ROOT, contents, processes_in, wait_for_shard
 
+pytestmark = pytest.mark.alone
+
 
 def run(engine: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     command = ["bash", "scripts/engines/loopback.sh", "bash", "scripts/engines/run.sh", engine, *map(str, args)]

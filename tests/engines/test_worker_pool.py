@@ -20,6 +20,8 @@ from beam_taxi.launch.children import Child, children, end_children
 from beam_taxi.launch.worker_pool import WorkerPool, serve
 from tests.engines.cluster import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class Executor:
     """Listens for its worker until it is closed."""

@@ -27,6 +27,8 @@ from beam_taxi.run.folder import RunFolder, read_manifest
 from tests.metadata import runs
 from tests.metadata.conftest import any_store, grpc_store, mariadb, mariadb_server, mariadb_store
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["any_store", "grpc_store", "mariadb", "mariadb_server", "mariadb_store"]
 
 HERE = {"in_process": 1, **this_process(), "process_time": 1_767_323_045}
@@ -84,7 +86,7 @@ def test_twins_with_an_output_each(data: Path, tmp_path: Path, any_store: str):
 
 HOLDERS: dict[str, tuple[Mapping[str, str | int], str]] = {
     "running": (HERE, f"belongs to {WHO}, which is running; wait for it, or choose another --run_id$"),
-    "dead": ({**HERE, "process_pid": 2**22 + 1}, f"was left by {WHO}, which is dead; remove it with: rm -r /\\S+/r$"),
+    "dead": ({**HERE, "process_pid": 2**22 + 1}, f"was left by {WHO}, which is dead; remove it with: rm -r '?/.+/r'?$"),
     "elsewhere": (
         {**HERE, "process_host": "another"},
         f"belongs to {WHO}; choose another --run_id, or if it is dead, remove it with: rm -r",

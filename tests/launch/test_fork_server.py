@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PRELUDE = """
 import os, signal, sys, threading, time
 from beam_taxi.launch.fork_server import ForkServer, can_fork

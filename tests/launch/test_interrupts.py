@@ -15,6 +15,8 @@ from beam_taxi.launch import interrupts
 from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.metadata.queries import list_runs
 
+pytestmark = pytest.mark.slow
+
 TERM, HUP, INT = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 THREADS = ("--direct_running_mode", "multi_threading", "--direct_num_workers", "2")
 PROCESSES = ("--direct_running_mode", "multi_processing", "--direct_num_workers", "2")

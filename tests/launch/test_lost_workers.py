@@ -11,6 +11,8 @@ import pytest
 from beam_taxi.metadata.queries import list_runs
 from tests.launch.test_interrupts import data, living, start
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["data"]
 
 KILL, SEGV = signal.SIGKILL, signal.SIGSEGV

@@ -26,6 +26,8 @@ from tests.launch.test_interrupts import data, start
 from tests.lineage.receivers import CLOSES, CRAWLS, HANGS, Log, nobody, receiving
 from tests.metadata import runs
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["data"]
 
 BAD = "a,b\n1,2\n3\n"

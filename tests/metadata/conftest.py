@@ -109,8 +109,8 @@ def free_port() -> int:
 
 @contextmanager
 def running() -> Iterator[MariaDB]:
-    # The path of a socket has 107 bytes at most.
-    folder = Path(tempfile.mkdtemp(prefix="mdb"))
+    # Not where TMPDIR is: the path of a socket has 107 bytes at most, and mariadb-install-db takes none with a space.
+    folder = Path(tempfile.mkdtemp(prefix="mdb", dir="/tmp"))
     root = ["--user=root"] if os.geteuid() == 0 else []
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", *root]
     server = MariaDB(folder)

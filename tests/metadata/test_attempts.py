@@ -28,6 +28,8 @@ from beam_taxi.metadata.waiting import shown_by
 from beam_taxi.run.manifest import InputEntry
 from tests.metadata.runs import check_whole, manifest, planned, record_run
 
+pytestmark = pytest.mark.slow
+
 JOB = {"job_runner": "FlinkRunner", "job_id": "f00", "job_service": "127.0.0.1:8099", "job_page": "http://flink/f00"}
 
 

@@ -15,6 +15,8 @@ from beam_taxi.metadata.store import open_store
 from tests.metadata.runs import planned
 from tests.metadata.test_shape import NODES, SCHEMA, before, executions_of, parameters_of, run_with
 
+pytestmark = pytest.mark.slow
+
 
 def states(store: str, run_id: str) -> dict[str, str]:
     with executions_of(store, run_id) as executions:

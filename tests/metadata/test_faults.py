@@ -26,6 +26,8 @@ from tests.metadata.chaos import launch
 from tests.metadata.conftest import MariaDB, fail_by, free_port, served, stopped
 from tests.metadata.test_stores import fault, without_waiting
 
+pytestmark = pytest.mark.slow
+
 LOCKS = {
     "no locks": ("flock", errno.ENOLCK, "m.sqlite.lock: No locks available; its file system has no locks"),
     "not supported": (

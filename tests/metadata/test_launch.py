@@ -20,23 +20,24 @@ from beam_taxi.metadata.queries import artifacts_of, get_run, latest_schema, lat
 from beam_taxi.metadata.verify import verify
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.samples import taxi
+from tests.command import call
 from tests.metadata import runs
 from tests.metadata.chaos import BAD, kill_runs, launch
 from tests.metadata.conftest import MariaDB, free_port
 from tests.metadata.test_stores import without_waiting
 
+pytestmark = pytest.mark.slow
+
 
 def run(*args: str | Path, status: int = 0) -> tuple[str, str]:
-    process = launch(*args)
-    out, err = process.communicate()
-    assert process.returncode == status, err
-    return out, without_waiting(err)
+    done = call("run", *args)
+    assert done.returncode == status, done.stderr
+    return done.stdout, without_waiting(done.stderr)
 
 
 def ask(command: str, store: str, *args: str, status: int = 0) -> Any:
-    """Return the JSON answer of `beam_taxi.runs`."""
-    words = [sys.executable, "-m", "beam_taxi.runs", command, *args, "--json", "--metadata_store", store]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    """Return the JSON answer of `beam-taxi runs`."""
+    done = call("runs", command, *args, "--json", "--metadata_store", store)
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
@@ -135,9 +136,7 @@ def test_the_command_that_asks(sample: Path, tmp_path: Path):
         "SchemaGen",
     }
     assert ask("reap", store) == ask("diff", store, "a", "a") == []
-    table = subprocess.run(
-        [sys.executable, "-m", "beam_taxi.runs", "list", "--metadata_store", store], capture_output=True, text=True
-    )
+    table = call("runs", "list", "--metadata_store", store)
     assert [line.split()[:3] for line in table.stdout.splitlines()] == [
         ["run", "pipeline", "state"],
         ["a", "beam_taxi", "COMPLETE"],
@@ -169,8 +168,7 @@ def test_a_refused_run_is_recorded_with_its_error(tmp_path: Path):
     assert (failed.state, failed.properties["failed_node"]) == ("FAILED", "CsvExampleGen")
     assert str(failed.properties["error"]) in err
     assert "x.csv: line 3: has 1 field" in str(failed.properties["error"])
-    words = [sys.executable, "-m", "beam_taxi.runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = call("runs", "diff", failed.run_id, failed.run_id, "--metadata_store", store)
     assert (done.returncode, "is FAILED, so it has no artifacts" in done.stderr) == (2, True)
 
 

@@ -35,6 +35,8 @@ from beam_taxi.run.validation import Summary
 from tests.metadata.bulk import fill
 from tests.metadata.runs import manifest, planned, record_run
 
+pytestmark = pytest.mark.slow
+
 MANY = 2_000
 
 

@@ -13,6 +13,8 @@ from beam_taxi.metadata.on_worker import RecordOnWorker
 from tests.metadata import runs
 from tests.metadata.conftest import MariaDB, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_worker_records_with_a_password_of_its_own(mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     store = parse_address(mariadb.tcp("on_worker"))

@@ -19,6 +19,8 @@ from beam_taxi.metadata.store import open_store
 from beam_taxi.run.manifest import InputEntry, RunManifest
 from tests.metadata.runs import artifact, check_whole, manifest, planned, record_run
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[RunManifest], RunManifest]
 
 

@@ -20,6 +20,8 @@ from beam_taxi.metadata.reap import Reaped, is_stale, reap
 from beam_taxi.metadata.recorder import start
 from tests.metadata import runs
 
+pytestmark = pytest.mark.slow
+
 HERE = this_host()._replace(boot="b1", namespaces="pid:[4026531836] time:[1]", machine="m1", booted=1_000.0)
 RECORDED = {
     "process_host": f"name {HERE.namespaces}",

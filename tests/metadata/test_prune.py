@@ -33,6 +33,8 @@ from beam_taxi.run.manifest import RunManifest
 from beam_taxi.run.validation import Summary
 from tests.metadata import runs
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[RunManifest], RunManifest]
 
 

@@ -14,6 +14,8 @@ from beam_taxi.metadata.recorder import start
 from beam_taxi.run.folder import RunFolder
 from tests.metadata import runs
 
+pytestmark = pytest.mark.slow
+
 
 def started(tmp_path: Path, claim: str | None = None) -> tuple[str, RunFolder]:
     """Start a run outside this process, with a part in its folder; return the store and the folder."""

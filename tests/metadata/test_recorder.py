@@ -21,6 +21,8 @@ from beam_taxi.run.manifest import ArtifactFile
 from beam_taxi.run.validation import Summary
 from tests.metadata.runs import artifact, manifest, planned, record_run
 
+pytestmark = pytest.mark.slow
+
 
 def opened(path: Path) -> MetadataStore:
     config = pb.ConnectionConfig()

@@ -29,6 +29,8 @@ from beam_taxi.samples import taxi
 from tests.metadata import runs
 from tests.metadata.conftest import MariaDB, fail_by, served, stopped
 
+pytestmark = pytest.mark.slow
+
 Stall = Callable[[], AbstractContextManager[None]]
 Short = Callable[[], AbstractContextManager[None]]
 

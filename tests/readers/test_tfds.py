@@ -13,6 +13,8 @@ import pytest
 import beam_taxi
 from tests.readers.conftest import ROWS, TABLE, fetched, python
 
+pytestmark = pytest.mark.slow
+
 
 def encoded(value: Any) -> Any:
     """Return a value as TensorFlow Datasets has it: bytes, here in hexadecimal digits, and lists."""

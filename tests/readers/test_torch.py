@@ -14,6 +14,8 @@ import pytest
 import beam_taxi
 from tests.readers.conftest import ROOT, ROWS, TABLE, fetched, python
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["tfrecord_gzip", "parquet"])
 def found(request: pytest.FixtureRequest, run_in: Callable[[str], Path]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from beam_taxi.samples import taxi
 from tests.report import make
 from tests.report.conftest import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "explore.ipynb"
 
 

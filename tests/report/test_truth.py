@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from beam_taxi import main
 
+pytestmark = pytest.mark.slow
+
 ROWS = 3000
 WORDS = ["cab", "Blue Line", "blue line", " padded", "Łódź", "a,b", 'quo"te', "-"]
 

@@ -19,6 +19,8 @@ from beam_taxi.launch.command import parse
 from beam_taxi.launch.machine import usable_cores
 from beam_taxi.launch.runners.local import LocalRunner
 
+pytestmark = pytest.mark.slow
+
 
 class SlowToPickle:
     """Takes longer to be pickled than what a thread has written waits for the next flush."""
