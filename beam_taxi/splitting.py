@@ -131,6 +131,11 @@ class SplitSettings:
         """Whether a key, or a row but for `column`, may be in several splits. Of equal rows, conditions hold alike."""
         return self.column is not None or bool(self.conditions and self.key)
 
+    @property
+    def may_differ(self) -> bool:
+        """Whether equal rows, or rows of one key, may be in different splits in different runs."""
+        return self.may_leak or self.stratify
+
     def faults(self, splits: Sequence[Split], label: str | None) -> Iterator[str]:
         """Yield what is wrong with these options and `--splits`, by option."""
         yield from _faults_of_names([split.name for split in splits])

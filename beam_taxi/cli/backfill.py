@@ -130,7 +130,7 @@ def _run_all(launch: Launch, days: Sequence[str], existing: Mapping[str, Day], c
     done: list[Day] = []
     skipped = [day for day in days if day in existing]
     if skipped:
-        print_note(f"{len(skipped):,} of {len(days):,} days have a run in {folder_of(launch)} and are skipped")
+        print_note(f"{len(skipped):,} of {len(days):,} days have, or had, a run in {folder_of(launch)} and are skipped")
     stopped: Day | None = None
     for day in days:
         if stopped is None and interrupts.is_wanted():

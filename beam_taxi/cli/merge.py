@@ -88,7 +88,7 @@ def _merge(launch: Launch, parts: Sequence[Part], console: TerminalConsole, timi
         with timings.part("record"):
             record.start(planned, "merge", in_process=True, claim=claim.token)
         with timings.part("imports"), silenced():
-            merge = Merge()
+            merge = Merge(record.lineage.namespace)
     with timings.part("merge"):
         outcome = outcome_of(lambda: merge(parts, planned, console), claim.folder, merge)
     if consequence(outcome).removes_folder:

@@ -18,7 +18,9 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("--keep", type=_keep, metavar="N", help="keep the newest N complete runs of each pipeline")
+    which.add_argument(
+        "--keep", type=_keep, metavar="N", help="keep N complete runs of each pipeline, of its latest days"
+    )
     which.add_argument(
         "--older_than", type=since, metavar="AGE", help="remove runs that started before: 30d, 12w, 48h or 2026-01-31"
     )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from glob import escape
 from typing import NoReturn
 
 from beam_taxi import storage
-from beam_taxi.errors import UsageError
+from beam_taxi.errors import BeamTaxiError, UsageError
 from beam_taxi.launch import interrupts
 from beam_taxi.launch.command import new_run_id
 from beam_taxi.launch.fork_server import can_fork, end_with
-from beam_taxi.launch.interrupts import Interrupt
 from beam_taxi.launch.job import import_libraries
 from beam_taxi.launch.options import Launch
 from beam_taxi.launch.stderr import keep_named
@@ -27,10 +26,10 @@ from beam_taxi.run.folder import MANIFEST, read_manifest
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.run.typed_json import from_json
 
-COMPLETE, NOT_ACCEPTED, EXISTS = "complete", "not accepted", "exists"
+COMPLETE, NOT_ACCEPTED, EXISTS, REMOVED = "complete", "not accepted", "exists", "pruned"
 MISSING, REFUSED, FAILED, INTERRUPTED = "missing", "refused", "failed", "interrupted"
 PLANNED, NOT_REACHED = "planned", "not reached"
-"""What becomes of a day. A day that `exists` had a complete run before."""
+"""What becomes of a day. A day that `exists` had a complete run before, whose files one that is `pruned` has lost."""
 
 _READS = 32
 """Manifests that are read at the same time."""
@@ -63,7 +62,8 @@ def folder_of(launch: Launch) -> str:
 def existing_days(launch: Launch, warn: Callable[[str], None]) -> dict[str, Day]:
     """Return the days for which the output has a complete run of the pipeline with the same window, by date.
 
-    The manifests say so. Those that cannot be read are warned of and do not count.
+    The manifests say so. Those that cannot be read are warned of and do not count. Of runs that were pruned, the store
+    knows, if there is one.
     """
     wanted = (launch.settings.pipeline_name, launch.settings.dates.window)
 
@@ -80,13 +80,30 @@ def existing_days(launch: Launch, warn: Callable[[str], None]) -> dict[str, Day]
         warn(f"{fault}; it does not count as a run")
     manifests = [one for one in found if isinstance(one, RunManifest)]
     dated = [one for one in manifests if (one.pipeline_name, one.settings.dates.window) == wanted]
-    return {
+    return _pruned_days(launch, warn) | {
         one.settings.dates.date: Day(
             one.settings.dates.date, EXISTS, one.run_id, message="" if one.validation.accepted else NOT_ACCEPTED
         )
         for one in sorted(dated, key=lambda one: one.started)
         if one.settings.dates.date is not None
     }
+
+
+def _pruned_days(launch: Launch, warn: Callable[[str], None]) -> dict[str, Day]:
+    """Return the days whose runs `runs prune` has removed from the output; who prunes does not want them again."""
+    if launch.store is None:
+        return {}
+    from beam_taxi.metadata.queries import date_of, pruned_runs
+
+    try:
+        runs = pruned_runs(launch.store, launch.settings.pipeline_name, launch.settings.dates.window)
+    except BeamTaxiError as error:
+        if launch.store.may_have_runs:
+            warn(f"cannot look up pruned runs, so their days are made again: {error}")
+        return {}
+    inside = [run for run in runs if run.manifest == storage.join(folder_of(launch), run.run_id, MANIFEST)]
+    dates = {date_of(run.properties): run.run_id for run in inside}
+    return {date: Day(date, REMOVED, run_id) for date, run_id in dates.items()}
 
 
 def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
@@ -111,8 +128,10 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
         os.close(reader)
         _report(writer, parent, before, lambda: work(launch))
     os.close(writer)
-    content = _read_all(reader, pid, before)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with interrupts.passed_to(partial(_signal, pid)), open(reader, "rb") as pipe:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        content = pipe.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if content:
         day = from_json(Day, json.loads(content))
         keep_named(day.message)
@@ -122,26 +141,9 @@ def run_day(launch: Launch, work: Callable[[Launch], Day]) -> Day:
     return Day(settings.dates.date or "", FAILED, exit_status=1, message=f"the process of the run {told}")
 
 
-def _read_all(reader: int, pid: int, mask: Iterable[int]) -> bytes:
-    """Return what a child reports before it ends; a signal is passed on to it, once.
-
-    Signals are blocked while there is something to read: an Interrupt in the middle would lose it.
-    """
-    content = b""
-    with open(reader, "rb") as pipe:
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            select.select([pipe], [], [])
-            signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)
-            content = pipe.read()
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        except Interrupt as interrupt:
-            interrupts.hold()
-            with suppress(ProcessLookupError):
-                os.kill(pid, interrupt.number)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            content = content or pipe.read()
-    return content
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Day]) -> NoReturn:
@@ -153,7 +155,9 @@ def _report(writer: int, parent: int, mask: Iterable[int], work: Callable[[], Da
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             day = work()
             interrupts.hold()
-            os.write(writer, json.dumps(asdict(day)).encode())
+            # It goes on if a signal arrives while the pipe is full.
+            with open(writer, "wb") as pipe:
+                pipe.write(json.dumps(asdict(day)).encode())
             sys.stdout.flush()
         status = 0
     finally:

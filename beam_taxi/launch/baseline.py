@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
 from beam_taxi import storage
@@ -54,17 +54,12 @@ def _history(runs: Sequence[Run], settings: Settings) -> tuple[str, ...]:
 
     Only runs that the workers, which write to the folder of this run, can read are used.
     """
+    from beam_taxi.metadata.queries import day_of
+
     runs = [run for run in runs if storage.is_remote(run.manifest) or not storage.is_remote(settings.run_uri)]
     day = settings.dates.days[-1] if settings.dates.days else datetime.now(timezone.utc)
-    same = [run for run in runs if _day_of(run).weekday() == day.weekday()]
+    same = [run for run in runs if date.fromisoformat(day_of(run)).weekday() == day.weekday()]
     return tuple(map(_uri, (same if len(same) >= _FEWEST else runs)[-_HISTORY:]))
-
-
-def _day_of(run: Run) -> datetime:
-    """Return the date of a run, or when it started."""
-    from beam_taxi.metadata.queries import date_of
-
-    return datetime.fromisoformat(date_of(run.properties) or run.started)
 
 
 def _uri(run: Run) -> str:

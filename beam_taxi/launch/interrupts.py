@@ -43,6 +43,7 @@ class _Handler:
         self.is_held = False
         self.was_ignored = False
         self.first: Callable[[], None] = _nothing
+        self.receiver: Callable[[signal.Signals], None] | None = None
         self._raised_at = float("-inf")
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -51,6 +52,9 @@ class _Handler:
             return
         self.received = self.received or Interrupt(signal.Signals(number))
         self.is_held = True
+        if self.receiver is not None:
+            self.receiver(signal.Signals(number))
+            return
         self.first()
         self.is_held = False
         self._raised_at = time.monotonic()
@@ -97,6 +101,20 @@ def preceded_by(action: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _signals.first = _nothing
+
+
+@contextmanager
+def passed_to(receiver: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call `receiver` with a signal that arrives in the block, and raise none; further signals are ignored.
+
+    An exception could come between the reading of something and its use, which would lose it.
+    """
+    signals = _signals
+    signals.receiver = receiver
+    try:
+        yield
+    finally:
+        signals.receiver = None
 
 
 def received() -> Interrupt | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from beam_taxi.errors import BeamTaxiError, UsageError
+from beam_taxi.errors import BeamTaxiError, one_line
 from beam_taxi.launch.console import Console
 from beam_taxi.launch.mlflow_log import MlflowLog
 from beam_taxi.launch.outcome import Cancelled, Done, Outcome, Unknown, consequence
@@ -51,18 +53,16 @@ class RunLineage:
         from beam_taxi.lineage.openlineage import RunEvents
         from beam_taxi.lineage.receiver import Posting
 
-        self._events = RunEvents(planned, self.namespace)
-        self._posting = Posting(self._receiver, self._events.started().to_json_line().encode())
+        self._events = events = RunEvents(planned, self.namespace)
+        with self._warning("the start of the run"):
+            self._posting = Posting(self._receiver, events.started().to_json_line().encode())
 
     def settle(self) -> None:
         """Wait, not for long, until the start is posted."""
         posting, self._posting = self._posting, None
-        if posting is None:
-            return
-        try:
-            posting.wait()
-        except BeamTaxiError as error:
-            self._warn("the start of the run", error)
+        if posting is not None:
+            with self._warning("the start of the run"):
+                posting.wait()
 
     def end(self, outcome: Outcome, on_worker: bool) -> None:
         """Post the end that an outcome is, unless a worker has posted it; what is unknown is no end."""
@@ -78,10 +78,8 @@ class RunLineage:
 
         self.settle()
         if self._events is not None and self._receiver is not None:
-            try:
+            with self._warning("the end of the run"):
                 self._receiver.post(self._events.completed(now(), earlier).to_json_line().encode())
-            except BeamTaxiError as error:
-                self._warn("the end of the run", error)
         self._mlflow.cached(earlier)
 
     def _post_end(self, events: RunEvents, outcome: Outcome) -> None:
@@ -91,26 +89,28 @@ class RunLineage:
         from beam_taxi.run.folder import OPENLINEAGE, RunFolder
 
         assert self._receiver is not None
-        try:
+        with self._warning("the end of the run"):
             if isinstance(outcome, Done):
                 event = last_event(storage.read_bytes(RunFolder(outcome.manifest.run_uri).uri_of(OPENLINEAGE)))
             else:
                 type_ = ABORT if isinstance(outcome, Cancelled) else FAIL
                 event = events.ended_without_result(type_, now(), consequence(outcome).message).to_json_line().encode()
             self._receiver.post(event)
-        except (BeamTaxiError, OSError) as error:
-            self._warn("the end of the run", error)
 
     def _find_receiver(self) -> Receiver | None:
         from beam_taxi.lineage.receiver import receiver_of
 
-        try:
+        with self._warning("the run"):
             return receiver_of(os.environ)
-        except UsageError as error:
-            self._warn("the run", error)
-            return None
+        return None
 
-    def _warn(self, what: str, error: Exception) -> None:
-        if not self._has_warned:
-            self._console.warn(f"{what} was not posted to OpenLineage: {error}")
-        self._has_warned = True
+    @contextmanager
+    def _warning(self, what: str) -> Iterator[None]:
+        """Turn any error of the block into a warning, if it is the first: lineage never fails a run."""
+        try:
+            yield
+        except Exception as error:
+            if not self._has_warned:
+                kind = "" if isinstance(error, BeamTaxiError) else f"{type(error).__name__}: "
+                self._console.warn(f"{what} was not posted to OpenLineage: {kind}{one_line(error)}")
+            self._has_warned = True

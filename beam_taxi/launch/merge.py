@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from beam_taxi import storage
 from beam_taxi.errors import DataError, RowConservationError, UsageError
 from beam_taxi.launch.console import Console
-from beam_taxi.launch.parts import FLOAT, INT, MISSING, Part, by_name, merged_features
+from beam_taxi.launch.parts import FLOAT, INT, MISSING, Part, merged_features
 from beam_taxi.launch.traces import as_fault
 from beam_taxi.run.folder import PROFILE, SCHEMA, SCHEMA_PATH, STATISTICS, RunFolder, statistics_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest, SplitEntry
 from beam_taxi.run.versions import versions
-from beam_taxi.settings import BY_NAME, Settings, Split
+from beam_taxi.settings import BY_NAME, Settings
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -36,29 +36,36 @@ class Merge:
     in_process = True
     waits = True
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
         # They take seconds, and some of them write to standard error.
+        import beam_taxi.lineage.write
         import beam_taxi.report.write
         import beam_taxi.schemas.infer
         import beam_taxi.statistics.from_counts  # noqa: F401
 
     def __call__(self, parts: Sequence[Part], planned: RunManifest, console: Console) -> None:
-        """Merge the runs, and render the report, without which the run is complete, too."""
+        """Merge the runs; then write the report and the events for lineage, without which the run is complete, too."""
+        from beam_taxi.lineage.write import WriteEvents
         from beam_taxi.report.write import write_report
 
         manifest = merge(parts, planned)
-        try:
-            write_report(manifest)
-        # Whatever a report cannot show must not fail the run.
-        except Exception as error:
-            console.warn(f"the run is complete, but its report was not written: {as_fault(error)}")
+        views: dict[str, Callable[[RunManifest], None]] = {
+            "report was": write_report,
+            "events for lineage were": WriteEvents(self._namespace),
+        }
+        for what, write in views.items():
+            try:
+                write(manifest)
+            # Whatever a view cannot show must not fail the run.
+            except Exception as error:
+                console.warn(f"the run is complete, but its {what} not written: {as_fault(error)}")
 
 
 def merged_settings(parts: Sequence[Part], run_uri: str, run_id: str, pipeline_name: str) -> Settings:
     """Return the settings of a merged run: what its parts have in common, with the parts as its input."""
     first = parts[0].manifest.settings
     redacted = sorted({name for part in parts for name in part.manifest.settings.columns.redacted})
-    weights = {split.name: split.weight for part in reversed(parts) for split in part.manifest.splits}
     columns = [frozenset(part.manifest.columns) for part in parts]
     return Settings(
         input=tuple(part.uri for part in parts),
@@ -66,7 +73,8 @@ def merged_settings(parts: Sequence[Part], run_uri: str, run_id: str, pipeline_n
         run_id=run_id,
         pipeline_name=pipeline_name,
         examples=False,
-        splits=tuple(Split(name, weights[name]) for name in by_name(parts)),
+        splits=first.splits,
+        splitting=first.splitting,
         union=BY_NAME if len(set(columns)) > 1 else None,
         columns=replace(first.columns, names={}, types={}, redacted=tuple(redacted)),
         statistics=first.statistics,
@@ -103,6 +111,10 @@ def _warnings(parts: Sequence[Part]) -> Iterator[str]:
     settings = parts[0].manifest.settings
     if settings.statistics.weight_feature is not None:
         yield f"statistics by weight (--weight_feature {settings.statistics.weight_feature}) are left out of a merge"
+    if settings.splitting.may_differ:
+        yield (
+            "equal rows, or rows of one key, may be in different splits in different runs; a merge cannot check that"
+        )
     if any("is_categorical: true" in (part.manifest.settings.schema or "") for part in parts):
         yield "--schema calls integers categories; their statistics in a merge are those of numbers"
     redacted = sorted({name for part in parts for name in part.manifest.settings.columns.redacted})
@@ -126,7 +138,7 @@ def merge(parts: Sequence[Part], planned: RunManifest) -> RunManifest:
 
     settings, folder, merged = planned.settings, RunFolder(planned.run_uri), _Merged([], [], [])
     redacted, estimates = settings.columns.redacted, Estimates()
-    for split, slice_key in _keys(parts):
+    for split, slice_key in _keys(parts, settings):
         counts = _merged_counts(parts, planned, split, slice_key)
         merged.sketches.append(publish_counts(counts, folder, split, slice_key, redacted))
         merged.profiles.append(counts.profile(split, slice_key, settings.statistics.label, with_frequent=True))
@@ -156,10 +168,10 @@ class _Merged:
     sketches: list[ArtifactFile]
 
 
-def _keys(parts: Sequence[Part]) -> list[tuple[str, str]]:
+def _keys(parts: Sequence[Part], settings: Settings) -> list[tuple[str, str]]:
     """Return the splits that have rows, in order, each followed by its slices."""
     files = [file for part in parts for file in part.manifest.sketch_files]
-    order = list(by_name(parts))
+    order = [split.name for split in settings.splits]
     found = {(file.split or "", file.slice or "") for file in files}
     return sorted(found, key=lambda key: (order.index(key[0]), key[1]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from beam_taxi import storage
@@ -13,6 +13,9 @@ from beam_taxi.run.manifest import FeatureEntry, PartEntry, RunManifest
 
 MISSING, INT, FLOAT = "MISSING", "INT", "FLOAT"
 """Types of features."""
+
+_SHAPING = ("columns", "drop_columns", "splits", "split_key", "split_column", "split_by", "stratify")
+"""Options that decide which columns and rows a split has."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,10 @@ def _faults(part: Part) -> Iterator[str]:
 
 
 def _different_options(parts: Sequence[Part]) -> Iterator[str]:
-    """Yield the options of statistics, and those that leave out columns, that are not the same in all runs.
+    """Yield the options of statistics, columns and splits that are not the same in all runs.
 
-    A slice or a column that one of the runs left out would be counted as if its rows did not have it.
+    A slice or a column that one of the runs left out would be counted as if its rows did not have it, and splits of one
+    name would not be of the same rows.
     """
     for part in parts[1:]:
         for (option, one), (_, other) in zip(_options(parts[0]), _options(part), strict=True):
@@ -81,8 +85,8 @@ def _different_options(parts: Sequence[Part]) -> Iterator[str]:
 
 def _options(part: Part) -> list[tuple[Option, object]]:
     settings = part.manifest.settings
-    columns = [one for one in values_of(settings.columns) if one[0].name in ("columns", "drop_columns")]
-    return [*values_of(settings.statistics), *columns]
+    shaping = [one for one in values_of(settings) if one[0].name in _SHAPING]
+    return [*values_of(settings.statistics), *shaping]
 
 
 def _same_inputs(parts: Sequence[Part]) -> Iterator[str]:
@@ -121,9 +125,3 @@ def _common(feature: FeatureEntry, known: str, first: Part, part: Part) -> str:
         f"column {feature.name!r} is {known} in {first.uri} and {feature.type} in {part.uri}; run one of them again "
         f"with --types {feature.name}:STRING"
     )
-
-
-def by_name(parts: Sequence[Part]) -> Mapping[str, Sequence[Part]]:
-    """Return the runs that have each split, by its name."""
-    names = dict.fromkeys(split.name for part in parts for split in part.manifest.splits)
-    return {name: [part for part in parts if name in {one.name for one in part.manifest.splits}] for name in names}

@@ -30,6 +30,15 @@ class ProcessingEngine(Facet):
 
 
 @dataclass(frozen=True)
+class NominalTime(Facet):
+    """The time that the data of a run are about, in ISO 8601; the end is not part of it."""
+
+    SCHEMA: ClassVar[str] = "1-0-1/NominalTimeRunFacet"
+    nominal_start_time: str
+    nominal_end_time: str
+
+
+@dataclass(frozen=True)
 class ErrorMessage(Facet):
     """Why a run failed."""
 

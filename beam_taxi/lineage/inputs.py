@@ -114,9 +114,12 @@ class _Given:
 
 def _uri_of(uri: str, given: Iterable[_Given]) -> str:
     """Return the URI of the dataset that a file or table is or belongs to."""
+    if uri.startswith(_TABLES):
+        # It has no folder, even if it was given by the placeholders of a day.
+        return uri
     found = [one for one in (pattern.dataset_of(uri) for pattern in given) if one is not None]
-    # The rows of a query have no name that was given, nor has the folder `.`.
-    return max(found, key=len, default=uri if uri.startswith(_TABLES) else uri.rpartition("/")[0])
+    # The folder `.` has no name that was given.
+    return max(found, key=len, default=uri.rpartition("/")[0])
 
 
 def stored_columns(manifest: RunManifest, entries: Iterable[InputEntry]) -> list[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import beam_taxi
+from beam_taxi import storage
 from beam_taxi.lineage import facets
 from beam_taxi.lineage.events import COMPLETE, START, Facets, InputDataset, Job, OutputDataset, Run, RunEvent
 from beam_taxi.lineage.inputs import Input, inputs_of, stored_columns, stored_names, types_of
 from beam_taxi.lineage.naming import dataset_name, to_uri
 from beam_taxi.lineage.outputs import Output, outputs_of
 from beam_taxi.lineage.quality import assertions_of, metrics_of, metrics_of_all, tests_of
-from beam_taxi.run.folder import RunFolder
+from beam_taxi.run.folder import STATISTICS, RunFolder
 from beam_taxi.run.manifest import RunManifest
 from beam_taxi.run.profile import Profile
 from beam_taxi.run.validation import Validation
@@ -36,19 +38,21 @@ class RunEvents:
 
     @property
     def run_id(self) -> str:
-        """The UUID of the run, which follows from its pipeline and its folder."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(self.manifest.run_uri)}#{self.manifest.pipeline_name}"))
+        """The UUID of the run, which follows from its pipeline, its folder and its start.
+
+        A run that failed and one that is started later with the same id are two.
+        """
+        one = self.manifest
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{to_uri(one.run_uri)}#{one.pipeline_name}@{one.started}"))
 
     def started(self) -> RunEvent:
         """Return the event of the start; nothing in it is known only from the data."""
-        inputs = tuple(_input(one) for one in inputs_of(self.manifest))
-        return RunEvent(START, self.manifest.started, self._run(), self._job(), inputs)
+        return RunEvent(START, self.manifest.started, self._run(), self._job(), _inputs(self.manifest))
 
     def ended_without_result(self, event_type: str, time: str, message: str) -> RunEvent:
         """Return the event of a run that failed or was aborted."""
-        inputs = tuple(_input(one) for one in inputs_of(self.manifest))
         run = self._run({"errorMessage": facets.ErrorMessage(message)})
-        return RunEvent(event_type, time, run, self._job(), inputs)
+        return RunEvent(event_type, time, run, self._job(), _inputs(self.manifest))
 
     def completed(self, time: str, results: RunManifest | None = None) -> RunEvent:
         """Return the event of a complete run. Raises UsageError if its files cannot be read.
@@ -73,14 +77,34 @@ class RunEvents:
         )
 
     def _run(self, more: Facets | None = None) -> Run:
-        # A run of a date has its nominalTime here.
         engine = facets.ProcessingEngine("Beam", self.manifest.versions.get("apache-beam", ""), beam_taxi.__version__)
-        return Run(self.run_id, {"processing_engine": engine, **(more or {})})
+        # A merge has no pipeline of Beam.
+        known: Facets = {} if self.manifest.parts else {"processing_engine": engine}
+        days = self.manifest.settings.dates.days
+        nominal: Facets = {"nominalTime": _nominal_time(days[0], days[-1])} if days else {}
+        return Run(self.run_id, {**known, **nominal, **(more or {})})
 
     def _job(self) -> Job:
         query = self.manifest.settings.query
         sql: Facets = {} if query is None else {"sql": facets.Sql(query)}
         return Job(self.namespace, self.manifest.pipeline_name, {"jobType": facets.JobType(), **sql})
+
+
+def _inputs(manifest: RunManifest) -> tuple[InputDataset, ...]:
+    """Return what is known of the inputs before they are read. Those of a merge are the statistics of its parts."""
+    if manifest.parts:
+        return tuple(_part(storage.join(part.uri, STATISTICS)) for part in manifest.parts)
+    return tuple(_input(one) for one in inputs_of(manifest))
+
+
+def _part(uri: str) -> InputDataset:
+    name = dataset_name(uri)
+    source = facets.DataSource(name.namespace, to_uri(uri))
+    return InputDataset(*name, {"dataSource": source, "datasetType": facets.DatasetType("FILE", "ExampleStatistics")})
+
+
+def _nominal_time(first: date, last: date) -> facets.NominalTime:
+    return facets.NominalTime(*(f"{day.isoformat()}T00:00:00Z" for day in (first, last + timedelta(days=1))))
 
 
 def _input(one: Input, more: Facets | None = None, input_facets: Facets | None = None) -> InputDataset:
@@ -89,6 +113,8 @@ def _input(one: Input, more: Facets | None = None, input_facets: Facets | None =
 
 
 def _read_inputs(manifest: RunManifest, profile: Profile, validation: Validation | None) -> tuple[InputDataset, ...]:
+    if manifest.parts:
+        return _inputs(manifest)
     inputs = inputs_of(manifest)
     # The data of all inputs are profiled and judged together.
     quality = _quality(inputs[0], manifest, profile, validation) if len(inputs) == 1 else {}

@@ -6,6 +6,7 @@ has its files. A removal that was interrupted is finished by the next one: the r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import datetime, timezone
 
 from beam_taxi.errors import BeamTaxiError
 from beam_taxi.metadata import recorder
-from beam_taxi.metadata.queries import PRUNED, Run, is_accepted, is_pruned, list_runs
+from beam_taxi.metadata.queries import PRUNED, Run, day_of, is_accepted, is_pruned, list_runs
 from beam_taxi.metadata.store import Store, open_store
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.manifest import RunManifest
@@ -27,6 +28,9 @@ _USES = {
     "cached_from": "reused by",
 }
 """Properties of the executions of a run that name another run, by its id or by something in its folder."""
+
+_HISTORY = "history"
+"""The property with the URIs of the runs from which limits are learned; they are read while the run is RUNNING."""
 
 _LOOKED_AT_ONCE = 16
 
@@ -49,14 +53,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which complete runs stay: the newest `keep` of each pipeline, or those that started at `since` or later."""
+    """Which complete runs stay: the `keep` latest days of each pipeline, or those that started at `since` or later.
+
+    The day of a run is its date, or that on which it started; several runs of a day count by themselves.
+    """
 
     keep: int | None = None
     since: datetime | None = None
     pipeline: str | None = None
 
     def leaves(self, runs: Sequence[Run]) -> Iterator[Run]:
-        """Yield the runs of one pipeline, which are given oldest first, that stay."""
+        """Yield the runs of one pipeline, which are given in the order of their days, that stay."""
         if self.pipeline not in (None, runs[0].pipeline):
             yield from runs
         elif self.keep is not None:
@@ -68,23 +75,25 @@ class Rule:
 def candidates(store: Store, rule: Rule) -> list[Candidate]:
     """Return the runs that a rule would remove, oldest first. Raises StoreError.
 
-    The last accepted run of each pipeline is kept, and so is a run that one of the remaining runs, or one that is
-    RUNNING, names as its baseline, takes its schema from or reuses.
+    The last accepted run of each pipeline and window is kept, and so is a run that one of the remaining runs, or one
+    that is RUNNING, names as its baseline, takes its schema from or reuses, or from which a RUNNING one learns limits.
     """
     runs = list_runs(store)
     with_files = [run for run in runs if run.state in ("COMPLETE", "CACHED") and not is_pruned(run)]
+    # A day may be late, or made again; the next one is compared with the last of them.
+    with_files.sort(key=lambda run: (day_of(run), run.started))
     by_pipeline: dict[str, list[Run]] = {}
     for run in with_files:
         by_pipeline.setdefault(run.pipeline, []).append(run)
     # A run that is CACHED has no files of its own.
     complete = [run for run in with_files if run.state == "COMPLETE"]
-    accepted = {run.pipeline: run.run_id for run in complete if is_accepted(run.properties)}
+    accepted = {(run.pipeline, run.properties.get("window")): run for run in complete if is_accepted(run.properties)}
+    last = {run.run_id: f"the last accepted run of {run.pipeline}" for run in accepted.values()}
     staying = {run.run_id for its in by_pipeline.values() for run in rule.leaves(its)}
-    users = [run for run in runs if run.run_id in staying.union(accepted.values()) or run.state == "RUNNING"]
+    users = [run for run in runs if run.run_id in staying.union(last) or run.state == "RUNNING"]
     leaving = {run.run_id for run in complete} - staying
     going = [run for run in runs if run.run_id in leaving or _is_unfinished(run, rule)]
-    reasons = _in_use(store, users, complete)
-    reasons |= {run_id: f"the last accepted run of {pipeline}" for pipeline, run_id in accepted.items()}
+    reasons = _in_use(store, users, complete) | last
     with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool:
         return list(pool.map(lambda run: _candidate(run, reasons.get(run.run_id, "")), going))
 
@@ -102,12 +111,16 @@ def _in_use(store: Store, users: Iterable[Run], complete: Iterable[Run]) -> dict
         executions = connection.get_executions_by_id(list(user_of)) if user_of else []
     found: dict[str, str] = {}
     for execution in executions:
+        user = user_of[execution.id]
         for name, what in _USES.items():
             named = str(execution.custom_properties[name].string_value) if name in execution.custom_properties else ""
             used = named if name == "cached_from" else _run_of(named, folders)
-            user = user_of[execution.id]
             if used and used != user.run_id:
                 found.setdefault(used, f"{what} {user.run_id}")
+        if user.state == "RUNNING" and _HISTORY in execution.custom_properties:
+            for uri in json.loads(execution.custom_properties[_HISTORY].string_value):
+                if used := _run_of(uri, folders):
+                    found.setdefault(used, f"the history of {user.run_id}")
     return found
 
 

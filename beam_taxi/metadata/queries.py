@@ -174,6 +174,17 @@ def date_of(properties: Mapping[str, str | int]) -> str:
     return str(properties.get("date", ""))
 
 
+def day_of(run: Run) -> str:
+    """Return the date of a run, or the day on which it started, in ISO 8601, UTC."""
+    return date_of(run.properties) or run.started[:_DAY]
+
+
+def pruned_runs(store: Store, pipeline: str, window: int) -> list[Run]:
+    """Return the runs of a pipeline with a date and this window that `runs prune` has removed. Raises StoreError."""
+    runs = [run for run in list_runs(store, pipeline=pipeline) if is_pruned(run) and date_of(run.properties)]
+    return [run for run in runs if run.properties.get("window") == window]
+
+
 def artifacts_of(store: Store, run: Run) -> dict[str, Artifact]:
     """Return the inputs and outputs of a run by the keys input/0, examples, statistics, schema, …"""
     with open_store(store) as connection:

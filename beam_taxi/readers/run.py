@@ -183,7 +183,12 @@ class Run:
             raise UsageError(f"{self.uri}: no split {split!r}; there are {', '.join(self.splits)}")
         examples = self.manifest.artifacts.get(EXAMPLES)
         if examples is None:
-            raise UsageError(f"{self.uri}: the run has no Examples: it was made with --no_examples")
+            why = (
+                "was merged; open the runs in `manifest.parts`"
+                if self.manifest.parts
+                else "was made with --no_examples"
+            )
+            raise UsageError(f"{self.uri}: the run has no Examples: it {why}")
         folder = RunFolder(self.uri)
         shards = [
             Shard(folder.uri_of(f"{EXAMPLES}/{file.path}"), file.rows, file.bytes)

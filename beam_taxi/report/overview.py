@@ -129,12 +129,12 @@ def count(manifest: RunManifest) -> Counts:
 
 
 def _splitting(manifest: RunManifest) -> str:
-    """Return in sentences how the splits were made, and whether a key is in several of them."""
+    """Return in sentences how the splits were made, and whether a key is in several of them, as far as known."""
     settings = manifest.settings
     made = f"Splits: {settings.describe_splitting()}."
     if manifest.leakage is not None:
         return f"{made} {manifest.leakage.text[0].upper()}{manifest.leakage.text[1:]}."
-    if len(manifest.splits) == 1:
+    if len(manifest.splits) == 1 or (manifest.parts and settings.splitting.may_differ):
         return made
     key = " and ".join(settings.splitting.key)
     what, why = ("key", f"rows with the same {key}") if key else ("row", "equal rows")

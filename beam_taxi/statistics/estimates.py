@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -48,7 +49,8 @@ class Estimates:
             worst = max(self.ranks.values())
             yield (
                 f"estimated: quantiles and bars of {_named(self.ranks)}: the ranks of quantiles are off by at most "
-                f"{worst:.2%} of the values, the counts of equal-width bars by {worst + INTERPOLATED:.2%} at either end"
+                f"{_upper(worst)} of the values, the counts of equal-width bars by {_upper(worst + INTERPOLATED)} at "
+                "either end"
             )
         if self.distinct:
             yield (
@@ -58,8 +60,13 @@ class Estimates:
         if self.frequent:
             yield (
                 f"estimated: counts of frequent values of {_named(self.frequent)}: each is too small by at most "
-                f"{max(self.frequent.values()):.2%} of the values"
+                f"{_upper(max(self.frequent.values()))} of the values"
             )
+
+
+def _upper(share: float) -> str:
+    """Return an upper bound as text: rounded up, so that it holds as it is printed."""
+    return f"{math.ceil(share * 10_000) / 10_000:.2%}"
 
 
 def _named(columns: dict[str, float]) -> str:

@@ -119,7 +119,8 @@ class _WriteProfile(beam.DoFn):
         shown = next((sample_of(rows) for rows in first), None)
         profile = Profile(datasets, self._settings.statistics.label, shown)
         profile = redact_profile(profile, self._settings.columns.redacted)
-        # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
+        # With too many values to count, moments depend on the order in which they are merged: a second execution may
+        # differ in a digit.
         kept = self._folder.publish_first(PROFILE, profile.to_json_text().encode())
         file = ArtifactFile(PROFILE, len(kept), hashlib.sha256(kept).hexdigest())
         yield file, tuple(sorted(files, key=lambda one: one.path)), tuple(doubts(profile, self._settings))

@@ -34,7 +34,7 @@ from beam_taxi.launch.command import parse
 from beam_taxi.launch.job import planned_manifest
 from beam_taxi.metadata import recorder
 from beam_taxi.report.write import write_report
-from beam_taxi.run.folder import EXAMPLES, REPORT, RunFolder, shard_path
+from beam_taxi.run.folder import EXAMPLES, PLAN, REPORT, RunFolder, shard_path
 from beam_taxi.run.manifest import Artifact, ArtifactFile, RunManifest
 from beam_taxi.settings import Settings
 from beam_taxi.sources import plan_file
@@ -42,7 +42,7 @@ from beam_taxi.sources.csv.file import CsvFile
 from beam_taxi.sources.csv.positions import LocalPosition
 from beam_taxi.sources.first_pass import plan_table
 from beam_taxi.sources.plan import Opened, TablePlan, plan_input, plan_sources
-from beam_taxi.sources.plan_file import PLAN, store_plan
+from beam_taxi.sources.plan_file import store_plan
 from beam_taxi.sources.reading import TableReader
 from beam_taxi.sources.source import AnySource, Part
 from beam_taxi.sources.stored_file import PART_BYTES
@@ -200,7 +200,7 @@ def launch(size: int, files: int, folder: Path) -> Imagined:
     step("job graph", lambda: build(plan, planned), len)
     if Path(run_uri, PLAN).exists():
         told("plan in its file", Path(run_uri, PLAN).stat().st_size)
-        stored = pickle.dumps(store_plan(plan, run_uri))
+        stored = pickle.dumps(store_plan(plan, run_uri, PLAN))
         plan_file._read.cache_clear()
         plan = step("plan from its file, once in each process", lambda: pickle.loads(stored))
     real = RunFolder(str(folder / "real")).read_manifest()

@@ -15,7 +15,10 @@ TFDS=(
     einops==0.8.2 termcolor==3.3.0
 )
 # With the protobuf that Grain needs, which is newer than that of requirements.txt.
-GRAIN=(grain==0.2.18 array-record==0.8.6 etils==1.13.0 fsspec==2026.9.0 zipp==4.1.2 cloudpickle==3.1.3 portpicker==1.6.0 protobuf==7.36.2)
+GRAIN=(
+    grain==0.2.18 array-record==0.8.6 etils==1.13.0 fsspec==2026.9.0 zipp==4.1.2 importlib-resources==7.1.0 cloudpickle==3.1.3
+    portpicker==1.6.0 protobuf==7.36.2
+)
 
 # Install packages into a folder of their own, without what they require.
 install_into() {

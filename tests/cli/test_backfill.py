@@ -140,6 +140,23 @@ def test_what_is_not_a_run_of_the_day_does_not_count(days: Days):
     assert days.runs().count("2024-02-24") == 3
 
 
+def test_a_day_whose_run_was_pruned_is_not_made_again(days: Days):
+    days.put(d24=SOUND, d25=SOUND, d26=SOUND)
+    assert days.backfill(24, 25).returncode == 0
+    words = ["runs", "prune", "--keep", "1", "--yes", "--metadata_store", days.store]
+    assert subprocess.run([sys.executable, "-m", "beam_taxi", *words], check=False).returncode == 0
+    assert days.runs() == ["2024-02-25"]
+    done = days.backfill(24, 26, "--log_format", "json")
+    assert days.states(done) == [("24", "pruned", 0), ("25", "exists", 0), ("26", "complete", 0)]
+    # Another folder, pipeline or window had no run.
+    for more in (["--output", f"{days.out}2", "--metadata_store", days.store], ["--pipeline_name", "o"]):
+        assert days.states(days.backfill(24, 24, "--plan", "--log_format", "json", *more)) == [("24", "planned", 0)]
+    (days.out / "metadata.sqlite").write_text("no database")
+    done = days.backfill(24, 24, "--plan")
+    assert done.returncode == 0
+    assert "warning: cannot look up pruned runs, so their days are made again: " in done.stderr
+
+
 REFUSED = {
     "the order": (["--from", "2024-02-25", "--to", "2024-02-24"], "--from 2024-02-25 is after --to 2024-02-24"),
     "too many": (["--from", "1990-01-01", "--to", "2024-02-24"], "there must be no more than 3,660"),

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from beam_taxi.cli import main
+from beam_taxi.errors import UsageError
 from beam_taxi.metadata.address import parse_address
 from beam_taxi.metadata.queries import artifacts_of, get_run
 from beam_taxi.metadata.verify import verify
+from beam_taxi.readers import open_run
 from beam_taxi.report import results
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.run.profile import FeatureProfile
@@ -164,6 +166,14 @@ def test_a_merge_is_a_baseline(folder: Path, merged: Path, capsys: pytest.Captur
     assert main(["report", str(folder / "out" / "day0"), "--baseline", str(merged)]) == 0
 
 
+def test_a_merge_is_read_as_a_run_without_examples(merged: Path):
+    found = open_run(str(merged))
+    assert {name: one.datasets[0].num_examples for name, one in found.statistics.items()} == found.splits
+    assert [feature.name for feature in found.features] == sorted(HEADER.split(","))
+    with pytest.raises(UsageError, match=r"the run has no Examples: it was merged; open the runs in `manifest\.parts`"):
+        found.arrow("train")
+
+
 def test_the_examples_of_the_page_run(merged: Path, capsys: pytest.CaptureFixture[str]):
     page = (Path(__file__).parents[2] / "docs" / "merge.md").read_text().split("## Read the result")[1]
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, re.M)
@@ -214,6 +224,8 @@ def test_what_does_not_go_together_is_refused(folder: Path, tmp_path: Path, caps
         lambda values: values.update(validation={"verdict": "failed", "accepted": False, "fail_on": ["checks"]}),
     )
     other = changed(two, tmp_path / "other", lambda values: values["settings"]["statistics"].update(slice_features=[]))  # type: ignore[index]
+    nine = [{"name": "train", "weight": 9}, {"name": "eval", "weight": 1}]
+    shares = changed(two, tmp_path / "shares", lambda values: values["settings"].update(splits=nine))  # type: ignore[attr-defined]
     pipeline = changed(two, tmp_path / "pipeline", lambda values: values.update(pipeline_name="x"))
     broken = changed(two, tmp_path / "broken", lambda values: None)
     (broken / "sketches" / "Split-eval" / "all.parquet").write_bytes(b"PAR1")
@@ -229,6 +241,7 @@ def test_what_does_not_go_together_is_refused(folder: Path, tmp_path: Path, caps
         ((one, old), f"{old}: was made by a release that kept no sketches to merge; run it again"),
         ((one, bad), f"{bad}: was not accepted (verdict: failed, --fail_on checks); leave it out"),
         ((one, other), f"--slice_features differs: --slice_features kind in {one}, none in {other}; run one again"),
+        ((one, shares), f"--splits differs: --splits train:2,eval:1 in {one}, --splits train:9,eval:1 in {shares}"),
         ((one, pipeline), "the runs are of the pipelines beam_taxi, x; choose a name with --pipeline_name"),
         ((one, broken), "Split-eval/all.parquet: is not the file that the manifest names"),
         ((one, lost), "Split-eval/all.parquet: cannot be read: No such file or directory"),
@@ -259,6 +272,49 @@ def test_types_that_go_together_are_those_of_one_run(tmp_path: Path, capsys: pyt
     assert "type: FLOAT" in (out / "both" / "schema" / "schema.pbtxt").read_text()
 
 
+DIFFERS = "equal rows, or rows of one key, may be in different splits in different runs; a merge cannot check that"
+
+
+@pytest.mark.parametrize(
+    ("options", "how", "rows", "warns"),
+    [
+        (["--split_column", "part"], "by the value of part", [3, 3], True),
+        (["--split_by", "x < 4"], "train where x < 4; else eval", [3, 3], False),
+        (["--split_by", "x < 4", "--split_key", "part"], "train where x < 4; else eval", [3, 3], True),
+        (
+            ["--stratify", "--label", "part"],
+            "by a hash of the row, with the same shares in each class of part",
+            None,
+            True,
+        ),
+        (["--split_key", "part"], "by a hash of part", None, False),
+    ],
+)
+def test_runs_whose_rows_are_split_in_the_same_way(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    how: str,
+    rows: list[int] | None,
+    warns: bool,
+):
+    out, more = tmp_path / "out", ["--metadata_store", "none"]
+    lines = {"a": ["1,train", "2,eval", "5,train"], "b": ["3,eval", "4,train", "6,eval"]}
+    runs = [
+        run(write(tmp_path / f"{name}.csv", those, "x,part"), out, name, *options, *more)
+        for name, those in lines.items()
+    ]
+    capsys.readouterr()
+    assert main(["merge", *map(str, runs), "--output", str(out), "--run_id", "both", *more]) == 0
+    assert f"split      {how}\n" in capsys.readouterr().out
+    manifest = RunFolder(str(out / "both")).read_manifest()
+    assert [split.name for split in manifest.splits] == ["train", "eval"]
+    assert rows is None or [split.rows for split in manifest.splits] == rows
+    assert (DIFFERS in manifest.warnings) == warns
+    # The report must not promise what was not checked.
+    assert ("more than one split" in (out / "both" / "report.html").read_text()) == (not warns)
+
+
 def test_other_columns_are_missing_and_redacted_ones_stay_so(tmp_path: Path):
     out, options = tmp_path / "out", ["--metadata_store", "none"]
     one = run(
@@ -284,6 +340,7 @@ KILLED = """
 import os, signal, sys
 from beam_taxi.run.folder import RunFolder
 from beam_taxi.cli import main
+from beam_taxi.errors import UsageError
 RunFolder.write_manifest = lambda self, manifest: os.kill(os.getpid(), signal.{signal})
 sys.exit(main(sys.argv[1:]))
 """

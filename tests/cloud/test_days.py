@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from google.cloud import storage
@@ -45,9 +46,10 @@ def test_a_day_without_objects(daily: storage.Bucket):
         find_days(settings_of("2024-03-02", 3))
 
 
-def test_a_backfill_of_days_goes_on(google_cloud: GoogleCloud, daily: storage.Bucket):
+def test_a_backfill_of_days_goes_on(google_cloud: GoogleCloud, daily: storage.Bucket, tmp_path: Path):
+    store = ["--metadata_store", f"sqlite:///{tmp_path}/metadata.sqlite"]
     words = [sys.executable, "-m", "beam_taxi", "backfill", "--from", "2024-02-28", "--to", "2024-03-01"]
-    words += ["--input", PATTERN, "--output", "gs://bucket/backfilled", "--log_format", "json"]
+    words += ["--input", PATTERN, "--output", "gs://bucket/backfilled", "--log_format", "json", *store]
     for states in (["complete", "complete", "missing"], ["exists", "exists", "missing"]):
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=google_cloud.environment)
         assert done.returncode == 2, done.stderr
@@ -55,3 +57,11 @@ def test_a_backfill_of_days_goes_on(google_cloud: GoogleCloud, daily: storage.Bu
     names = [blob.name for blob in daily.list_blobs(prefix="backfilled/") if blob.name.endswith("/manifest.json")]
     manifests = [json.loads(daily.blob(name).download_as_bytes()) for name in sorted(names)]
     assert [(one["span"], one["version"]) for one in manifests] == [(19781, 1), (19782, 10)]
+
+    prune = [sys.executable, "-m", "beam_taxi", "runs", "prune", "--keep", "1", "--yes", *store]
+    done = subprocess.run(prune, capture_output=True, text=True, check=False, env=google_cloud.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    left = {blob.name.split("/")[1][: len("2024-02-28")] for blob in daily.list_blobs(prefix="backfilled/")}
+    assert left == {"2024-02-29"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=google_cloud.environment)
+    assert [day["state"] for day in json.loads(done.stdout)["days"]] == ["pruned", "exists", "missing"]

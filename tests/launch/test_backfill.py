@@ -25,7 +25,7 @@ assert can_fork()
 def work(launch):
     assert os.getpid() != parent
     %s
-    return Day(launch.settings.dates.date, "complete", launch.settings.run_id, message="x" * 100_000)
+    return Day(launch.settings.dates.date, "complete", launch.settings.run_id, message="x" * 5_000_000)
 
 with interrupts.raised(), stderr.captured():
     found = run_day(launch, work)
@@ -34,7 +34,7 @@ print(json.dumps({**asdict(found), "wanted": wanted, "log": os.path.exists(log)}
 """
 
 CASES = {
-    "complete": ("pass", "complete", 0, "x" * 100_000, False),
+    "complete": ("pass", "complete", 0, "x" * 5_000_000, False),
     "killed": (
         "os.kill(os.getpid(), signal.SIGKILL)",
         "failed",
@@ -48,7 +48,16 @@ CASES = {
         "interrupts.hold(); os.kill(parent, signal.SIGTERM)",
         "complete",
         0,
-        "x" * 100_000,
+        "x" * 5_000_000,
+        True,
+    ),
+    # The pipe is full at times, and what was read or written so far must not be lost.
+    "signals while it reports": (
+        "interrupts.hold(); signal.signal(signal.SIGALRM, lambda *_: os.kill(parent, signal.SIGTERM)); "
+        "signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)",
+        "complete",
+        0,
+        "x" * 5_000_000,
         True,
     ),
 }

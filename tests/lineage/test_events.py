@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from beam_taxi.cli import main as cli
 from beam_taxi.lineage.openlineage import RunEvents
 from beam_taxi.lineage.write import WriteEvents
 from beam_taxi.main import main
@@ -25,11 +27,13 @@ feature { name: "extra" type: BYTES }
 CHECKS = "version: 1\nrow_count:\n  - min: 3\nrows: [{name: low, rule: fare < 3.5, severity: warning}]\n"
 RUNS = {
     "plain": ["--input", "a.csv"],
+    "other": ["--input", "b.csv"],
     "renamed": ["--input", "a.csv", "--rename", "fare:price", "--drop_columns", "extra"],
     "folder": ["--input", "*.csv", "--no_examples", "--max_rejects", "1"],
     "two": ["--input", "a.csv", "--input", "b.csv", "--checks", "checks.yaml"],
     "rejects": ["--input", "short.csv", "--max_rejects", "1"],
     "judged": ["--input", "b.csv", "--schema", "schema.pbtxt", "--checks", "checks.yaml", "--baseline", "out/plain"],
+    "dated": ["--input", "days/{YYYY}-{MM}-{DD}.csv", "--date", "2026-02-28", "--window", "2"],
     "hidden": ["--input", "b.csv", "--checks", "checks.yaml", "--redact_columns", "fare"],
 }
 
@@ -47,6 +51,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     folder = tmp_path_factory.mktemp("my data")
     (folder / "a.csv").write_text(SOUND)
     (folder / "b.csv").write_text(SOUND.replace("2.5", "-2.5"))
+    (folder / "days").mkdir()
+    for day in (27, 28):
+        (folder / f"days/2026-02-{day}.csv").write_text(SOUND)
     (folder / "short.csv").write_text(SOUND + "5\n")
     (folder / "schema.pbtxt").write_text(SCHEMA)
     (folder / "checks.yaml").write_text(CHECKS)
@@ -61,6 +68,27 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
             start, complete = events_of((run / OPENLINEAGE).read_text())
             found[run_id] = Ran(start, complete, RunFolder(str(run)).read_manifest())
     return found
+
+
+@pytest.fixture(scope="module")
+def merged(ran: dict[str, Ran]) -> Ran:
+    parts = [ran[name].manifest.run_uri for name in ("plain", "other")]
+    output = parts[0].rpartition("/")[0]
+    assert cli(["merge", *parts, "--output", output, "--run_id", "merged", "--metadata_store", "none"]) == 0
+    start, complete = events_of((Path(output) / "merged" / OPENLINEAGE).read_text())
+    return Ran(start, complete, RunFolder(f"{output}/merged").read_manifest())
+
+
+def test_a_merge_is_made_of_the_statistics_of_its_parts(ran: dict[str, Ran], merged: Ran):
+    for event in (merged.start, merged.complete):
+        check(event)
+        written = [ran[name].complete["outputs"] for name in ("plain", "other")]
+        names = {one["name"] for outputs in written for one in outputs if one["name"].endswith("/statistics")}
+        assert {one["name"] for one in event["inputs"]} == names
+        assert len(names) == 2
+        assert "processing_engine" not in event["run"].get("facets", {})
+    assert [one["name"].rpartition("/")[2] for one in merged.complete["outputs"]] == ["statistics", "schema"]
+    assert merged.start["run"]["runId"] == merged.complete["run"]["runId"]
 
 
 def inputs(event: Json) -> dict[str, Json]:
@@ -93,6 +121,19 @@ def test_both_events_are_of_one_run(ran: dict[str, Ran], run_id: str):
 
 def test_runs_have_ids_of_their_own(ran: dict[str, Ran]):
     assert len({one.start["run"]["runId"] for one in ran.values()}) == len(RUNS)
+
+
+def test_another_attempt_has_an_id_of_its_own(ran: dict[str, Ran]):
+    _, _, manifest = ran["plain"]
+    later = replace(manifest, started="2036-01-02T03:04:05+00:00")
+    assert RunEvents(later).run_id != RunEvents(manifest).run_id
+
+
+def test_the_days_of_a_run(ran: dict[str, Ran]):
+    days = {"nominalStartTime": "2026-02-27T00:00:00Z", "nominalEndTime": "2026-03-01T00:00:00Z"}
+    for event in ran["dated"][:2]:
+        assert event["run"]["facets"]["nominalTime"].items() >= days.items()
+    assert "nominalTime" not in ran["plain"].complete["run"]["facets"]
 
 
 def test_an_input(ran: dict[str, Ran]):

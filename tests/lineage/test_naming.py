@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from beam_taxi.dates import DateSettings, is_dated
 from beam_taxi.lineage.inputs import inputs_of
 from beam_taxi.lineage.naming import dataset_name, to_uri
 from beam_taxi.run.manifest import InputEntry
@@ -48,7 +49,8 @@ DATASETS = {
     ),
     "a pattern in a bucket": (["gs://b/*.csv"], ["gs://b/a.csv"], ["gs://b"]),
     "two days": (["gs://b/1/*", "gs://b/2/*"], ["gs://b/1/a", "gs://b/2/a", "gs://b/2/b"], ["gs://b/1", "gs://b/2"]),
-    "a template of dates": (["/d/{YYYY}/*.csv"], ["/d/2026/a.csv"], ["/d"]),
+    "a template of dates": (["/d/day={YYYY}-{MM}-{DD}/*.csv"], ["/d/day=2026-11-24/a.csv"], ["/d"]),
+    "a table of each day": (["bq://p.d.t_{SPAN}"], ["bq://p.d.t_20781"], ["bq://p.d.t_20781"]),
     "a file of a folder that is given, too": (["/d/*", "/d/x/a"], ["/d/b", "/d/x/a"], ["/d", "/d/x/a"]),
     "names with the same beginning": (["/d/a", "/d/ab"], ["/d/a", "/d/ab"], ["/d/a", "/d/ab"]),
     "a name with brackets": (["/d/a[1].csv"], ["/d/a[1].csv"], ["/d/a[1].csv"]),
@@ -68,7 +70,8 @@ DATASETS = {
 @pytest.mark.parametrize(("given", "files", "datasets"), DATASETS.values(), ids=DATASETS)
 def test_which_files_are_one_dataset(given: Sequence[str], files: Sequence[str], datasets: Sequence[str]):
     manifest = runs.manifest("r")
-    settings = replace(manifest.settings, input=tuple(given), query=None if given else "SELECT 1")
+    dates = DateSettings("2026-11-24") if any(map(is_dated, given)) else DateSettings()
+    settings = replace(manifest.settings, input=tuple(given), query=None if given else "SELECT 1", dates=dates)
     entries = tuple(InputEntry(uri, "csv", 1) for uri in files)
     found = inputs_of(replace(manifest, settings=settings, inputs=entries))
     assert [one.uri.rstrip("/") for one in found] == datasets

@@ -227,6 +227,23 @@ def test_an_event_that_cannot_be_made_fails_no_run(
     assert "warning: the end of the run was not posted to OpenLineage: " in capsys.readouterr().err
 
 
+def test_a_start_that_cannot_be_made_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from beam_taxi.lineage import openlineage
+
+    def fail(*args: object) -> None:
+        raise KeyError("no such facet")
+
+    monkeypatch.setattr(openlineage, "_input", fail)
+    with receiving() as log:
+        monkeypatch.setenv("OPENLINEAGE_URL", log.url)
+        launch(tmp_path)
+    assert log.types == []
+    told = "the start of the run was not posted to OpenLineage: KeyError: 'no such facet'"
+    assert capsys.readouterr().err == f"beam_taxi: warning: {told}\n"
+
+
 @pytest.mark.parametrize("status", [201, HANGS])
 def test_the_start_leaves_no_thread(monkeypatch: pytest.MonkeyPatch, status: int):
     """A process with threads cannot be forked."""

@@ -15,6 +15,7 @@ import pytest
 
 from beam_taxi import storage
 from beam_taxi.cli import runs as command
+from beam_taxi.dates import DateSettings
 from beam_taxi.metadata import recorder
 from beam_taxi.metadata.prune import Candidate, Rule, candidates, prune
 from beam_taxi.metadata.queries import (
@@ -62,6 +63,24 @@ def refused(one: RunManifest) -> RunManifest:
 
 def of_pipeline(name: str) -> Change:
     return lambda one: dataclasses.replace(one, pipeline_name=name)
+
+
+def on(day: str, window: int = 1) -> Change:
+    def change(one: RunManifest) -> RunManifest:
+        dates = DateSettings(day, window)
+        settings = dataclasses.replace(one.settings, input=("/d/{SPAN}",), dates=dates)
+        return dataclasses.replace(one, settings=settings, span=dates.span)
+
+    return change
+
+
+def with_history(*uris: str) -> Change:
+    def change(one: RunManifest) -> RunManifest:
+        compared = baseline(uris[-1])(one)
+        validation = dataclasses.replace(compared.settings.validation, history=uris)
+        return dataclasses.replace(compared, settings=dataclasses.replace(one.settings, validation=validation))
+
+    return change
 
 
 def other_with_baseline(folder: Path) -> Change:
@@ -142,6 +161,17 @@ SITUATIONS: dict[str, tuple[list[tuple[str, Callable[[Path], Change | None]]], R
         Rule(keep=1, pipeline="taxi"),
         {"a": "the baseline of c"},
     ),
+    # The last is the day that the next one is compared with.
+    "a late day": (
+        [("a", lambda _: on("2026-02-01")), ("c", lambda _: on("2026-02-03")), ("b", lambda _: on("2026-02-02"))],
+        Rule(keep=1),
+        {"a": "", "b": ""},
+    ),
+    "windows": (
+        [("w", lambda _: on("2026-02-01", 7)), ("a", lambda _: on("2026-02-01")), ("b", lambda _: on("2026-02-02"))],
+        Rule(keep=1),
+        {"w": "the last accepted run of taxi", "a": ""},
+    ),
     "by age": (
         [("a", lambda _: None), ("b", lambda _: None)],
         Rule(since=datetime.now(timezone.utc) + timedelta(days=1)),
@@ -167,6 +197,16 @@ def test_what_a_running_run_uses_stays(sqlite: str, tmp_path: Path):
     )
     recorder.start(planned, sqlite, "FnApiRunner")
     assert found(sqlite, Rule(keep=1)) == {"a": "the baseline of r", "b": ""}
+
+
+def test_the_history_of_a_run_stays_while_it_runs(sqlite: str, tmp_path: Path):
+    for run_id in "abc":
+        make(sqlite, tmp_path, run_id)
+    make(sqlite, tmp_path, "d", with_history(f"{tmp_path}/a", f"{tmp_path}/c"))
+    assert found(sqlite, Rule(keep=1)) == {"a": "", "b": "", "c": "the baseline of d"}
+    running = manifest(tmp_path, "r", with_history("/elsewhere", f"{tmp_path}/b", f"{tmp_path}/c"))
+    recorder.start(dataclasses.replace(running, artifacts={}, validation_file=None), sqlite, "FnApiRunner")
+    assert found(sqlite, Rule(keep=1)) == {"a": "", "b": "the history of r", "c": "the baseline of d"}
 
 
 def test_what_is_reused_stays(sqlite: str, tmp_path: Path):

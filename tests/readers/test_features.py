@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 
 from beam_taxi.schemas.features import Feature, Type, features_of
 from beam_taxi.tfexample.formats import format_of
-from beam_taxi.tfexample.formats.parquet import GROUP_ROWS
+from beam_taxi.tfexample.formats.parquet import GROUP_BYTES, GROUP_ROWS
 
 ALWAYS = "presence { min_fraction: 1 }"
 FEATURES = {
@@ -74,3 +74,20 @@ def test_a_parquet_file_without_rows_has_columns():
     file = io.BytesIO()
     format_of("parquet").open(file, schema, 1).close()
     assert pq.read_schema(io.BytesIO(file.getvalue())).equals(schema)
+
+
+def test_row_groups_of_large_rows_have_few_of_them():
+    lists = [[b"x" * (i << 18), b""] if i % 3 else None for i in range(40)]
+    columns = [pa.array(range(40)), pa.array(lists, pa.list_(pa.binary()))]
+    rows = pa.RecordBatch.from_arrays(columns, ["numbers", "lists"])
+    sizes = [8 + sum(map(len, one or ())) for one in lists]
+    groups, waiting = [0], 0
+    for size in sizes:
+        groups[-1], waiting = groups[-1] + 1, waiting + size
+        if waiting >= GROUP_BYTES:
+            groups, waiting = [*groups, 0], 0
+    files = {parquet_of(cuts, rows) for cuts in ([40], [1, 7, 0, 30], [20])}
+    assert len(files) == 1
+    metadata = pq.ParquetFile(io.BytesIO(*files)).metadata
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == groups
+    assert len(groups) > 1

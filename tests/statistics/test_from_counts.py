@@ -244,6 +244,27 @@ def test_beyond_the_limits_errors_are_as_stated(parts: int):
     ]
 
 
+def test_the_same_rows_make_the_same_file():
+    g = np.random.default_rng(5)
+    values = np.round(g.lognormal(2, 1, 3_000), 2)
+    columns = [values.astype(np.float32), (values * 10).astype(np.int64), [f"name {one:.0f}" for one in values]]
+    rows = to_list_columns(pa.RecordBatch.from_arrays([pa.array(one) for one in columns], ["x", "n", "s"]))
+    pieces = [rows[start : start + 500] for start in range(0, len(rows), 500)]
+    contents = set()
+    for order in (pieces, pieces[::-1], [rows]):
+        total = DatasetCounts()
+        for piece in order:
+            total.merge(counts_of(piece))
+        contents.add(content_of(total))
+    assert len(contents) == 1
+
+
+def test_bounds_are_rounded_up():
+    ranks, frequent = Estimates(ranks={"x": 1e-7}).warnings(), Estimates(frequent={"x": 0.01234}).warnings()
+    assert "are off by at most 0.01% of the values, the counts of equal-width bars by 0.11%" in next(ranks)
+    assert next(frequent).endswith("is too small by at most 1.24% of the values")
+
+
 def test_errors_of_parts_add_up():
     """Each part has 6,000 names three times, all of which are cut, and with them three of the one that is frequent."""
     names = [[f"{part} {i}" for i in range(6_000)] * 3 + ["often"] * 100 for part in range(5)]

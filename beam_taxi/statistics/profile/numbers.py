@@ -54,10 +54,7 @@ class NumberCounts:
         if not len(numbers):
             return
         self.zeros += int(counts[numbers == 0].sum())
-        pivot = numbers[0].item()
-        offsets = _offsets(numbers)
-        offset = float(np.average(offsets, weights=counts))
-        self._add_moments(int(counts.sum()), pivot, offset, float(((offsets - offset) ** 2 * counts).sum()))
+        self._add_moments(int(counts.sum()), *_moments(numbers, counts))
         self._add_bins(Bins.of(numbers, counts), hashes)
 
     def merge(self, other: NumberCounts) -> None:
@@ -107,15 +104,26 @@ class NumberCounts:
         self._limits = limits
         self._add_bins(EMPTY, None)
 
+    def moments(self) -> tuple[Number, float, float]:
+        """Return pivot, offset and squares of the finite values; there must be some.
+
+        While all values are counted, these do not depend on the order of the parts.
+        """
+        if self.distinct is None:
+            return _moments(self.bins.lows, self.bins.counts)
+        assert self.pivot is not None
+        return self.pivot, self.offset, self.squares
+
     @property
     def mean(self) -> float:
         """The mean of the finite values; there must be some."""
-        return float(self.pivot or 0) + self.offset
+        pivot, offset, _ = self.moments()
+        return float(pivot) + offset
 
     @property
     def std(self) -> float:
         """The standard deviation of the finite values, as a population; there must be some."""
-        return math.sqrt(max(0.0, self.squares / self.bins.total))
+        return math.sqrt(max(0.0, self.moments()[2] / self.bins.total))
 
     def count_distinct(self) -> Distinct:
         """Return the number of distinct finite values."""
@@ -148,6 +156,13 @@ class NumberCounts:
             most_frequent(bins.lows[alone].tolist(), bins.counts[alone].tolist(), listed if is_complete else _LISTED),
             is_complete,
         )
+
+
+def _moments(numbers: Numbers, counts: Counts) -> tuple[Number, float, float]:
+    """Return the pivot, the offset and the squares of some numbers with their counts."""
+    offsets = _offsets(numbers)
+    offset = float(np.average(offsets, weights=counts))
+    return numbers[0].item(), offset, float(((offsets - offset) ** 2 * counts).sum())
 
 
 def _offsets(numbers: Numbers) -> npt.NDArray[np.float64]:

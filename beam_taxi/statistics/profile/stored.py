@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_taxi.run.folder import RunFolder, sketches_path
@@ -86,13 +87,14 @@ def publish_counts(
     """Publish the counts of a split, or of a slice of it, in the folder of a run."""
     content, path = io.BytesIO(), sketches_path(split, slice_key)
     write_counts(counts, content, redacted)
-    # Moments depend on the order in which they are merged, so a second execution may differ in a digit.
+    # With too many values to count, moments and frequent strings depend on how the rows were grouped, and a second
+    # execution may differ.
     kept = folder.publish_first(path, content.getvalue())
     return ArtifactFile(path, len(kept), hashlib.sha256(kept).hexdigest(), split, counts.rows, slice=slice_key or None)
 
 
 def write_counts(counts: DatasetCounts, file: BinaryIO, redacted: Collection[str] = ()) -> None:
-    """Write the counts of a data set as Parquet; the same counts make the same bytes."""
+    """Write the counts of a data set as Parquet, which the rows alone decide as long as all values are counted."""
     counts.compact()
     has_rows = counts.compares_rows and not set(redacted) & counts.columns.keys()
     about = {
@@ -161,10 +163,13 @@ def _record(column: ColumnCounts, sample: pa.Array | None, is_redacted: bool) ->
 
 def _of_numbers(found: NumberCounts) -> Record:
     bins, kind = found.bins, "int" if found.bins.lows.dtype == np.int64 else "float"
+    if not bins.total:
+        return {}
+    pivot, offset, squares = found.moments()
     return {
-        f"pivot_{'int' if isinstance(found.pivot, int) else 'float'}": found.pivot,
-        "offset": found.offset,
-        "squares": found.squares,
+        f"pivot_{'int' if isinstance(pivot, int) else 'float'}": pivot,
+        "offset": offset,
+        "squares": squares,
         "shift": bins.shift,
         "counts": bins.counts,
         f"{kind}_lows": bins.lows,
@@ -184,10 +189,10 @@ def _of_lengths(found: TextCounts) -> Record:
 
 
 def _of_texts(found: TextCounts) -> Record:
-    looks = found.all_looks()
+    looks, order = found.all_looks(), pc.sort_indices(found.values)
     return {
-        "texts": found.values,
-        "text_counts": found.counts,
+        "texts": found.values.take(order),
+        "text_counts": found.counts[order.to_numpy()],
         "text_error": found.error,
         "hashes": None if found.distinct is None else found.distinct.hashes,
         "padded": looks.counts["padded"],

@@ -21,7 +21,9 @@ _OPTIONS = "group_size:1"
 """A record can be read alone; Grain asks for this."""
 
 _FRAME_HEADER, _FRAME_FOOTER = 12, 4
-_BATCH_ROWS = 4096
+_BATCH_ROWS, _BATCH_BYTES = 4096, 4 << 20
+"""Records that are read at once, and about how many bytes of the file."""
+
 _COPY_BYTES = 1 << 20
 
 
@@ -69,8 +71,9 @@ class _ArrayRecord(ShardFormat):
             try:
                 if reader.num_records() < stop:
                     raise EOFError(f"has {reader.num_records():,} records, not {stop:,}")
-                for first in range(start, stop, _BATCH_ROWS):
-                    yield reader.read(first, min(first + _BATCH_ROWS, stop))
+                size = max(1, min(_BATCH_ROWS, _BATCH_BYTES * reader.num_records() // os.path.getsize(path)))
+                for first in range(start, stop, size):
+                    yield reader.read(first, min(first + size, stop))
             finally:
                 reader.close()
 
