@@ -240,6 +240,7 @@ def test_statistics_alone(sample: Path, sample_run: Path, tmp_path: Path):
         "statistics",
         "schema",
         "profile.json",
+        "sketches",
         "report.html",
         "openlineage.ndjson",
         "manifest.json",
