@@ -47,3 +47,9 @@ def run(cloud: GoogleCloud, *more: str, **changed: str | None) -> subprocess.Com
             return call("run", *words(*more, **changed), **cloud.variables)
     finally:
         gcs.client.cache_clear()
+
+
+def run_in_child(cloud: GoogleCloud, *more: str, **changed: str | None) -> subprocess.CompletedProcess[str]:
+    """Launch in a process of its own, since Beam keeps the first credentials that a process has used."""
+    child = command(*more, **changed)
+    return subprocess.run(child, capture_output=True, text=True, check=False, cwd=ROOT, env=cloud.environment)

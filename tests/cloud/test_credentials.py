@@ -15,7 +15,7 @@ from beam_taxi.metadata.secrets import read_secret
 from beam_taxi.storage import credentials, gcs_client
 from tests.cloud.conftest import GoogleCloud
 from tests.cloud.dataflow_service import ENDPOINT
-from tests.cloud.launch import run
+from tests.cloud.launch import run_in_child
 
 ACCOUNT = "launcher@project.iam.gserviceaccount.com"
 CALLER = "tester@project.iam.gserviceaccount.com"
@@ -31,7 +31,7 @@ def _chosen_again() -> Iterator[None]:
 
 def test_every_call_is_made_by_the_impersonated_account(google_cloud: GoogleCloud):
     google_cloud.dataflow.state = "JOB_STATE_RUNNING"
-    done = run(google_cloud, "--no_wait", run_id="impersonated", impersonate_service_account=ACCOUNT)
+    done = run_in_child(google_cloud, "--no_wait", run_id="impersonated", impersonate_service_account=ACCOUNT)
     assert done.returncode == 0, done.stderr
     made = google_cloud.dataflow.callers
     assert {host for host, _ in made} >= {"dataflow.test", "serviceusage.googleapis.com"}
@@ -41,7 +41,7 @@ def test_every_call_is_made_by_the_impersonated_account(google_cloud: GoogleClou
 
 def test_an_impersonation_that_is_denied_is_reported_early(google_cloud: GoogleCloud):
     google_cloud.dataflow.denied_accounts = {ACCOUNT}
-    done = run(google_cloud, "--preflight", impersonate_service_account=ACCOUNT)
+    done = run_in_child(google_cloud, "--preflight", impersonate_service_account=ACCOUNT)
     assert done.returncode == 2
     fault = f"--impersonate_service_account {ACCOUNT}: denied: Permission 'iam.serviceAccounts.getAccessToken' denied"
     assert fault in done.stdout
@@ -95,7 +95,7 @@ def test_workers_must_have_the_password(
     bucket.blob("password").upload_from_string("letmein\n")
     google_cloud.dataflow.secrets = {SECRET: "letmein"}
     store = {"metadata_store": "mysql://me@10.0.0.1/mlmd", "record_on": "worker"}
-    done = run(google_cloud, "--preflight", **store, **options)
+    done = run_in_child(google_cloud, "--preflight", **store, **options)
     assert ("--record_on worker: " in done.stdout) == bool(fault)
     assert fault in done.stdout
     assert "letmein" not in done.stdout + done.stderr
