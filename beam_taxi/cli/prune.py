@@ -19,7 +19,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "--keep", type=_keep, metavar="N", help="keep N complete runs of each pipeline, of its latest days"
+        "--keep", type=whole_number, metavar="N", help="keep N complete runs of each pipeline, of its latest days"
     )
     which.add_argument(
         "--older_than", type=since, metavar="AGE", help="remove runs that started before: 30d, 12w, 48h or 2026-01-31"
@@ -29,7 +29,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _keep(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Return a number of up to nine digits. Raises ArgumentTypeError."""
     if not re.fullmatch("[0-9]{1,9}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 0 or more")
     return int(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -106,9 +105,7 @@ def _add_limit(command: argparse.ArgumentParser, of_what: str) -> None:
 
 def _limit(text: str) -> int | None:
     """Return a limit, None if there is none."""
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 0 or more")
-    return int(text) or None
+    return prune.whole_number(text) or None
 
 
 def _list(store: StoreAddress, args: argparse.Namespace) -> Answer:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 from beam_taxi.tfexample.formats.base import ShardFormat, ShardWriter
-from beam_taxi.tfexample.formats.file_hash import HashedFile
+from beam_taxi.tfexample.formats.file_hash import HashedFileWriter
 from beam_taxi.tfexample.tfrecord import content_of
 
 _OPTIONS = "group_size:1"
@@ -27,23 +27,14 @@ _BATCH_ROWS, _BATCH_BYTES = 4096, 4 << 20
 _COPY_BYTES = 1 << 20
 
 
-class _Writer:
+class _Writer(HashedFileWriter):
     """Writes the records of frames. The library writes to a path alone, so the file is copied from a temporary one."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.records = 0
+        super().__init__(file)
         self.content_sha256 = hashlib.sha256()
-        self._file = HashedFile(file)
         self._temporary = tempfile.NamedTemporaryFile(suffix=".array_record")  # noqa: SIM115 - closed by `close`
         self._writer = ArrayRecordWriter(self._temporary.name, _OPTIONS)
-
-    @property
-    def bytes_written(self) -> int:
-        return self._file.size
-
-    @property
-    def sha256(self) -> hashlib._Hash:
-        return self._file.sha256
 
     def write(self, frames: pa.BinaryArray) -> None:
         self.records += len(frames)

@@ -1,4 +1,4 @@
-"""A binary file that counts and hashes what is written to it."""
+"""A binary file that counts and hashes what is written to it, and what writers have through it."""
 
 from __future__ import annotations
 
@@ -38,3 +38,21 @@ class HashedFile(io.RawIOBase):
     def tell(self) -> int:
         """Return the number of bytes so far."""
         return self.size
+
+
+class HashedFileWriter:
+    """What a `ShardWriter` has if a library writes its file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.records = 0
+        self._file = HashedFile(file)
+
+    @property
+    def bytes_written(self) -> int:
+        """The size of the file."""
+        return self._file.size
+
+    @property
+    def sha256(self) -> hashlib._Hash:
+        """The hash of the file."""
+        return self._file.sha256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 
 from beam_taxi.tfexample.encode import encode_examples
 from beam_taxi.tfexample.formats.base import Decode, ShardFormat, ShardWriter
-from beam_taxi.tfexample.formats.file_hash import HashedFile
+from beam_taxi.tfexample.formats.file_hash import HashedFileWriter
 
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 64 << 20
 """Rows of a row group, and bytes of their values: one that has as many ends. Nothing but the rows decides where."""
@@ -22,27 +21,18 @@ GROUP_ROWS, GROUP_BYTES = 1 << 16, 64 << 20
 _BATCH_ROWS = 4096
 
 
-class _Writer:
+class _Writer(HashedFileWriter):
     """Writes row groups of about the same size. The hash of the file is that of the content: zstd is the same on
     every processor."""
 
     content_sha256 = None
 
     def __init__(self, file: BinaryIO, columns: pa.Schema) -> None:
-        self.records = 0
+        super().__init__(file)
         self._columns = columns
-        self._file = HashedFile(file)
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.RecordBatch] = []
         self._waiting = self._waiting_bytes = 0
-
-    @property
-    def bytes_written(self) -> int:
-        return self._file.size
-
-    @property
-    def sha256(self) -> hashlib._Hash:
-        return self._file.sha256
 
     def write(self, rows: pa.RecordBatch) -> None:
         self._columns = rows.schema
